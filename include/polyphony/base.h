@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What every room stands on: errors with context, memory, hashing, clocks, words.
+ *
+ * Return codes. 0 is done. A positive code means "this galaxy is set aside" and is recorded with its
+ * row. A negative code ends the run; its magnitude is the exit code of the program, so that it can
+ * travel untouched from where the fact is known to main().
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum polyphony_code {
+    POLYPHONY_OK = 0,
+    POLYPHONY_SET_ASIDE = 1, /* one galaxy cannot be processed; exit code 1 if any was */
+    POLYPHONY_USAGE = -2,    /* command line or job file */
+    POLYPHONY_INPUT = -3,    /* unreadable or invalid input */
+    POLYPHONY_STOPPED = -4,  /* stopped early, the same command continues */
+    POLYPHONY_OUTPUT = -5,   /* results cannot be written */
+    POLYPHONY_INTERNAL = -6, /* out of memory, broken invariant, MPI failure */
+};
+
+/** Text of one failure, owned by the caller. Empty text means nothing was reported. */
+struct error {
+    char text[1024];
+};
+
+/**
+ * Record a failure and return `code`, so that failing is one line:
+ *     return error_set(err, POLYPHONY_INPUT, "grid '%s': no axis", path);
+ * The first text wins only if the caller leaves `err` alone; a later call replaces it. `err` may be NULL.
+ */
+int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/** Put "context: " before the text already recorded and return `code`. */
+int error_prefix(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+/** Zeroed array of n elements of `size` bytes; NULL when n*size overflows or memory is short. n = 0 gives a valid pointer. */
+void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
+
+/** Copy of a string; NULL when memory is short. */
+char *mem_text(const char *text) __attribute__((warn_unused_result));
+
+/**
+ * Scratch memory of one thread. Pieces are handed out in turn and all taken back at once by
+ * arena_reset(). Blocks are kept between galaxies, and merged to one when a galaxy needed several: after
+ * the largest galaxy has been seen the per-galaxy path allocates nothing.
+ */
+struct arena {
+    struct arena_block *blocks; /* most recent first */
+    size_t peak_bytes;          /* most handed out between two resets */
+    size_t used_bytes;          /* handed out since the last reset */
+};
+
+/** Uninitialised array of n elements, 64-byte aligned; NULL on overflow or short memory. */
+void *arena_array(struct arena *arena, size_t n, size_t size) __attribute__((warn_unused_result));
+/** The same, zeroed. */
+void *arena_zeros(struct arena *arena, size_t n, size_t size) __attribute__((warn_unused_result));
+/** Take everything back; pointers handed out before become invalid. */
+void arena_reset(struct arena *arena);
+/** A point to return to with arena_release(), for scratch inside one stage. */
+struct arena_mark {
+    struct arena_block *block;
+    size_t block_used;
+    size_t used_bytes;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_release(struct arena *arena, struct arena_mark mark);
+void arena_free(struct arena *arena);
+
+/* ---- hashing (xxHash, XXH3 64 bit) --------------------------------------------------------- */
+
+struct hash {
+    struct XXH3_state_s *state;
+};
+int hash_open(struct hash *hash, struct error *err);
+void hash_add(struct hash *hash, const void *bytes, size_t n);
+uint64_t hash_value(const struct hash *hash);
+/** Start over, keeping the state's memory. */
+void hash_restart(struct hash *hash);
+void hash_close(struct hash *hash); /* NULL state is fine */
+/** Hash of one piece of memory. */
+uint64_t hash_bytes(const void *bytes, size_t n);
+
+/**
+ * Fingerprint of a file: all of it up to 64 MiB; of a larger one its size, first and last MiB and 256
+ * evenly spaced pieces of 64 KiB, so that a 10 GB grid costs milliseconds.
+ */
+int hash_file(const char *path, uint64_t *ret_hash, struct error *err);
+
+/* ---- clocks -------------------------------------------------------------------------------- */
+
+/** Nanoseconds on a clock that never goes back. */
+int64_t clock_ns(void);
+/** Resident set of this process now and at its peak [bytes]; 0 where the kernel does not say. */
+size_t memory_rss_bytes(void);
+size_t memory_peak_rss_bytes(void);
+
+/* ---- words --------------------------------------------------------------------------------- */
+
+/** The member of names[n] nearest to `word` (Levenshtein), or NULL if none is near enough to be meant. */
+const char *text_nearest(const char *word, const char *const *names, size_t n);
+/** Format into dst[size]; false if it did not fit. */
+bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** Whole of `text` as a finite number; false otherwise. Independent of the locale's decimal point as the program never sets one. */
+bool text_to_double(const char *text, double *ret_value);
+bool text_to_int64(const char *text, int64_t *ret_value);

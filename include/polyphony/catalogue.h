@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Galaxies in: the catalogue file (docs/formats.md) to structures of arrays, one galaxy at a time.
+ *
+ * Opening checks the whole layout (presence, shapes, units, slices, ids) and reads the index of sizes, ids and
+ * redshifts; particles are read when a galaxy is. What is wrong with the file ends the run (POLYPHONY_INPUT);
+ * what is wrong with the data of one galaxy sets that galaxy aside (POLYPHONY_SET_ASIDE).
+ *
+ * Everything handed out is in kpc, Msun and yr, in the frame of the file. Not thread-safe: one thread reads.
+ */
+#pragma once
+
+#include "polyphony/base.h"
+
+#define CATALOGUE_PARAMETER_MAX 8
+
+/** Metallicities below this are raised to it, as Synthesizer does (PHYSICS: its components' floor) [-]. */
+#define CATALOGUE_METALLICITY_FLOOR 1e-5
+
+/** What a job will read, so that only this is checked and read. */
+struct catalogue_needs {
+    bool redshift;               /* false: the job overrides it */
+    bool star_smoothing_lengths;
+    bool gas;                    /* coordinates, smoothing lengths and dust masses */
+    bool black_holes;            /* coordinates */
+    double dust_to_metal_ratio;  /* where the file gives neither dust masses nor a ratio [-] */
+    /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
+    size_t n_parameter;
+    const char *parameter[CATALOGUE_PARAMETER_MAX];
+};
+
+struct catalogue {
+    size_t n_galaxy;
+    int64_t *id;                             /* [n_galaxy] unique */
+    double *redshift;                        /* [n_galaxy], zeros unless needed */
+    uint64_t *star_offset, *n_star;          /* [n_galaxy] slices of /Stars */
+    uint64_t *gas_offset, *n_gas;            /* [n_galaxy] zeros where there is no gas */
+    uint64_t *black_hole_offset, *n_black_hole;
+    uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
+    uint64_t n_star_max, n_gas_max;          /* of one galaxy */
+    bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
+    struct catalogue_reader *reader;
+};
+
+/** Particles of one galaxy; every array belongs to the arena given to catalogue_read(). */
+struct galaxy {
+    uint64_t row;
+    int64_t id;
+    double redshift;
+    double centre_kpc[3];
+
+    size_t n_star;
+    const double *star_mass_msun, *star_age_yr, *star_metallicity;
+    const double *star_x_kpc, *star_y_kpc, *star_z_kpc;
+    const double *star_h_kpc; /* compact support of the kernel; NULL unless needed */
+
+    size_t n_gas;
+    const double *gas_x_kpc, *gas_y_kpc, *gas_z_kpc, *gas_h_kpc, *gas_dust_mass_msun;
+
+    size_t n_black_hole;
+    const double *black_hole_x_kpc, *black_hole_y_kpc, *black_hole_z_kpc;
+
+    double parameter[CATALOGUE_PARAMETER_MAX];             /* per galaxy, or 0 */
+    const double *star_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_star], or NULL */
+};
+
+int catalogue_open(const char *path, const struct catalogue_needs *needs, struct catalogue **ret_catalogue,
+                   struct error *err);
+void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
+
+/**
+ * Read and validate one galaxy. Checked: finite coordinates; masses finite and >= 0; ages > 0; metallicities
+ * >= 0; smoothing lengths > 0; parameters finite. The text of a failure names file, galaxy, dataset, index, value and bound.
+ *
+ * Return: 0; POLYPHONY_SET_ASIDE; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL.
+ */
+int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *ret_galaxy,
+                   struct error *err);
+
+/** Bytes that reading this galaxy takes, for costs and memory plans. */
+uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row);

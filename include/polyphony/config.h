@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The job file: one YAML document that says what to compute.
+ *
+ * Read once, checked, completed with defaults, then read-only: any thread may read a job without locks. One
+ * schema (libcyaml) drives parsing, messages, defaults and the echo; one commented document
+ * (job_template()) is both what `polyphony init` prints and the only source of default values.
+ *
+ * After loading no pointer below is NULL, except
+ *   - an operation that is not wanted (struct job_operations);
+ *   - keys without default: cosmology parameters (given exactly when the name is custom), fov_kpc and
+ *     fov_arcsec (exactly one is given per image operation), and inside an instrument `builtin`
+ *     (or `filters`, n_filters = 0) and resolution_arcsec.
+ * Names of models, labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms
+ * that know them resolve them, and report through job_error() so that the user sees the line.
+ * Everything is owned by the job. Relative paths count from the directory the program is run in.
+ */
+#pragma once
+
+#include "polyphony/base.h"
+
+enum job_grid_assignment { JOB_ASSIGN_CIC, JOB_ASSIGN_NGP };
+enum job_method { JOB_METHOD_FAST, JOB_METHOD_DIRECT };
+enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
+enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_STATIC_LPT };
+
+/** All parameters are NULL (and n_m_nu_ev 0) unless name is "custom", which needs each of them. */
+struct job_cosmology {
+    char *name;
+    double *h0_km_s_mpc;
+    double *omega_m;  /* [-] at z = 0 */
+    double *t_cmb_k;  /* at z = 0 */
+    double *n_eff;    /* [-] effective number of neutrino species */
+    double *m_nu_ev;  /* [n_m_nu_ev], three masses */
+    unsigned n_m_nu_ev;
+};
+
+/** "number or name": see job_is_number(). */
+struct job_emission {
+    char *model;
+    char *tau_v;         /* [-] number >= 0, catalogue parameter, or "los" */
+    char *fesc;          /* [-] number in 0 ... 1 or catalogue parameter */
+    char *fesc_ly_alpha; /* [-] number in 0 ... 1 or catalogue parameter */
+    char *dust_curve;
+    double *dust_slope;
+    enum job_grid_assignment *grid_assignment;
+    enum job_method *method;
+};
+
+struct job_filter {
+    char *code; /* unique within its instrument, e.g. "JWST/NIRCam.F200W" */
+    char *file;
+};
+
+struct job_instrument {
+    char *label;   /* unique; without '/' as it becomes one level of a path in the results */
+    char *builtin; /* NULL: see filters */
+    struct job_filter *filters; /* [n_filters]; none: see builtin */
+    unsigned n_filters;
+    double *resolution_arcsec; /* pixel size, > 0; NULL where no image needs it */
+};
+
+/** An operation without options. */
+struct job_plain {
+    char unused;
+};
+
+struct job_optical_depths {
+    char *kernel;
+    double *kappa_pc2_msun; /* > 0 */
+    bool *write_particles;
+};
+
+/* Lists of names: never empty, no name twice; the name "all" stands for every one there is. */
+struct job_spectra {
+    char **labels;
+    unsigned n_labels;
+};
+
+struct job_photometry {
+    char **instruments;
+    unsigned n_instruments;
+    char **labels;
+    unsigned n_labels;
+};
+
+struct job_lines {
+    char **ids;
+    unsigned n_ids;
+    char **labels;
+    unsigned n_labels;
+};
+
+struct job_images {
+    char **instruments;
+    unsigned n_instruments;
+    char **labels;
+    unsigned n_labels;
+    double *fov_kpc;    /* width of the field, > 0, or NULL: */
+    double *fov_arcsec; /* exactly one of the two is given */
+    enum job_image_type *type;
+    char *kernel;
+};
+
+/** NULL: not wanted. At least one is wanted. */
+struct job_operations {
+    struct job_optical_depths *los_optical_depths;
+    struct job_plain *sfzh;
+    struct job_plain *sfh;
+    struct job_spectra *spectra;
+    struct job_spectra *observed_spectra;
+    struct job_photometry *photometry_luminosities;
+    struct job_photometry *photometry_fluxes;
+    struct job_lines *lines;
+    struct job_lines *observed_lines;
+    struct job_images *images_luminosity;
+    struct job_images *images_flux;
+};
+
+struct job_schedule {
+    enum job_schedule_mode *mode;
+    int *max_batch_galaxies; /* >= 1 */
+};
+
+struct job {
+    char *catalogue;
+    char *grid;
+    char *output;
+    int *threads; /* >= 0; 0: all cores this rank may use */
+    struct job_cosmology cosmology;
+    char *redshift; /* "catalogue" or a number >= 0 */
+    struct job_emission emission;
+    double *dust_to_metal_ratio; /* >= 0 */
+    char *igm;
+    struct job_instrument *instruments; /* [n_instruments] */
+    unsigned n_instruments;
+    struct job_operations operations;
+    struct job_schedule schedule;
+    bool *progress;
+    struct job_survey *survey; /* name of the file and line of each key: see job_line() */
+};
+
+/**
+ * Read, check and complete a job file (at most 1 MiB).
+ * Return: 0, job owned by the caller; POLYPHONY_USAGE with file, line, key, value and what is expected;
+ * POLYPHONY_INTERNAL without memory. On failure *ret_job is untouched.
+ */
+int job_load(const char *path, struct job **ret_job, struct error *err);
+/** The same from text; `name` stands for the file in messages. */
+int job_parse(const char *name, const char *text, struct job **ret_job, struct error *err);
+void job_free(struct job *job); /* NULL is fine */
+
+/** The commented template (static text). */
+const char *job_template(void);
+
+/** Line of a key such as "emission.tau_v" or "instruments[0].label"; 0 if defaulted. */
+int job_line(const struct job *job, const char *key_path);
+bool job_given(const struct job *job, const char *key_path);
+
+/**
+ * Report what is wrong with the value of a key:
+ *     job.yaml:12: emission.tau_v: …
+ * or, if it was not given,
+ *     job.yaml: emission.tau_v (default): …
+ * Return: POLYPHONY_USAGE.
+ */
+int job_error(const struct job *job, struct error *err, const char *key_path, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/** Whether a "number or name" value is a number (finite, whole text). *ret_value is written only then. */
+bool job_is_number(const char *text, double *ret_value);
+
+/** One key of the resolved job. A list of names or numbers is one entry: "[a, b]". */
+struct job_echo_entry {
+    char *key_path;
+    char *value;             /* numbers in the shortest form that reads back to the same bits */
+    bool given;              /* false: a default */
+    bool determines_numbers; /* false: paths (hash the contents instead), threads, schedule, progress */
+};
+
+struct job_echo {
+    size_t n;
+    struct job_echo_entry *entries;
+};
+
+/**
+ * The resolved job as a flat list in the order of the schema, for provenance and for comparing with the echo
+ * in a results file. Keys that are NULL have no entry; a wanted operation without options is "{}".
+ * Return: 0, list owned by the caller; POLYPHONY_INTERNAL without memory.
+ */
+int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err);
+void job_echo_free(struct job_echo *echo); /* leaves an empty list */

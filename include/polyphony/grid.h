@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stellar population grid: spectra and lines of simple stellar populations by age and metallicity.
+ *
+ * Tables are [n_cell][n_column], row-major, cell = i_age * n_metallicity + i_metallicity, per solar mass of
+ * stars formed. Immutable once opened: threads of a rank share one grid.
+ *
+ * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the lines of
+ * a spectrum are (PHYSICS.md section 1.3):
+ *
+ *     spectrum            luminosity          continuum at the line
+ *     nebular             lines/luminosity    lines/nebular_continuum
+ *     linecont            lines/luminosity    0
+ *     nebular_continuum   0                   lines/nebular_continuum
+ *     transmitted         0                   lines/transmitted
+ *     any other           0                   the spectrum, linearly interpolated in wavelength
+ */
+#pragma once
+
+#include "polyphony/weights.h"
+
+#define GRID_SPECTRUM_MAX 8
+#define GRID_NAME_MAX 64
+
+/** The spectra a job extracts, and whether it wants lines. */
+struct grid_needs {
+    size_t n_spectrum;
+    const char *spectrum[GRID_SPECTRUM_MAX]; /* "incident", "transmitted", "linecont", "nebular_continuum", ... */
+    bool lines;
+};
+
+struct grid_spectrum {
+    char name[GRID_NAME_MAX];
+    double *lnu;             /* [n_cell][n_lambda] erg/s/Hz/Msun */
+    double *line_luminosity; /* [n_cell][n_line] erg/s/Msun, NULL: none */
+    double *line_continuum;  /* [n_cell][n_line] erg/s/Hz/Msun, NULL: none */
+};
+
+struct grid {
+    char name[GRID_NAME_MAX];     /* file name without directory and extension */
+    size_t n_age, n_metallicity, n_cell;
+    double *age_yr, *metallicity; /* the nodes as they are */
+    double *log10_age, *log10_metallicity;
+    bool axis_is_log[2];          /* interpolate in log10? (log_on_read of the file) */
+    struct axis_nodes axis[2];    /* the coordinates that are interpolated: age, metallicity */
+    size_t n_lambda;
+    double *lambda_rest_angstrom; /* [n_lambda] ascending */
+    size_t n_line;                /* 0 unless lines are needed */
+    char (*line_id)[GRID_NAME_MAX];
+    double *line_lambda_rest_angstrom; /* [n_line] */
+    size_t n_spectrum;
+    struct grid_spectrum spectrum[GRID_SPECTRUM_MAX]; /* in the order of the needs */
+};
+
+/**
+ * Read what is needed of a grid. POLYPHONY_INPUT, naming file, dataset, index and value, when it is missing,
+ * of the wrong shape or unit, not ascending or not finite; also for more axes than age and metallicity.
+ */
+int grid_open(const char *path, const struct grid_needs *needs, struct grid **ret_grid, struct error *err);
+void grid_free(struct grid *grid); /* NULL is fine */
+
+/** Bytes of the tables. */
+size_t grid_bytes(const struct grid *grid);

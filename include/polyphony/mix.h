@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Sums of grid spectra, weighted by the mass in each grid cell, bare or seen through dust.
+ *
+ * A table is value[n_cell][n_column], row-major; a column is a wavelength (or a line). Columns are cut into
+ * tiles, a thread owns a tile, and each sum runs over cells or particles in order: the bits do not depend on
+ * the number of threads.
+ */
+#pragma once
+
+#include "polyphony/weights.h"
+
+/** Cells that hold mass, ascending. */
+struct mix_cells {
+    size_t n;
+    const uint32_t *cell;  /* [n] rows of the tables */
+    const double *mass;    /* [n] > 0 */
+};
+
+/**
+ * ret_sum[column] = sum over cells of mass * value[cell][column]. O(cells * columns).
+ */
+void mix_plain(const struct mix_cells *cells, size_t n_column, const double *value, double *ret_sum);
+
+/** Particles behind screens of their own: particle i is dimmed by exp(-tau[i] * k[column]). */
+struct mix_screened {
+    size_t n_particle;
+    const double *mass;              /* [n_particle] >= 0 */
+    const double *tau;               /* [n_particle] optical depth in V, finite */
+    const struct weights *weights;
+    struct mix_cells cells;          /* cells.mass is not used */
+    const uint32_t *slot;            /* [all cells] position in cells.cell */
+    size_t n_column;
+    const double *k;                 /* [n_column] optical depth relative to V */
+    size_t n_table;
+    const double *const *value;      /* [n_table] tables */
+};
+
+/**
+ * The definition, and the reference: a spectrum for every particle, dimmed and added.
+ *     ret_sum[t][column] = sum_i mass_i exp(-tau_i k_column) sum_corners share value_t[cell][column]
+ * O(particles * columns) exponentials.
+ */
+void mix_screened_direct(const struct mix_screened *in, double *const *ret_sum);
+
+/**
+ * The same with far fewer exponentials: in a tile of columns the total weight of a cell,
+ * A_cell(k) = sum_i mass_i share_i exp(-tau_i k), is a smooth function of k, evaluated at Chebyshev nodes and
+ * interpolated to the columns. The number of nodes makes the truncation error smaller than
+ * MIX_TOLERANCE times the largest contribution in the tile; a tile that would need as many nodes as columns
+ * is evaluated at its columns instead.
+ *
+ * Return: 0, or POLYPHONY_INTERNAL without memory for scratch.
+ */
+int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
+                       struct error *err);
+
+/** Truncation error allowed to the interpolation, relative; rounding is about 1e-15. */
+#define MIX_TOLERANCE 1e-13
+
+/**
+ * Chebyshev nodes for exp(-tau k) with 0 <= tau <= tau_max and k within half_range of the centre, to
+ * MIX_TOLERANCE of its largest value: the expansion of exp(-a x) has coefficients 2 I_m(a).
+ * Never more than n_max, which means "not worth it".
+ */
+size_t mix_node_count(double tau_max, double half_range, size_t n_max);
+
+/** The nodes on [centre - half_range, centre + half_range], and ret_basis[m][j]: Lagrange basis m at k[j]. */
+void mix_nodes(double centre, double half_range, size_t n_node, double *ret_node);
+void mix_basis(size_t n_node, const double *node, size_t n_k, const double *k, double *ret_basis);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The plan of a job, and the ordered stages that carry it out for one galaxy. Knows no MPI.
+ *
+ * job + catalogue index + grid + instruments -> plan (shared, read-only) -> for each galaxy a row of values.
+ * A row is one array of 8-byte values; each product of the job has its place in it.
+ */
+#pragma once
+
+#include "polyphony/catalogue.h"
+#include "polyphony/config.h"
+#include "polyphony/dust_curve.h"
+#include "polyphony/observe.h"
+#include "polyphony/trace.h"
+
+/* ---- products ------------------------------------------------------------------------------------ */
+
+enum product_kind {
+    PRODUCT_ID,
+    PRODUCT_REDSHIFT,
+    PRODUCT_N_STAR,
+    PRODUCT_N_GAS,
+    PRODUCT_N_BLACK_HOLE,
+    PRODUCT_STAR_TAU,       /* mass-weighted mean, median, maximum: [3] */
+    PRODUCT_BLACK_HOLE_TAU, /* mean, median, maximum: [3] */
+    PRODUCT_SFH,            /* [n_age] */
+    PRODUCT_SFZH,           /* [n_age][n_metallicity] */
+    PRODUCT_LNU,            /* [n_lambda], by label */
+    PRODUCT_FNU,            /* [n_lambda], by label */
+    PRODUCT_LUMINOSITIES,   /* [n_label][n_filter] of the operation */
+    PRODUCT_FLUXES,         /* [n_label][n_filter] of the operation */
+    PRODUCT_LINE_LUMINOSITY, /* [n_line], by label */
+    PRODUCT_LINE_CONTINUUM,  /* [n_line], by label */
+    PRODUCT_LINE_FLUX,       /* [n_line], by label */
+    PRODUCT_LINE_LAMBDA,     /* [n_line] observed */
+    PRODUCT_IMAGE_LUMINOSITY, /* [n_pixel][n_pixel], by instrument, label and filter */
+    PRODUCT_IMAGE_FLUX,
+    PRODUCT_N_KIND
+};
+
+struct product {
+    enum product_kind kind;
+    size_t i_label, i_instrument, i_filter; /* where the kind has them */
+    int rank;                               /* axes after the galaxy axis */
+    uint64_t dims[2];
+    size_t n;      /* values in a row */
+    size_t offset; /* of its first value in the row */
+    bool is_integer;
+};
+
+/* ---- the plan -------------------------------------------------------------------------------------- */
+
+/** Labels and instruments an operation works on. */
+struct selection {
+    size_t n_label, i_label[EMISSION_LABEL_MAX];
+    size_t n_instrument, *i_instrument;
+    size_t n_filter; /* of all its instruments */
+};
+
+struct image_plan {
+    bool is_wanted;
+    struct selection selection;
+    struct kernel_table *table; /* NULL: histogram */
+    size_t *n_pixel;            /* [selection.n_instrument] */
+    double fov_kpc, fov_arcsec; /* one of them is 0 */
+};
+
+#define PLAN_WARNING_MAX 16
+
+struct plan {
+    const struct job *job;
+    struct catalogue *catalogue;
+    struct grid *grid;
+    size_t n_instrument;
+    struct instrument *instrument;
+
+    bool redshift_is_given; /* by the job, for all galaxies */
+    double redshift;
+    struct cosmology cosmology;
+    enum igm_model igm;
+    struct dust_curve curve;
+    enum weights_scheme scheme;
+    enum observe_method method;
+    enum sph_kernel los_kernel;
+
+    const struct emission_model *model;
+    struct emission_program program;
+    /* Where a parameter comes from: a number, a catalogue parameter, or the line of sight. */
+    struct {
+        double value;
+        bool is_los;
+        bool is_catalogue;
+        size_t i_catalogue;
+    } parameter[EMISSION_N_PARAMETER];
+
+    struct observe_columns spectra;         /* wavelengths */
+    struct observe_columns line_luminosity; /* the lines wanted */
+    struct observe_columns line_continuum;
+    size_t n_line;      /* wanted */
+    size_t *i_line;     /* [n_line] in the grid */
+    struct selection lnu, fnu, luminosities, fluxes, lines, line_fluxes;
+    struct image_plan images[2]; /* luminosity, flux */
+    bool needs_observer;         /* anything in the observer's frame */
+    bool needs_light;            /* anything from the emission model */
+
+    size_t n_product;
+    struct product *product;
+    size_t n_value; /* 8-byte values in a row */
+
+    size_t n_warning;
+    char warning[PLAN_WARNING_MAX][320];
+
+    struct arena arena; /* of all tables above */
+};
+
+/**
+ * Open the inputs of a job and work out all that does not depend on a galaxy.
+ * POLYPHONY_USAGE when the job asks for what does not exist or cannot be combined, with its line;
+ * POLYPHONY_INPUT when an input is missing or wrong.
+ */
+int plan_open(const struct job *job, struct plan **ret_plan, struct error *err);
+void plan_close(struct plan *plan); /* NULL is fine */
+
+/** Redshift at which a galaxy is observed. */
+double plan_redshift(const struct plan *plan, uint64_t row);
+
+/** Predicted relative cost of a galaxy, > 0; the unit is about a nanosecond on one core. */
+double plan_cost(const struct plan *plan, uint64_t row);
+
+/* ---- one galaxy -------------------------------------------------------------------------------------- */
+
+struct pipeline;
+
+/** What came out; valid until the next galaxy. */
+struct pipeline_row {
+    uint64_t row;
+    const double *value;    /* [plan->n_value]; integers lie there as int64 */
+    size_t n_star, n_black_hole;
+    const double *star_tau;       /* [n_star], NULL unless particles are to be written */
+    const double *black_hole_tau; /* [n_black_hole], likewise */
+    const char *stage;      /* where a galaxy was set aside */
+};
+
+/** The stages of a trace, as Synthesizer names its operations. */
+extern const char *const pipeline_stage_names[];
+size_t pipeline_stage_count(void);
+/** Index of the stage in which rows are written, for the caller's use. */
+size_t pipeline_stage_write(void);
+
+int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_pipeline, struct error *err);
+void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
+
+/**
+ * Run all stages for one galaxy. Return: 0; POLYPHONY_SET_ASIDE, the row is not to be used except for `stage`;
+ * a negative code ends the run.
+ */
+int pipeline_run(struct pipeline *pipeline, uint64_t row, struct pipeline_row *ret_row, struct error *err);
+
+/** Most scratch handed out at once for a galaxy so far [bytes]. */
+size_t pipeline_peak_bytes(const struct pipeline *pipeline);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Physical constants, and the units that files may carry.
+ *
+ * Inside the program every quantity is in one system: kpc, Msun, yr, km/s, Msun/yr, angstrom, Hz, erg/s,
+ * erg/s/Hz, nJy, erg/s/cm^2, arcsec. Readers multiply by units_factor() once; nothing else converts.
+ */
+#pragma once
+
+#include "polyphony/base.h"
+
+/*
+ * The values are those of the reference package (unyt 3.0.4), older than today's CODATA, because users
+ * compare numbers. Distances are the exception: made with CODATA 2018, as astropy makes them (cosmology.h).
+ */
+#define UNITS_LIGHT_SPEED_CM_S       2.99792458e10         /* [cm s^-1] SI, exact */
+#define UNITS_LIGHT_SPEED_KM_S       2.99792458e5          /* [km s^-1] SI, exact */
+#define UNITS_LIGHT_SPEED_ANGSTROM_S 2.99792458e18         /* [angstrom s^-1] SI, exact */
+#define UNITS_PLANCK_ERG_S           6.62606957e-27        /* [erg s] CODATA 2010 */
+#define UNITS_BOLTZMANN_ERG_K        1.3806488e-16         /* [erg K^-1] CODATA 2010 */
+#define UNITS_GRAVITY_CGS            6.67408e-8            /* [cm^3 g^-1 s^-2] CODATA 2014 */
+#define UNITS_MSUN_G                 1.98841586e33         /* [g] unyt */
+#define UNITS_LSUN_ERG_S             3.827e33              /* [erg s^-1] unyt; IAU 2015 B3 has 3.828e33 */
+#define UNITS_PARSEC_CM              3.0856775809623245e18 /* [cm] unyt; IAU 2015 B2 is 1.7e-10 larger */
+#define UNITS_KPC_CM                 3.0856775809623245e21 /* [cm] 1e3 parsec */
+#define UNITS_MPC_CM                 3.0856775809623245e24 /* [cm] 1e6 parsec */
+#define UNITS_YEAR_S                 3.15576e7             /* [s] Julian year, 365.25 d */
+#define UNITS_AMU_G                  1.660538921e-24       /* [g] CODATA 2010 */
+#define UNITS_EV_ERG                 1.602176562e-12       /* [erg] unyt; CODATA 2010 ends in 565 */
+#define UNITS_NJY_CGS                1e-32                 /* [erg s^-1 cm^-2 Hz^-1] exact */
+#define UNITS_ARCSEC_RAD             4.84813681109536e-6   /* [rad] pi / 648000 */
+
+/** What a number measures; the comment is the internal unit, whose factor is 1. */
+enum units_kind {
+    UNITS_DIMENSIONLESS, /* [-] */
+    UNITS_LENGTH,        /* kpc, proper */
+    UNITS_MASS,          /* Msun */
+    UNITS_TIME,          /* yr */
+    UNITS_VELOCITY,      /* km/s */
+    UNITS_MASS_RATE,     /* Msun/yr */
+    UNITS_WAVELENGTH,    /* angstrom */
+    UNITS_FREQUENCY,     /* Hz */
+    UNITS_ENERGY_RATE,   /* erg/s */
+    UNITS_LNU,           /* erg/s/Hz */
+    UNITS_FLUX,          /* erg/s/cm^2 */
+    UNITS_FNU,           /* nJy */
+    UNITS_ANGLE,         /* arcsec */
+};
+
+/**
+ * Factor that turns a value in `unit` into our internal unit of `kind`.
+ *
+ * Spellings are those of our files, unyt, h5py and astropy ("erg/(Hz*s)", "erg/s/Hz", "angstrom", "Å" in
+ * UTF-8), matched letter by letter. Some units serve two kinds: "cm" is a length and a wavelength. An empty
+ * text is not dimensionless: a missing unit is an error of the file.
+ *
+ * @param unit       the text of the file's attribute, not NULL
+ * @param ret_factor [internal unit / unit], written on success only
+ *
+ * Any thread, allocates nothing.
+ * Return: 0; POLYPHONY_INPUT for an unknown unit (the text lists the known ones of that kind) or a unit of
+ * another kind ("is a length, expected a mass"). Callers prefix file and dataset.
+ */
+int units_factor(const char *unit, enum units_kind kind, double *ret_factor, struct error *err);

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Install what is needed, build, and run all tests. The exit code is that of the tests.
+#
+#     scripts/test.sh [arguments of meson test, e.g. --suite unit, or names of tests]
+set -euo pipefail
+
+if [ "${1:-}" = --help ]; then
+    sed -n '4,6s/^# \{0,1\}//p' "$0"
+    exit 0
+fi
+
+cd "$(dirname "$0")/.."
+scripts/install.sh
+. scripts/env.sh
+scripts/build.sh build
+exec meson test -C build --no-rebuild --print-errorlogs "$@"

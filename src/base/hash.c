@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "polyphony/base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#define MEBIBYTE ((off_t)1 << 20)
+#define HASH_WHOLE_BYTES (64 * MEBIBYTE)
+#define HASH_PIECE_BYTES ((off_t)1 << 16)
+#define HASH_N_PIECE 256
+
+int hash_open(struct hash *hash, struct error *err)
+{
+    hash->state = XXH3_createState();
+    if (!hash->state)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory for a hash state");
+    hash_restart(hash);
+    return 0;
+}
+
+void hash_restart(struct hash *hash)
+{
+    XXH3_64bits_reset(hash->state);
+}
+
+void hash_add(struct hash *hash, const void *bytes, size_t n)
+{
+    XXH3_64bits_update(hash->state, bytes, n);
+}
+
+uint64_t hash_value(const struct hash *hash)
+{
+    return XXH3_64bits_digest(hash->state);
+}
+
+void hash_close(struct hash *hash)
+{
+    XXH3_freeState(hash->state);
+    hash->state = NULL;
+}
+
+uint64_t hash_bytes(const void *bytes, size_t n)
+{
+    return XXH3_64bits(bytes, n);
+}
+
+/* Add file bytes [begin, end) to the hash; false on a read error or an early end. */
+static bool hash_add_range(struct hash *hash, FILE *file, off_t begin, off_t end, unsigned char *buffer)
+{
+    if (fseeko(file, begin, SEEK_SET))
+        return false;
+    while (begin < end) {
+        size_t want = (size_t)(end - begin < HASH_PIECE_BYTES ? end - begin : HASH_PIECE_BYTES);
+
+        if (fread(buffer, 1, want, file) != want)
+            return false;
+        hash_add(hash, buffer, want);
+        begin += (off_t)want;
+    }
+    return true;
+}
+
+static bool hash_add_file(struct hash *hash, FILE *file, off_t size, unsigned char *buffer)
+{
+    bool ok = true;
+
+    hash_add(hash, &size, sizeof(size));
+    if (size <= HASH_WHOLE_BYTES)
+        return hash_add_range(hash, file, 0, size, buffer);
+    ok = hash_add_range(hash, file, 0, MEBIBYTE, buffer);
+    for (off_t i = 1; ok && i <= HASH_N_PIECE; i++) {
+        off_t begin = size / (HASH_N_PIECE + 1) * i;
+
+        ok = hash_add_range(hash, file, begin, begin + HASH_PIECE_BYTES, buffer);
+    }
+    return ok && hash_add_range(hash, file, size - MEBIBYTE, size, buffer);
+}
+
+int hash_file(const char *path, uint64_t *ret_hash, struct error *err)
+{
+    struct hash hash = { 0 };
+    struct stat st;
+    unsigned char *buffer = malloc((size_t)HASH_PIECE_BYTES);
+    FILE *file = fopen(path, "rb");
+    int r = 0;
+
+    if (!file || fstat(fileno(file), &st)) {
+        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+        goto out;
+    }
+    if (!buffer) {
+        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to hash it", path);
+        goto out;
+    }
+    r = hash_open(&hash, err);
+    if (r)
+        goto out;
+    if (!hash_add_file(&hash, file, st.st_size, buffer)) {
+        r = error_set(err, POLYPHONY_INPUT, "'%s': cannot be read to its end", path);
+        goto out;
+    }
+    *ret_hash = hash_value(&hash);
+out:
+    hash_close(&hash);
+    free(buffer);
+    if (file)
+        fclose(file);
+    return r;
+}

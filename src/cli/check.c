@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli.h"
+
+#include <argp.h>
+#include <stdio.h>
+
+#include "polyphony/pipeline.h"
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    const char **path = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*path)
+            argp_error(state, "one job file at a time");
+        *path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!*path)
+            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_operations(const struct plan *plan)
+{
+    const struct job_operations *ops = &plan->job->operations;
+    const struct {
+        const char *name;
+        bool is_wanted;
+    } operations[] = {
+        { "LOS optical depths", ops->los_optical_depths },
+        { "SFZH", ops->sfzh },
+        { "SFH", ops->sfh },
+        { "rest-frame spectra", ops->spectra },
+        { "observed spectra", ops->observed_spectra },
+        { "photometric luminosities", ops->photometry_luminosities },
+        { "photometric fluxes", ops->photometry_fluxes },
+        { "line luminosities", ops->lines },
+        { "line fluxes", ops->observed_lines },
+        { "luminosity images", ops->images_luminosity },
+        { "flux images", ops->images_flux },
+    };
+    const char *separator = "";
+
+    printf("operations  ");
+    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
+        if (operations[i].is_wanted) {
+            printf("%s%s", separator, operations[i].name);
+            separator = ", ";
+        }
+    putchar('\n');
+}
+
+static void print_plan(const struct plan *plan)
+{
+    const struct catalogue *catalogue = plan->catalogue;
+    uint64_t largest = 0;
+    char row[24], all[24], grid[24], particles[24];
+
+    for (size_t i = 1; i < catalogue->n_galaxy; i++)
+        if (plan_cost(plan, i) > plan_cost(plan, largest))
+            largest = i;
+    cli_format_bytes((double)plan->n_value * 8.0, row);
+    cli_format_bytes((double)plan->n_value * 8.0 * (double)catalogue->n_galaxy, all);
+    cli_format_bytes((double)grid_bytes(plan->grid), grid);
+    cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, largest), particles);
+    printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", plan->job->catalogue,
+           catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all, (unsigned long long)catalogue->n_gas_all,
+           (unsigned long long)catalogue->n_black_hole_all);
+    printf("            costliest: galaxy %lld with %llu stars, %llu gas (%s of particles)\n",
+           (long long)catalogue->id[largest], (unsigned long long)catalogue->n_star[largest],
+           (unsigned long long)catalogue->n_gas[largest], particles);
+    printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each rank)\n",
+           plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda, plan->grid->n_line, grid);
+    printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n", plan->model->name,
+           plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
+    print_operations(plan);
+    printf("output      %s: %s a galaxy, %s in all\n", plan->job->output, row, all);
+    for (size_t i = 0; i < plan->n_warning; i++)
+        printf("warning     %s\n", plan->warning[i]);
+}
+
+int cli_check(int argc, char **argv, struct error *err)
+{
+    static const struct argp argp = { .parser = parse,
+                                      .args_doc = "JOB",
+                                      .doc = "Validate a job file and all its inputs, and say what the run will read and "
+                                             "write.\v" CLI_EXIT_CODES };
+    const char *path = NULL;
+    struct job *job = NULL;
+    struct plan *plan = NULL;
+    int r;
+
+    cli_parse(&argp, argc, argv, &path);
+    r = job_load(path, &job, err);
+    if (!r)
+        r = plan_open(job, &plan, err);
+    if (!r)
+        print_plan(plan);
+    plan_close(plan);
+    job_free(job);
+    return r;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Subcommands. Each parses its own arguments (argp), does its work and returns 0 or a negative code with its text
+ * in err; main() turns that into the exit code.
+ */
+#pragma once
+
+#include "polyphony/base.h"
+
+/** Closes every --help. */
+#define CLI_EXIT_CODES                                                                                             \
+    "Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file; 3 unreadable or "  \
+    "invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal."
+
+int cli_init(int argc, char **argv, struct error *err);
+int cli_check(int argc, char **argv, struct error *err);
+int cli_run(int argc, char **argv, struct error *err);
+int cli_status(int argc, char **argv, struct error *err);
+int cli_demo_grid(int argc, char **argv, struct error *err);
+int cli_demo_catalogue(int argc, char **argv, struct error *err);
+
+/** A number of bytes for people: "1.5 GB". ret_text of at least 24 bytes. */
+void cli_format_bytes(double bytes, char *ret_text);
+
+struct argp;
+/** argp_parse() that exits with our usage code. */
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input);

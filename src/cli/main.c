@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "polyphony/config.h"
+
+#include "version.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv, struct error *err);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    { "init", cli_init, "print a commented job file to start from" },
+    { "check", cli_check, "validate a job and its inputs, and say what it will write" },
+    { "run", cli_run, "run a job (under mpirun or srun for many ranks); again to continue" },
+    { "status", cli_status, "what of a results file is done, set aside, left" },
+    { "demo-grid", cli_demo_grid, "make a stellar population grid from nothing" },
+    { "demo-catalogue", cli_demo_catalogue, "make a catalogue of random galaxies" },
+};
+
+#define N_COMMAND (sizeof(commands) / sizeof(*commands))
+
+static void print_help(void)
+{
+    puts("Usage: polyphony COMMAND [OPTION...]\n"
+         "What telescopes would see of simulated galaxies: optical depths, histories, spectra, photometry,\n"
+         "emission lines and images, for catalogues of any size.\n");
+    for (size_t i = 0; i < N_COMMAND; i++)
+        printf("  %-15s %s\n", commands[i].name, commands[i].help);
+    puts("\n  polyphony init > job.yaml\n"
+         "  polyphony check job.yaml\n"
+         "  mpirun -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 compute\n\n"
+         "'polyphony COMMAND --help' has the options, with units and defaults.\n");
+    puts(CLI_EXIT_CODES);
+}
+
+static int unknown_command(const char *name, struct error *err)
+{
+    const char *names[N_COMMAND], *nearest;
+
+    for (size_t i = 0; i < N_COMMAND; i++)
+        names[i] = commands[i].name;
+    nearest = text_nearest(name, names, N_COMMAND);
+    return error_set(err, POLYPHONY_USAGE, "unknown command '%s'%s%s%s; see 'polyphony --help'", name,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+int main(int argc, char **argv)
+{
+    struct error err = { 0 };
+    int r = 0;
+
+    argp_err_exit_status = -POLYPHONY_USAGE;
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        print_help();
+        return argc < 2 ? -POLYPHONY_USAGE : 0;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("polyphony " POLYPHONY_VERSION " (" POLYPHONY_COMPILER ", " POLYPHONY_FLAGS ")");
+        return 0;
+    }
+    r = POLYPHONY_USAGE;
+    for (size_t i = 0; i < N_COMMAND; i++)
+        if (!strcmp(argv[1], commands[i].name)) {
+            char name[64];
+
+            text_format(name, sizeof(name), "polyphony %s", argv[1]);
+            argv[1] = name; /* argp prints it as the program's name */
+            r = commands[i].run(argc - 1, argv + 1, &err);
+            if (r && err.text[0])
+                fprintf(stderr, "polyphony: %s\n", err.text);
+            return r < 0 ? -r : r;
+        }
+    unknown_command(argv[1], &err);
+    fprintf(stderr, "polyphony: %s\n", err.text);
+    return -r;
+}
+
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+int cli_init(int argc, char **argv, struct error *err)
+{
+    static const struct argp argp = { .doc = "Print a commented job file, with all keys and their defaults, to "
+                                             "standard output.\v" CLI_EXIT_CODES };
+
+    cli_parse(&argp, argc, argv, NULL);
+    if (fputs(job_template(), stdout) == EOF || fflush(stdout))
+        return error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
+    return 0;
+}
+
+void cli_format_bytes(double bytes, char *ret_text)
+{
+    static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+    size_t i = 0;
+
+    for (; bytes >= 1000.0 && i + 1 < sizeof(unit) / sizeof(*unit); i++)
+        bytes /= 1000.0;
+    text_format(ret_text, 24, "%.3g %s", bytes, unit[i]);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+/* How often a progress line appears: on a terminal it replaces itself, in a log it adds up. */
+#define SHOW_TERMINAL_NS 200000000
+#define SHOW_LOG_NS 10000000000
+#define PLACEMENT_TEXT 256
+
+void report_init(struct report *report, int rank, bool shows_progress)
+{
+    *report = (struct report){ .rank = rank, .shows_progress = shows_progress, .is_terminal = isatty(STDERR_FILENO),
+                               .begin_ns = clock_ns() };
+}
+
+void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left)
+{
+    for (size_t i = 0; i < plan->n_warning; i++)
+        fprintf(stderr, "warning: %s\n", plan->warning[i]);
+    if (n_before)
+        fprintf(stderr, "continuing '%s': %zu galaxies were done, %zu are left\n", plan->job->output, n_before, n_left);
+    else
+        fprintf(stderr, "%zu galaxies to do into '%s'\n", n_left, plan->job->output);
+    report->begin_ns = report->shown_ns = clock_ns();
+}
+
+void report_placement(struct report *report, MPI_Comm comm, const char *text)
+{
+    char mine[PLACEMENT_TEXT] = "", other[PLACEMENT_TEXT];
+    int n_rank;
+
+    MPI_Comm_size(comm, &n_rank);
+    text_format(mine, sizeof(mine), "%s", text);
+    if (report->rank > 0) {
+        MPI_Send(mine, sizeof(mine), MPI_BYTE, 0, 0, comm);
+        return;
+    }
+    fprintf(stderr, "rank 0: %s\n", mine);
+    for (int i = 1; i < n_rank; i++) {
+        MPI_Recv(other, sizeof(other), MPI_BYTE, i, 0, comm, MPI_STATUS_IGNORE);
+        fprintf(stderr, "rank %d: %s\n", i, other);
+    }
+}
+
+static void format_duration(double seconds, char *ret_text, size_t size)
+{
+    long s = (long)(seconds + 0.5);
+
+    if (s < 3600)
+        text_format(ret_text, size, "%ld:%02ld", s / 60, s % 60);
+    else
+        text_format(ret_text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+void report_progress(struct report *report, const struct schedule_progress *progress)
+{
+    int64_t now = clock_ns();
+    size_t n = progress->n_done + progress->n_set_aside;
+    double seconds = (double)(now - report->begin_ns) * 1e-9;
+    double part = progress->cost_total > 0 ? progress->cost_done / progress->cost_total : 1.0;
+    char left[32] = "?";
+
+    if (!report->shows_progress || n == 0 ||
+        (now - report->shown_ns < (report->is_terminal ? SHOW_TERMINAL_NS : SHOW_LOG_NS) &&
+         !(n == progress->n_total && report->is_terminal)))
+        return;
+    report->shown_ns = now;
+    if (part > 0)
+        format_duration(seconds * (1.0 - part) / part, left, sizeof(left));
+    fprintf(stderr, "%s%zu of %zu galaxies, %.3g a second, %zu set aside, %s left %s",
+            report->is_terminal ? "\r" : "", n, progress->n_total, (double)n / seconds, progress->n_set_aside, left,
+            report->is_terminal ? (n == progress->n_total ? "\n" : "   ") : "\n");
+}
+
+void report_set_aside(struct report *report, const char *stage, const char *reason)
+{
+    fprintf(stderr, "%srank %d: set aside (%s): %s\n", report->is_terminal ? "\n" : "", report->rank, stage, reason);
+}
+
+void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer)
+{
+    int64_t ns[TRACE_STAGE_MAX], total = 0;
+    uint64_t count[TRACE_STAGE_MAX], rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0,
+                                                is_dealer ? 0 : memory_peak_rss_bytes() };
+    uint64_t peak[2];
+    char text[2][24];
+
+    MPI_Reduce(trace->ns, ns, TRACE_STAGE_MAX, MPI_INT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(trace->count, count, TRACE_STAGE_MAX, MPI_UINT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(rss, peak, 2, MPI_UINT64_T, MPI_MAX, 0, comm);
+    if (report->rank > 0)
+        return;
+    for (size_t i = 0; i < trace->n_stage; i++)
+        total += ns[i];
+    printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
+    for (size_t i = 0; i < trace->n_stage; i++)
+        if (ns[i] > total / 1000)
+            printf("%-28s %10.4f %6.1f%% %10llu\n", trace->name[i], (double)ns[i] * 1e-9,
+                   100.0 * (double)ns[i] / (double)total, (unsigned long long)count[i]);
+    cli_format_bytes((double)peak[0], text[0]);
+    cli_format_bytes((double)peak[1], text[1]);
+    printf("%-28s %10.4f   (sum over computing ranks)\n", "all stages", (double)total * 1e-9);
+    printf("%-28s %10.4f\n", "wall clock, galaxies only", (double)(clock_ns() - report->begin_ns) * 1e-9);
+    printf("%-28s %10s   of a computing rank", "peak memory", text[1]);
+    printf(peak[0] ? ", %s of the dealer\n" : "\n", text[0]);
+}
+
+void report_end(struct report *report, const char *path, const struct ledger *ledger)
+{
+    (void)report;
+    printf("%s: %zu galaxies done, %zu set aside\n", path, ledger->n_done, ledger->n_set_aside);
+    if (ledger->n_set_aside)
+        printf("'polyphony status %s' says why\n", path);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a run says to people while it goes: standard error for what happens, standard output for the summary.
+ */
+#pragma once
+
+#include "polyphony/results.h"
+#include "polyphony/schedule.h"
+#include "polyphony/trace.h"
+
+struct report {
+    int rank;
+    bool shows_progress, is_terminal;
+    int64_t begin_ns, shown_ns;
+};
+
+void report_init(struct report *report, int rank, bool shows_progress);
+/** Rank 0: what there is to do. */
+void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left);
+/** Collective: one line a rank, alike ranks in one. */
+void report_placement(struct report *report, MPI_Comm comm, const char *text);
+/** Rank 0, often: prints now and then. */
+void report_progress(struct report *report, const struct schedule_progress *progress);
+/** Any rank: a galaxy was set aside. */
+void report_set_aside(struct report *report, const char *stage, const char *reason);
+/** Collective: time by stage over all ranks, and peak memory. */
+void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer);
+/** Rank 0: how it ended. */
+void report_end(struct report *report, const char *path, const struct ledger *ledger);

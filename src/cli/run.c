@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `polyphony run`: open everything, let the schedule run, say how it went. Ranks agree after each step that can
+ * fail on one of them, so that none is left waiting in a collective call.
+ */
+#include "cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "polyphony/placement.h"
+#include "polyphony/results.h"
+#include "polyphony/schedule.h"
+
+#include "report.h"
+#include "version.h"
+
+struct options {
+    const char *job_path;
+    bool overwrite;
+};
+
+struct run {
+    struct options options;
+    MPI_Comm comm;
+    int rank, n_rank;
+    struct job *job;
+    struct plan *plan;
+    struct placement placement;
+    struct provenance provenance;
+    struct results *results;
+    struct pipeline *pipeline;
+    struct trace trace;
+    struct dealer *dealer;
+    struct report report;
+    size_t n_left; /* rows to do, rank 0 */
+};
+
+/* ---- asked to stop ------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number)
+{
+    stop_signal = number;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+static bool run_is_stopping(void *context)
+{
+    (void)context;
+    return stop_signal != 0;
+}
+
+/* ---- agreeing -------------------------------------------------------------------------------------------------- */
+
+/* The worst status of all ranks; the first rank that has it keeps its text, the others stay silent. */
+static int agree(const struct run *run, int r, struct error *err)
+{
+    int worst = schedule_agree(run->comm, r);
+    int candidate = r == worst ? run->rank : run->n_rank, speaker = 0;
+
+    MPI_Allreduce(&candidate, &speaker, 1, MPI_INT, MPI_MIN, run->comm);
+    if (worst < 0 && speaker != run->rank)
+        err->text[0] = '\0';
+    return worst;
+}
+
+/* ---- one galaxy -------------------------------------------------------------------------------------------------- */
+
+static int run_work(void *context, uint64_t row, struct error *err)
+{
+    struct run *run = context;
+    struct pipeline_row out = { 0 };
+    int64_t begin = clock_ns(), computed;
+    int r = pipeline_run(run->pipeline, row, &out, err), w;
+
+    computed = clock_ns();
+    if (r < 0)
+        return r;
+    if (r == POLYPHONY_SET_ASIDE) {
+        report_set_aside(&run->report, out.stage, err->text);
+        w = results_set_aside(run->results, row, run->rank, (double)(computed - begin) * 1e-9, out.stage, err->text, err);
+    } else
+        w = results_write(run->results, &out, run->rank, (double)(computed - begin) * 1e-9, err);
+    trace_end(&run->trace, pipeline_stage_write(), computed);
+    return w ? w : r;
+}
+
+static void run_watch(void *context, const struct schedule_progress *progress)
+{
+    struct run *run = context;
+
+    report_progress(&run->report, progress);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+/* Which of the ranks on this node compute, and with whom do they share cores? */
+static void place(struct run *run)
+{
+    MPI_Comm node;
+    int local_rank, local_size, is_worker = run->rank > 0 || run->n_rank == 1, i_worker = 0, n_worker = 0;
+    uint64_t mine = placement_cpuset_hash();
+    struct {
+        uint64_t cpuset;
+        int64_t is_worker;
+    } self = { mine, is_worker }, all[1024];
+
+    MPI_Comm_split_type(run->comm, MPI_COMM_TYPE_SHARED, run->rank, MPI_INFO_NULL, &node);
+    MPI_Comm_rank(node, &local_rank);
+    MPI_Comm_size(node, &local_size);
+    if (local_size <= (int)(sizeof(all) / sizeof(*all)))
+        MPI_Allgather(&self, sizeof(self), MPI_BYTE, all, sizeof(self), MPI_BYTE, node);
+    for (int i = 0; i < local_size && local_size <= (int)(sizeof(all) / sizeof(*all)); i++)
+        if (all[i].is_worker && all[i].cpuset == mine) {
+            i_worker += i < local_rank;
+            n_worker++;
+        }
+    MPI_Comm_free(&node);
+    /* The dealer computes nothing: it keeps one thread and no core of its own. */
+    if (is_worker)
+        placement_apply(*run->job->threads, i_worker, n_worker > 0 ? n_worker : 1, &run->placement);
+    else
+        run->placement = (struct placement){ .n_thread = 1, .text = "deals only" };
+}
+
+/* Rank 0 decides about the output file: make it, or continue it. */
+static int prepare_output(struct run *run, bool *ret_create, struct error *err)
+{
+    const char *path = run->job->output;
+    int r = 0;
+
+    *ret_create = true;
+    if (run->options.overwrite && unlink(path) && errno != ENOENT)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
+    r = provenance_make(run->plan, &run->provenance, err);
+    if (!r && access(path, F_OK) == 0) {
+        *ret_create = false;
+        r = results_check(path, run->plan, &run->provenance, err);
+    }
+    return r;
+}
+
+static int open_output(struct run *run, struct error *err)
+{
+    bool create = false;
+    uint64_t hashes[3];
+    int r = run->rank == 0 ? prepare_output(run, &create, err) : job_echo(run->job, &run->provenance.echo, err);
+
+    r = agree(run, r, err);
+    if (r)
+        return r;
+    hashes[0] = run->provenance.catalogue_hash;
+    hashes[1] = run->provenance.grid_hash;
+    hashes[2] = run->provenance.filters_hash;
+    MPI_Bcast(hashes, 3, MPI_UINT64_T, 0, run->comm);
+    run->provenance.catalogue_hash = hashes[0];
+    run->provenance.grid_hash = hashes[1];
+    run->provenance.filters_hash = hashes[2];
+    run->provenance.program_version = POLYPHONY_VERSION;
+    run->provenance.compiler = POLYPHONY_COMPILER;
+    run->provenance.flags = POLYPHONY_FLAGS;
+    run->provenance.n_rank = run->n_rank;
+    run->provenance.n_thread = run->placement.n_thread;
+    MPI_Bcast(&run->provenance.n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
+    MPI_Bcast(&create, 1, MPI_C_BOOL, 0, run->comm);
+    if (create)
+        r = agree(run, results_create(run->job->output, run->comm, run->plan, &run->provenance, err), err);
+    if (!r)
+        r = agree(run, results_open(run->job->output, run->plan, &run->results, err), err);
+    return r;
+}
+
+/* Rank 0: rows that are not done, with their predicted costs. */
+static int deal_rows(struct run *run, struct error *err)
+{
+    static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
+                                              [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
+                                              [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
+                                              [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
+    struct ledger ledger = { 0 };
+    uint64_t *row = NULL;
+    double *cost = NULL;
+    int r = ledger_read(run->job->output, &ledger, err);
+
+    if (r)
+        return r;
+    row = mem_array(ledger.n_galaxy, sizeof(*row));
+    cost = mem_array(ledger.n_galaxy, sizeof(*cost));
+    if (!row || !cost)
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", ledger.n_galaxy);
+    for (size_t i = 0; !r && i < ledger.n_galaxy; i++)
+        if (ledger.entry[i].status == ROW_LEFT) {
+            row[run->n_left] = i;
+            cost[run->n_left++] = plan_cost(run->plan, i);
+        }
+    if (!r)
+        r = dealer_open(run->n_left, row, cost, (size_t)(run->n_rank > 1 ? run->n_rank - 1 : 1),
+                        modes[*run->job->schedule.mode], (size_t)*run->job->schedule.max_batch_galaxies, &run->dealer,
+                        err);
+    if (!r)
+        report_begin(&run->report, run->plan, ledger.n_galaxy - run->n_left, run->n_left);
+    free(row);
+    free(cost);
+    ledger_free(&ledger);
+    return r;
+}
+
+static int run_open(struct run *run, struct error *err)
+{
+    int r = agree(run, job_load(run->options.job_path, &run->job, err), err);
+
+    if (r)
+        return r;
+    report_init(&run->report, run->rank, *run->job->progress);
+    place(run);
+    r = agree(run, plan_open(run->job, &run->plan, err), err);
+    if (!r)
+        r = open_output(run, err);
+    trace_init(&run->trace, pipeline_stage_count(), pipeline_stage_names);
+    if (!r)
+        r = agree(run, pipeline_open(run->plan, &run->trace, &run->pipeline, err), err);
+    if (!r) {
+        report_placement(&run->report, run->comm, run->placement.text);
+        r = agree(run, run->rank == 0 ? deal_rows(run, err) : 0, err);
+    }
+    return r;
+}
+
+static void run_close(struct run *run)
+{
+    dealer_close(run->dealer);
+    pipeline_close(run->pipeline);
+    results_close(run->results);
+    provenance_free(&run->provenance);
+    plan_close(run->plan);
+    job_free(run->job);
+}
+
+/* ---- the command ---------------------------------------------------------------------------------------------------- */
+
+/* After the schedule: bytes to disk, and whether anything was set aside, now or in an earlier run. */
+static int run_finish(struct run *run, int r, struct error *err)
+{
+    struct error sync_err = { 0 };
+    struct ledger ledger = { 0 };
+    int synced = agree(run, results_sync(run->results, &sync_err), &sync_err), n_aside = 0;
+
+    if (synced < r) {
+        *err = sync_err;
+        r = synced;
+    }
+    report_summary(&run->report, run->comm, &run->trace, run->rank == 0 && run->n_rank > 1);
+    if (run->rank == 0 && r == 0 && !ledger_read(run->job->output, &ledger, err)) {
+        n_aside = ledger.n_set_aside > 0;
+        report_end(&run->report, run->job->output, &ledger);
+        ledger_free(&ledger);
+    }
+    MPI_Bcast(&n_aside, 1, MPI_INT, 0, run->comm);
+    if (r == POLYPHONY_STOPPED && run->rank == 0)
+        error_set(err, r, "stopped early%s; the same command continues",
+                  stop_signal ? " (asked by a signal)" : "");
+    return r ? r : n_aside ? POLYPHONY_SET_ASIDE : 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+
+    switch (key) {
+    case 'f':
+        options->overwrite = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->job_path)
+            argp_error(state, "one job file at a time");
+        options->job_path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->job_path)
+            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option argp_options[] = {
+    { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 }, { 0 }
+};
+
+int cli_run(int argc, char **argv, struct error *err)
+{
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .args_doc = "JOB",
+        .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun rank 0 deals galaxies and the other ranks "
+               "compute, with the threads of the job file (default: all cores, shared out). An existing results file of "
+               "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop after the galaxies in hand.\v" CLI_EXIT_CODES
+    };
+    struct run run = { .comm = MPI_COMM_WORLD };
+    struct schedule schedule;
+    int provided, r;
+
+    cli_parse(&argp, argc, argv, &run.options);
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    MPI_Comm_rank(run.comm, &run.rank);
+    MPI_Comm_size(run.comm, &run.n_rank);
+    catch_signals();
+    r = run_open(&run, err);
+    if (!r) {
+        schedule = (struct schedule){ .comm = run.comm, .dealer = run.dealer, .n_total = run.n_left, .work = run_work,
+                                      .watch = run_watch, .is_stopping = run_is_stopping, .context = &run };
+        r = schedule_run(&schedule, err);
+        if (run.rank > 0)
+            err->text[0] = '\0'; /* rank 0 has it, with this rank's number */
+        r = run_finish(&run, r, err);
+    }
+    run_close(&run);
+    MPI_Finalize();
+    return r;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Shared inside the room `config`: the schema and the survey of where keys were written.
+ *
+ * Two readers see the document. The survey walks it first with libyaml and the schema, and gives messages an
+ * astronomer can act on; libcyaml then fills the struct, and fails only where the survey has a gap.
+ */
+#pragma once
+
+#include "polyphony/config.h"
+
+#include <cyaml/cyaml.h>
+
+/*
+ * Marks of our own in the schema's flags, in bits that libcyaml neither defines nor looks at. They apply
+ * to everything below a marked mapping.
+ */
+#define SCHEMA_NO_DEFAULT (1 << 24)     /* the template's value is an example, not a default */
+#define SCHEMA_NOT_NUMERIC (1 << 25)    /* does not determine the numbers of the results */
+#define SCHEMA_NUMBER_OR_NAME (1 << 26) /* text that may be a number */
+
+/* Longest "operations.photometry_luminosities.instruments[10000]" and room to spare. */
+#define KEY_PATH_MAX 128
+
+/** The whole document → struct job. */
+extern const cyaml_schema_value_t schema_job;
+
+/**
+ * The value of a field inside the struct of its mapping: what a pointer points to, or the member itself.
+ * NULL if the pointer is. `count` receives the number of elements of a list, and may be NULL.
+ */
+const void *schema_value(const cyaml_schema_field_t *field, const void *mapping, unsigned *ret_count);
+/** Bytes from one element of a list to the next, and the element itself. */
+const void *schema_element(const cyaml_schema_value_t *list, const void *elements, unsigned i);
+
+/**
+ * Fill what is missing in `mapping` from `defaults` by moving pointers, so that both stay free of sharing and
+ * each can be freed as before. A mapping held by value is always completed. A mapping held by
+ * pointer is an operation: completed if there, left out if not.
+ */
+void schema_merge(const cyaml_schema_field_t *fields, void *mapping, void *defaults);
+
+bool schema_any_operation(const struct job *job);
+
+/** Where each key was written. */
+struct job_survey;
+/** Walk the document; POLYPHONY_USAGE for what the schema does not allow. */
+int survey_read(const char *name, const char *text, struct job_survey **ret_survey, struct error *err);
+const char *survey_name(const struct job_survey *survey);
+int survey_line(const struct job_survey *survey, const char *key_path); /* 0 if not given */
+void survey_free(struct job_survey *survey);                          /* NULL is fine */

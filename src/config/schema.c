@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The one description of the job file, and what can be done by walking it: filling in defaults and echoing.
+ *
+ * Every key with a default is loaded through a pointer, so that a missing key is seen as NULL. Groups of
+ * options (emission, schedule, …) are held by value: always there. Operations are held by pointer: there
+ * only if wanted.
+ */
+#include "polyphony/config.h"
+
+#include "config_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONAL CYAML_FLAG_OPTIONAL
+#define LIST (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define CHOICE (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
+/* Far above any list that makes sense; bounds the search for names given twice. */
+#define LIST_MAX 10000
+#define N_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+
+static const cyaml_strval_t grid_assignment_choices[] = {
+    { "cic", JOB_ASSIGN_CIC },
+    { "ngp", JOB_ASSIGN_NGP },
+};
+static const cyaml_strval_t method_choices[] = {
+    { "fast", JOB_METHOD_FAST },
+    { "direct", JOB_METHOD_DIRECT },
+};
+static const cyaml_strval_t image_type_choices[] = {
+    { "smoothed", JOB_IMAGE_SMOOTHED },
+    { "histogram", JOB_IMAGE_HISTOGRAM },
+};
+static const cyaml_strval_t schedule_mode_choices[] = {
+    { "dynamic", JOB_DYNAMIC },
+    { "static-block", JOB_STATIC_BLOCK },
+    { "static-cyclic", JOB_STATIC_CYCLIC },
+    { "static-lpt", JOB_STATIC_LPT },
+};
+
+static const cyaml_schema_value_t name_entry = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CYAML_UNLIMITED),
+};
+static const cyaml_schema_value_t number_entry = { CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double) };
+
+static const cyaml_schema_field_t cosmology_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", OPTIONAL, struct job_cosmology, name, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_FLOAT_PTR("h0_km_s_mpc", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_cosmology, h0_km_s_mpc),
+    CYAML_FIELD_FLOAT_PTR("omega_m", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_cosmology, omega_m),
+    CYAML_FIELD_FLOAT_PTR("t_cmb_k", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_cosmology, t_cmb_k),
+    CYAML_FIELD_FLOAT_PTR("n_eff", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_cosmology, n_eff),
+    CYAML_FIELD_SEQUENCE_COUNT("m_nu_ev", LIST | SCHEMA_NO_DEFAULT, struct job_cosmology, m_nu_ev, n_m_nu_ev,
+                               &number_entry, 3, 3),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t emission_fields[] = {
+    CYAML_FIELD_STRING_PTR("model", OPTIONAL, struct job_emission, model, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("tau_v", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission, tau_v, 1,
+                           CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("fesc", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission, fesc, 1,
+                           CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("fesc_ly_alpha", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission,
+                           fesc_ly_alpha, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("dust_curve", OPTIONAL, struct job_emission, dust_curve, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_FLOAT_PTR("dust_slope", OPTIONAL, struct job_emission, dust_slope),
+    CYAML_FIELD_ENUM_PTR("grid_assignment", CHOICE, struct job_emission, grid_assignment,
+                         grid_assignment_choices, N_OF(grid_assignment_choices)),
+    CYAML_FIELD_ENUM_PTR("method", CHOICE, struct job_emission, method, method_choices, N_OF(method_choices)),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t filter_fields[] = {
+    CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_DEFAULT, struct job_filter, code, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("file", SCHEMA_NOT_NUMERIC, struct job_filter, file, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t filter_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct job_filter, filter_fields),
+};
+
+static const cyaml_schema_field_t instrument_fields[] = {
+    CYAML_FIELD_STRING_PTR("label", CYAML_FLAG_DEFAULT, struct job_instrument, label, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("builtin", OPTIONAL, struct job_instrument, builtin, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE_COUNT("filters", LIST, struct job_instrument, filters, n_filters, &filter_entry, 1,
+                               LIST_MAX),
+    CYAML_FIELD_FLOAT_PTR("resolution_arcsec", OPTIONAL, struct job_instrument, resolution_arcsec),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t instrument_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct job_instrument, instrument_fields),
+};
+
+static const cyaml_schema_field_t no_fields[] = { CYAML_FIELD_END };
+
+static const cyaml_schema_field_t optical_depth_fields[] = {
+    CYAML_FIELD_STRING_PTR("kernel", OPTIONAL, struct job_optical_depths, kernel, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_FLOAT_PTR("kappa_pc2_msun", OPTIONAL, struct job_optical_depths, kappa_pc2_msun),
+    CYAML_FIELD_BOOL_PTR("write_particles", OPTIONAL, struct job_optical_depths, write_particles),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t spectra_fields[] = {
+    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_spectra, labels, n_labels, &name_entry, 1,
+                               LIST_MAX),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t photometry_fields[] = {
+    CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job_photometry, instruments, n_instruments,
+                               &name_entry, 1, LIST_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_photometry, labels, n_labels, &name_entry, 1,
+                               LIST_MAX),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t line_fields[] = {
+    CYAML_FIELD_SEQUENCE_COUNT("ids", LIST, struct job_lines, ids, n_ids, &name_entry, 1, LIST_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_lines, labels, n_labels, &name_entry, 1, LIST_MAX),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t image_fields[] = {
+    CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job_images, instruments, n_instruments,
+                               &name_entry, 1, LIST_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_images, labels, n_labels, &name_entry, 1, LIST_MAX),
+    CYAML_FIELD_FLOAT_PTR("fov_kpc", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_images, fov_kpc),
+    CYAML_FIELD_FLOAT_PTR("fov_arcsec", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_images, fov_arcsec),
+    CYAML_FIELD_ENUM_PTR("type", CHOICE, struct job_images, type, image_type_choices,
+                         N_OF(image_type_choices)),
+    CYAML_FIELD_STRING_PTR("kernel", OPTIONAL, struct job_images, kernel, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t operation_fields[] = {
+    CYAML_FIELD_MAPPING_PTR("los_optical_depths", OPTIONAL, struct job_operations, los_optical_depths,
+                            optical_depth_fields),
+    CYAML_FIELD_MAPPING_PTR("sfzh", OPTIONAL, struct job_operations, sfzh, no_fields),
+    CYAML_FIELD_MAPPING_PTR("sfh", OPTIONAL, struct job_operations, sfh, no_fields),
+    CYAML_FIELD_MAPPING_PTR("spectra", OPTIONAL, struct job_operations, spectra, spectra_fields),
+    CYAML_FIELD_MAPPING_PTR("observed_spectra", OPTIONAL, struct job_operations, observed_spectra,
+                            spectra_fields),
+    CYAML_FIELD_MAPPING_PTR("photometry_luminosities", OPTIONAL, struct job_operations,
+                            photometry_luminosities, photometry_fields),
+    CYAML_FIELD_MAPPING_PTR("photometry_fluxes", OPTIONAL, struct job_operations, photometry_fluxes,
+                            photometry_fields),
+    CYAML_FIELD_MAPPING_PTR("lines", OPTIONAL, struct job_operations, lines, line_fields),
+    CYAML_FIELD_MAPPING_PTR("observed_lines", OPTIONAL, struct job_operations, observed_lines, line_fields),
+    CYAML_FIELD_MAPPING_PTR("images_luminosity", OPTIONAL, struct job_operations, images_luminosity,
+                            image_fields),
+    CYAML_FIELD_MAPPING_PTR("images_flux", OPTIONAL, struct job_operations, images_flux, image_fields),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t schedule_fields[] = {
+    CYAML_FIELD_ENUM_PTR("mode", CHOICE, struct job_schedule, mode, schedule_mode_choices,
+                         N_OF(schedule_mode_choices)),
+    CYAML_FIELD_INT_PTR("max_batch_galaxies", OPTIONAL, struct job_schedule, max_batch_galaxies),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t job_fields[] = {
+    CYAML_FIELD_STRING_PTR("catalogue", SCHEMA_NOT_NUMERIC, struct job, catalogue, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("grid", SCHEMA_NOT_NUMERIC, struct job, grid, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("output", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, output, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_INT_PTR("threads", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, threads),
+    CYAML_FIELD_MAPPING("cosmology", OPTIONAL, struct job, cosmology, cosmology_fields),
+    CYAML_FIELD_STRING_PTR("redshift", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job, redshift, 1,
+                           CYAML_UNLIMITED),
+    CYAML_FIELD_MAPPING("emission", OPTIONAL, struct job, emission, emission_fields),
+    CYAML_FIELD_FLOAT_PTR("dust_to_metal_ratio", OPTIONAL, struct job, dust_to_metal_ratio),
+    CYAML_FIELD_STRING_PTR("igm", OPTIONAL, struct job, igm, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job, instruments, n_instruments, &instrument_entry,
+                               1, LIST_MAX),
+    CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, operations, operation_fields),
+    CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
+    CYAML_FIELD_BOOL_PTR("progress", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, progress),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t schema_job = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct job, job_fields),
+};
+
+/* ---- values by schema --------------------------------------------------------------------- */
+
+const void *schema_value(const cyaml_schema_field_t *field, const void *mapping, unsigned *ret_count)
+{
+    const char *member = (const char *)mapping + field->data_offset;
+    const void *target = member;
+
+    if (field->value.flags & CYAML_FLAG_POINTER)
+        memcpy(&target, member, sizeof(target));
+    if (ret_count) {
+        *ret_count = 0;
+        if (field->value.type == CYAML_SEQUENCE)
+            memcpy(ret_count, (const char *)mapping + field->count_offset, sizeof(*ret_count));
+    }
+    return target;
+}
+
+const void *schema_element(const cyaml_schema_value_t *list, const void *elements, unsigned i)
+{
+    const char *element = (const char *)elements + (size_t)i * list->data_size;
+    const void *target = element;
+
+    if (list->sequence.entry->flags & CYAML_FLAG_POINTER)
+        memcpy(&target, element, sizeof(target));
+    return target;
+}
+
+bool schema_any_operation(const struct job *job)
+{
+    for (const cyaml_schema_field_t *field = operation_fields; field->key; field++)
+        if (schema_value(field, &job->operations, NULL))
+            return true;
+    return false;
+}
+
+/* ---- defaults ----------------------------------------------------------------------------- */
+
+static void move_member(const cyaml_schema_field_t *field, char *mapping, char *defaults)
+{
+    memcpy(mapping + field->data_offset, defaults + field->data_offset, sizeof(void *));
+    memset(defaults + field->data_offset, 0, sizeof(void *));
+    if (field->value.type == CYAML_SEQUENCE) {
+        memcpy(mapping + field->count_offset, defaults + field->count_offset, field->count_size);
+        memset(defaults + field->count_offset, 0, field->count_size);
+    }
+}
+
+void schema_merge(const cyaml_schema_field_t *fields, void *mapping, void *defaults)
+{
+    for (const cyaml_schema_field_t *field = fields; field->key; field++) {
+        void *value = (void *)schema_value(field, mapping, NULL);
+        void *fallback = (void *)schema_value(field, defaults, NULL);
+
+        if (!fallback || (field->value.flags & SCHEMA_NO_DEFAULT))
+            continue;
+        if (field->value.type == CYAML_MAPPING) {
+            if (value)
+                schema_merge(field->value.mapping.fields, value, fallback);
+        } else if (!value) {
+            move_member(field, mapping, defaults);
+        }
+    }
+}
+
+/* ---- echo --------------------------------------------------------------------------------- */
+
+struct echo_walk {
+    const struct job *job;
+    struct job_echo *echo;
+    size_t capacity;
+};
+
+/* 15 digits suffice for most decimal input, 17 for every double. */
+static void write_number(FILE *out, double number)
+{
+    char text[40];
+    double back;
+
+    for (int n_digit = 15; n_digit <= 17; n_digit++) {
+        snprintf(text, sizeof(text), "%.*g", n_digit, number);
+        if (text_to_double(text, &back) && back == number)
+            break;
+    }
+    fputs(text, out);
+}
+
+/* Inside a list a name that could be taken for something else is quoted, so that lists compare as text. */
+static void write_name(FILE *out, const char *name, bool in_list)
+{
+    if (!in_list || !strpbrk(name, ",[]{}\"\\:#")) {
+        fputs(name, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\')
+            fputc('\\', out);
+        fputc(*name, out);
+    }
+    fputc('"', out);
+}
+
+static const char *choice_text(const cyaml_schema_value_t *schema, unsigned value)
+{
+    for (uint32_t i = 0; i < schema->enumeration.count; i++)
+        if (schema->enumeration.strings[i].val == value)
+            return schema->enumeration.strings[i].str;
+    return "?";
+}
+
+static void write_scalar(FILE *out, const cyaml_schema_value_t *schema, const void *value, bool in_list)
+{
+    double number;
+
+    switch (schema->type) {
+    case CYAML_INT:
+        fprintf(out, "%d", *(const int *)value);
+        break;
+    case CYAML_BOOL:
+        fputs(*(const bool *)value ? "yes" : "no", out);
+        break;
+    case CYAML_ENUM:
+        fputs(choice_text(schema, *(const unsigned *)value), out);
+        break;
+    case CYAML_FLOAT:
+        write_number(out, *(const double *)value);
+        break;
+    default:
+        if ((schema->flags & SCHEMA_NUMBER_OR_NAME) && job_is_number(value, &number))
+            write_number(out, number);
+        else
+            write_name(out, value, in_list);
+    }
+}
+
+static char *value_text(const cyaml_schema_value_t *schema, const void *value, unsigned n)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    if (schema->type == CYAML_MAPPING) {
+        fputs("{}", out);
+    } else if (schema->type == CYAML_SEQUENCE) {
+        for (unsigned i = 0; i < n; i++) {
+            fputs(i ? ", " : "[", out);
+            write_scalar(out, schema->sequence.entry, schema_element(schema, value, i), true);
+        }
+        fputc(']', out);
+    } else {
+        write_scalar(out, schema, value, false);
+    }
+    if (fclose(out)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static int echo_add(struct echo_walk *walk, const char *key_path, char *value, bool numeric)
+{
+    struct job_echo *echo = walk->echo;
+    struct job_echo_entry *entry;
+
+    if (echo->n == walk->capacity) {
+        size_t capacity = walk->capacity ? 2 * walk->capacity : 64;
+        struct job_echo_entry *grown = realloc(echo->entries, capacity * sizeof(*grown));
+
+        if (!grown)
+            goto no_memory;
+        echo->entries = grown;
+        walk->capacity = capacity;
+    }
+    entry = &echo->entries[echo->n];
+    *entry = (struct job_echo_entry){ .key_path = mem_text(key_path),
+                                      .value = value,
+                                      .given = job_given(walk->job, key_path),
+                                      .determines_numbers = numeric };
+    if (!value || !entry->key_path) {
+        free(entry->key_path);
+        goto no_memory;
+    }
+    echo->n++;
+    return 0;
+no_memory:
+    free(value);
+    return POLYPHONY_INTERNAL;
+}
+
+static int echo_mapping(struct echo_walk *walk, const cyaml_schema_field_t *fields, const void *mapping,
+                        const char *path, bool numeric)
+{
+    int r = 0;
+
+    for (const cyaml_schema_field_t *field = fields; field->key && !r; field++) {
+        const cyaml_schema_value_t *schema = &field->value;
+        bool field_numeric = numeric && !(schema->flags & SCHEMA_NOT_NUMERIC);
+        char field_path[KEY_PATH_MAX];
+        unsigned n;
+        const void *value = schema_value(field, mapping, &n);
+
+        if (!value)
+            continue;
+        text_format(field_path, sizeof(field_path), "%s%s%s", path, *path ? "." : "", field->key);
+        if (schema->type == CYAML_MAPPING && schema->mapping.fields->key) {
+            r = echo_mapping(walk, schema->mapping.fields, value, field_path, field_numeric);
+        } else if (schema->type == CYAML_SEQUENCE && schema->sequence.entry->type == CYAML_MAPPING) {
+            for (unsigned i = 0; i < n && !r; i++) {
+                char element_path[KEY_PATH_MAX + 16];
+
+                text_format(element_path, sizeof(element_path), "%s[%u]", field_path, i);
+                r = echo_mapping(walk, schema->sequence.entry->mapping.fields,
+                                 schema_element(schema, value, i), element_path, field_numeric);
+            }
+        } else {
+            r = echo_add(walk, field_path, value_text(schema, value, n), field_numeric);
+        }
+    }
+    return r;
+}
+
+int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err)
+{
+    struct job_echo echo = { 0 };
+    struct echo_walk walk = { .job = job, .echo = &echo };
+
+    if (echo_mapping(&walk, job_fields, job, "", true)) {
+        job_echo_free(&echo);
+        return error_set(err, POLYPHONY_INTERNAL, "echo of the job: no memory");
+    }
+    *ret_echo = echo;
+    return 0;
+}
+
+void job_echo_free(struct job_echo *echo)
+{
+    for (size_t i = 0; i < echo->n; i++) {
+        free(echo->entries[i].key_path);
+        free(echo->entries[i].value);
+    }
+    free(echo->entries);
+    *echo = (struct job_echo){ 0 };
+}

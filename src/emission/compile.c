@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "polyphony/emission.h"
+
+#include <string.h>
+
+/*
+ * A label is expanded by walking from its node down to the extractions, collecting the factors of the
+ * transforms on the way; each extraction reached is one term. A walk deeper than the graph has nodes
+ * contains a cycle.
+ */
+struct walk {
+    const struct emission_model *model;
+    const bool *is_per_particle;
+    struct emission_program *program;
+    struct emission_label *label;
+    struct error *err;
+};
+
+static bool factor_is_before(struct emission_factor a, struct emission_factor b)
+{
+    return a.transform < b.transform || (a.transform == b.transform && a.parameter < b.parameter);
+}
+
+static bool factors_add(struct emission_factors *factors, struct emission_factor factor)
+{
+    size_t i = factors->n;
+
+    if (factors->n == EMISSION_FACTOR_MAX)
+        return false;
+    for (; i > 0 && factor_is_before(factor, factors->factor[i - 1]); i--)
+        factors->factor[i] = factors->factor[i - 1];
+    factors->factor[i] = factor;
+    factors->n++;
+    return true;
+}
+
+static bool factors_are_equal(const struct emission_factors *a, const struct emission_factors *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (a->factor[i].transform != b->factor[i].transform || a->factor[i].parameter != b->factor[i].parameter)
+            return false;
+    return true;
+}
+
+static int find_extract(struct walk *walk, const char *name, size_t *ret_extract)
+{
+    struct emission_program *program = walk->program;
+
+    for (*ret_extract = 0; *ret_extract < program->n_extract; ++*ret_extract)
+        if (!strcmp(program->extract[*ret_extract], name))
+            return 0;
+    if (program->n_extract == EMISSION_EXTRACT_MAX)
+        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s' extracts more than %d grid spectra",
+                         walk->model->name, EMISSION_EXTRACT_MAX);
+    program->extract[program->n_extract++] = name;
+    return 0;
+}
+
+static int find_channel(struct walk *walk, const struct emission_factors *particle, size_t i_extract,
+                        size_t *ret_channel)
+{
+    struct emission_program *program = walk->program;
+    struct emission_channel *channel;
+    size_t n_screen = 0;
+
+    for (*ret_channel = 0; *ret_channel < program->n_channel; ++*ret_channel)
+        if (factors_are_equal(&program->channel[*ret_channel].particle, particle))
+            break;
+    if (*ret_channel == EMISSION_CHANNEL_MAX)
+        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s' needs more than %d sets of particle weights",
+                         walk->model->name, EMISSION_CHANNEL_MAX);
+    channel = &program->channel[*ret_channel];
+    channel->extract_is_used[i_extract] = true;
+    if (*ret_channel < program->n_channel)
+        return 0;
+    program->n_channel++;
+    channel->particle = *particle;
+    for (size_t i = 0; i < particle->n; i++)
+        if (particle->factor[i].transform == EMISSION_ATTENUATE) {
+            channel->is_attenuated = true;
+            channel->tau = particle->factor[i].parameter;
+            n_screen++;
+        }
+    if (n_screen > 1)
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "emission model '%s', label '%s': two dust screens in a row, both differing between "
+                         "particles, are not supported; give one of them a number or a value per galaxy",
+                         walk->model->name, walk->label->name);
+    return 0;
+}
+
+/* An extraction has been reached: sort its factors into those of the galaxy and those of particles. */
+static int add_term(struct walk *walk, const char *extract, const struct emission_factors *factors)
+{
+    struct emission_term term = { 0 };
+    struct emission_factors outside = { 0 }, inside = { 0 }; /* of Lyman alpha */
+    int r;
+
+    if (walk->label->n_term == EMISSION_TERM_MAX)
+        return error_set(walk->err, POLYPHONY_USAGE, "label '%s' of emission model '%s' has more than %d terms",
+                         walk->label->name, walk->model->name, EMISSION_TERM_MAX);
+    for (size_t i = 0; i < factors->n; i++) {
+        struct emission_factor factor = factors->factor[i];
+
+        walk->program->parameter_is_used[factor.parameter] = true;
+        if (!walk->is_per_particle[factor.parameter]) {
+            factors_add(&term.galaxy, factor);
+            continue;
+        }
+        factors_add(&inside, factor);
+        if (factor.transform != EMISSION_LY_ALPHA)
+            factors_add(&outside, factor);
+    }
+    r = find_extract(walk, extract, &term.i_extract);
+    if (!r)
+        r = find_channel(walk, &outside, term.i_extract, &term.i_channel);
+    if (!r)
+        r = find_channel(walk, &inside, term.i_extract, &term.i_channel_ly_alpha);
+    if (!r)
+        walk->label->term[walk->label->n_term++] = term;
+    return r;
+}
+
+static int expand(struct walk *walk, const char *name, const struct emission_factors *factors, size_t depth)
+{
+    const struct emission_node *node = emission_node_find(walk->model, name);
+    struct emission_factors more = *factors;
+    int r = 0;
+
+    if (!node)
+        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have",
+                         walk->model->name, name);
+    if (depth > walk->model->n_node)
+        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': '%s' is made of itself", walk->model->name,
+                         name);
+    switch (node->op) {
+    case EMISSION_EXTRACT:
+        return add_term(walk, node->of[0], factors);
+    case EMISSION_TRANSFORM:
+        if (!factors_add(&more, (struct emission_factor){ node->transform, node->parameter }))
+            return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': more than %d transforms above '%s'",
+                             walk->model->name, EMISSION_FACTOR_MAX, name);
+        return expand(walk, node->of[0], &more, depth + 1);
+    case EMISSION_COMBINE:
+        for (size_t i = 0; !r && i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++)
+            r = expand(walk, node->of[i], factors, depth + 1);
+    }
+    return r;
+}
+
+/* Is `label` the node `name` or part of what it is made of? */
+static bool is_made_of(const struct emission_model *model, const char *name, const char *label, size_t depth)
+{
+    const struct emission_node *node = emission_node_find(model, name);
+
+    if (!strcmp(name, label))
+        return true;
+    if (!node || node->op == EMISSION_EXTRACT || depth > model->n_node)
+        return false;
+    for (size_t i = 0; i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++)
+        if (is_made_of(model, node->of[i], label, depth + 1))
+            return true;
+    return false;
+}
+
+int emission_compile(const struct emission_model *model, const bool is_per_particle[EMISSION_N_PARAMETER],
+                     struct emission_program *ret_program, struct error *err)
+{
+    const struct emission_factors none = { 0 };
+    int r = 0;
+
+    *ret_program = (struct emission_program){ 0 };
+    for (size_t i = 0; !r && i < model->n_node; i++) {
+        const struct emission_node *node = &model->node[i];
+        struct emission_label *label = &ret_program->label[ret_program->n_label];
+        struct walk walk = { model, is_per_particle, ret_program, label, err };
+
+        if (!node->is_saved || (model->root && !is_made_of(model, model->root, node->label, 0)))
+            continue;
+        if (ret_program->n_label == EMISSION_LABEL_MAX)
+            return error_set(err, POLYPHONY_USAGE, "emission model '%s' saves more than %d labels", model->name,
+                             EMISSION_LABEL_MAX);
+        ret_program->n_label++;
+        label->name = node->label;
+        r = expand(&walk, node->label, &none, 0);
+    }
+    return r;
+}

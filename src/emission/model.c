@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "polyphony/emission.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const emission_parameter_names[EMISSION_N_PARAMETER] = { "tau_v", "fesc", "fesc_ly_alpha" };
+
+/* Lyman alpha where Synthesizer looks for its pixels [angstrom]. */
+#define LY_ALPHA_ANGSTROM 1216.0
+
+const struct emission_node *emission_node_find(const struct emission_model *model, const char *label)
+{
+    for (size_t i = 0; i < model->n_node; i++)
+        if (!strcmp(model->node[i].label, label))
+            return &model->node[i];
+    return NULL;
+}
+
+int emission_label_find(const struct emission_program *program, const char *label, size_t *ret_label,
+                        struct error *err)
+{
+    const char *names[EMISSION_LABEL_MAX], *nearest;
+    char known[512] = "";
+
+    for (size_t i = 0; i < program->n_label; i++) {
+        if (!strcmp(program->label[i].name, label)) {
+            *ret_label = i;
+            return 0;
+        }
+        names[i] = program->label[i].name;
+        strncat(known, i ? ", " : "", sizeof(known) - strlen(known) - 1);
+        strncat(known, names[i], sizeof(known) - strlen(known) - 1);
+    }
+    nearest = text_nearest(label, names, program->n_label);
+    return error_set(err, POLYPHONY_USAGE, "the emission model has no label '%s'%s%s%s (it has: %s)", label,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", known);
+}
+
+void emission_ly_alpha_pixels(size_t n_lambda, const double *lambda_rest_angstrom, bool *ret_is_ly_alpha)
+{
+    size_t nearest = 0;
+
+    for (size_t i = 0; i < n_lambda; i++) {
+        ret_is_ly_alpha[i] = false;
+        if (fabs(lambda_rest_angstrom[i] - LY_ALPHA_ANGSTROM) <
+            fabs(lambda_rest_angstrom[nearest] - LY_ALPHA_ANGSTROM))
+            nearest = i;
+    }
+    for (size_t i = nearest ? nearest - 1 : 0; i <= nearest + 1 && i < n_lambda; i++)
+        ret_is_ly_alpha[i] = true;
+}
+
+void emission_ly_alpha_lines(size_t n_lambda, const double *lambda_rest_angstrom, size_t n_line,
+                             const double *line_lambda_rest_angstrom, bool *ret_is_ly_alpha)
+{
+    double low = INFINITY, high = -INFINITY; /* the lines between are those right of a Lyman alpha pixel */
+    size_t nearest = 0, last;
+
+    for (size_t i = 1; i < n_lambda; i++)
+        if (fabs(lambda_rest_angstrom[i] - LY_ALPHA_ANGSTROM) <
+            fabs(lambda_rest_angstrom[nearest] - LY_ALPHA_ANGSTROM))
+            nearest = i;
+    last = nearest + 1 < n_lambda ? nearest + 1 : nearest;
+    low = lambda_rest_angstrom[nearest ? nearest - 1 : 0];
+    /* Right of the last pixel, up to the next; at the end of the grid only the pixel itself. */
+    high = last + 1 < n_lambda ? lambda_rest_angstrom[last + 1] : nextafter(lambda_rest_angstrom[last], INFINITY);
+    for (size_t i = 0; i < n_line; i++)
+        ret_is_ly_alpha[i] = line_lambda_rest_angstrom[i] >= low && line_lambda_rest_angstrom[i] < high;
+}

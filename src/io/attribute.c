@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "io_private.h"
+
+#include <string.h>
+
+static int attr_write(struct io_file *file, hid_t object, const char *path, const char *name, hid_t type,
+                      hid_t space, const void *data, struct error *err)
+{
+    hid_t id = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t status = id < 0 ? -1 : H5Awrite(id, type, data);
+
+    if (id >= 0)
+        H5Aclose(id);
+    return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': attribute '%s' of '%s' cannot be written",
+                                  file->path, name, path) :
+                        0;
+}
+
+/* Variable-length UTF-8, which h5py reads as str: Synthesizer uses some of these texts as names. */
+static int attr_write_text(struct io_file *file, hid_t object, const char *path, const char *name,
+                           const char *text, struct error *err)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    int r;
+
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    r = attr_write(file, object, path, name, type, space, &text, err);
+    H5Sclose(space);
+    H5Tclose(type);
+    return r;
+}
+
+int io_label(struct io_file *file, hid_t object, const char *path, const char *units, const char *description,
+             struct error *err)
+{
+    int r = 0;
+
+    if (units)
+        r = attr_write_text(file, object, path, "Units", units, err);
+    if (!r)
+        r = attr_write_text(file, object, path, "Description", description, err);
+    return r;
+}
+
+static hid_t object_open(struct io_file *file, const char *object, struct error *err)
+{
+    hid_t id = H5Oopen(file->id, object, H5P_DEFAULT);
+
+    if (id < 0)
+        error_set(err, POLYPHONY_OUTPUT, "'%s': no object '%s' to describe", file->path, object);
+    return id;
+}
+
+int io_attr_write_text(struct io_file *file, const char *object, const char *name, const char *text,
+                       struct error *err)
+{
+    hid_t id = object_open(file, object, err);
+    int r;
+
+    if (id < 0)
+        return POLYPHONY_OUTPUT;
+    r = attr_write_text(file, id, object, name, text, err);
+    H5Oclose(id);
+    return r;
+}
+
+int io_attr_write_texts(struct io_file *file, const char *object, const char *name, size_t n,
+                        const char *const *texts, struct error *err)
+{
+    hsize_t dim = n;
+    hid_t id = object_open(file, object, err), type, space;
+    int r;
+
+    if (id < 0)
+        return POLYPHONY_OUTPUT;
+    /* Variable length, as h5py writes lists of names: Synthesizer's reader compares them with str. */
+    type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    space = H5Screate_simple(1, &dim, NULL);
+    r = attr_write(file, id, object, name, type, space, texts, err);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(id);
+    return r;
+}
+
+static int attr_write_scalar(struct io_file *file, const char *object, const char *name, hid_t type,
+                             const void *value, struct error *err)
+{
+    hid_t id = object_open(file, object, err), space;
+    int r;
+
+    if (id < 0)
+        return POLYPHONY_OUTPUT;
+    space = H5Screate(H5S_SCALAR);
+    r = attr_write(file, id, object, name, type, space, value, err);
+    H5Sclose(space);
+    H5Oclose(id);
+    return r;
+}
+
+int io_attr_write_i64(struct io_file *file, const char *object, const char *name, int64_t value,
+                      struct error *err)
+{
+    return attr_write_scalar(file, object, name, H5T_NATIVE_INT64, &value, err);
+}
+
+int io_attr_write_f64(struct io_file *file, const char *object, const char *name, double value,
+                      struct error *err)
+{
+    return attr_write_scalar(file, object, name, H5T_NATIVE_DOUBLE, &value, err);
+}
+
+/* As h5py does it: an enumeration {FALSE, TRUE} of one byte, which Python reads back as bool. */
+int io_attr_write_bool(struct io_file *file, const char *object, const char *name, bool value,
+                       struct error *err)
+{
+    hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
+    int8_t no = 0, yes = 1, flag = value;
+    int r;
+
+    H5Tenum_insert(type, "FALSE", &no);
+    H5Tenum_insert(type, "TRUE", &yes);
+    r = attr_write_scalar(file, object, name, type, &flag, err);
+    H5Tclose(type);
+    return r;
+}
+
+int io_make_group(struct io_file *file, const char *path, struct error *err)
+{
+    hid_t creation, id;
+
+    if (io_has(file, path))
+        return 0;
+    creation = io_link_creation();
+    id = H5Gcreate2(file->id, path, creation, H5P_DEFAULT, H5P_DEFAULT);
+    H5Pclose(creation);
+    if (id < 0)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': group '%s' cannot be created", file->path, path);
+    H5Gclose(id);
+    return 0;
+}

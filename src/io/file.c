@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "io_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct io_file *file_new(const char *path, bool is_partial)
+{
+    struct io_file *file = mem_array(1, sizeof(*file));
+
+    if (!file)
+        return NULL;
+    file->id = H5I_INVALID_HID;
+    file->comm = MPI_COMM_NULL;
+    file->path = mem_text(path);
+    if (is_partial && file->path) {
+        size_t size = strlen(path) + sizeof(".partial");
+
+        file->partial_path = malloc(size);
+        if (file->partial_path)
+            text_format(file->partial_path, size, "%s.partial", path);
+    }
+    if (!file->path || (is_partial && !file->partial_path)) {
+        io_file_close(file);
+        return NULL;
+    }
+    /* Failures are reported in our words, with file and dataset. */
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return file;
+}
+
+int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
+{
+    struct io_file *file = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int r = 0;
+
+    if (fd < 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+    close(fd);
+    file = file_new(path, false);
+    if (!file)
+        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
+    file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file->id < 0)
+        r = error_set(err, POLYPHONY_INPUT, "'%s': not a readable HDF5 file (truncated, or of another format)", path);
+    if (r) {
+        io_file_close(file);
+        return r;
+    }
+    *ret_file = file;
+    return 0;
+}
+
+static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
+{
+    struct io_file *file = file_new(path, true);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    int r = 0;
+
+    if (!file || access < 0) {
+        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
+        goto out;
+    }
+    if (comm != MPI_COMM_NULL) {
+        file->comm = comm;
+        MPI_Comm_rank(comm, &file->comm_rank);
+        H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+    }
+    file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    if (file->id < 0) {
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be created (does the directory exist, may you write there?)",
+                      path);
+        goto out;
+    }
+    *ret_file = file;
+    file = NULL;
+out:
+    if (access >= 0)
+        H5Pclose(access);
+    io_file_close(file);
+    return r;
+}
+
+int io_file_create(const char *path, struct io_file **ret_file, struct error *err)
+{
+    return file_create(path, MPI_COMM_NULL, ret_file, err);
+}
+
+int io_layout_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
+{
+    return file_create(path, comm, ret_file, err);
+}
+
+/* Give the finished file its name; one process does it, after its bytes are on disk. */
+static int file_rename(struct io_file *file, struct error *err)
+{
+    int fd = open(file->partial_path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (!ok || rename(file->partial_path, file->path))
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': %s", file->path, strerror(errno));
+    return 0;
+}
+
+int io_file_commit(struct io_file *file, struct error *err)
+{
+    herr_t status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
+    int r = 0;
+
+    if (H5Fclose(file->id) < 0 || status < 0)
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)", file->path);
+    file->id = H5I_INVALID_HID;
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Allreduce(MPI_IN_PLACE, &r, 1, MPI_INT, MPI_MIN, file->comm);
+    if (!r && file->comm_rank == 0)
+        r = file_rename(file, err);
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Bcast(&r, 1, MPI_INT, 0, file->comm);
+    if (!r) {
+        free(file->partial_path);
+        file->partial_path = NULL;
+    }
+    return r;
+}
+
+int io_layout_commit(struct io_file *file, struct error *err)
+{
+    return io_file_commit(file, err);
+}
+
+void io_file_close(struct io_file *file)
+{
+    if (!file)
+        return;
+    if (file->id >= 0)
+        H5Fclose(file->id);
+    if (file->partial_path && file->comm_rank == 0)
+        unlink(file->partial_path);
+    free(file->partial_path);
+    free(file->path);
+    free(file);
+}
+
+const char *io_file_path(const struct io_file *file)
+{
+    return file->path;
+}
+
+bool io_has(struct io_file *file, const char *path)
+{
+    char prefix[IO_NAME_MAX * 2];
+    size_t n = strlen(path);
+
+    if (n >= sizeof(prefix))
+        return false;
+    /* H5Lexists fails, rather than answering no, when a group on the way is missing. */
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(prefix, path, i);
+        prefix[i] = '\0';
+        if (H5Lexists(file->id, prefix, H5P_DEFAULT) <= 0)
+            return false;
+    }
+    return n > 0;
+}
+
+struct name_list {
+    char (*names)[IO_NAME_MAX];
+    size_t n, capacity;
+};
+
+static herr_t list_add(hid_t group, const char *name, const H5L_info_t *info, void *data)
+{
+    struct name_list *list = data;
+
+    (void)group;
+    (void)info;
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        void *names = reallocarray(list->names, capacity, sizeof(*list->names));
+
+        if (!names)
+            return -1;
+        list->names = names;
+        list->capacity = capacity;
+    }
+    text_format(list->names[list->n++], IO_NAME_MAX, "%s", name);
+    return 0;
+}
+
+int io_list(struct io_file *file, const char *group, char (**ret_names)[IO_NAME_MAX], size_t *ret_n,
+            struct error *err)
+{
+    struct name_list list = { 0 };
+    hid_t id = H5Gopen2(file->id, group, H5P_DEFAULT);
+    int r = 0;
+
+    if (id < 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': no group '%s'", file->path, group);
+    if (H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, NULL, list_add, &list) < 0)
+        r = error_set(err, POLYPHONY_INPUT, "'%s': group '%s' cannot be listed", file->path, group);
+    H5Gclose(id);
+    if (r) {
+        free(list.names);
+        return r;
+    }
+    *ret_names = list.names;
+    *ret_n = list.n;
+    return 0;
+}
+
+void io_versions(char *ret_hdf5, char *ret_mpi, size_t size)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n = 0;
+
+    H5get_libversion(&major, &minor, &release);
+    text_format(ret_hdf5, size, "%u.%u.%u", major, minor, release);
+    MPI_Get_library_version(text, &n);
+    text[strcspn(text, "\n")] = '\0';
+    if (!text_format(ret_mpi, size, "%s", text))
+        ret_mpi[size - 1] = '\0';
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "results_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int write_axis(struct io_file *file, const char *path, size_t n, const double *value, const char *units,
+                      const char *description, struct error *err)
+{
+    uint64_t dim = n;
+
+    return io_write_f64(file, path, 1, &dim, value, units, description, err);
+}
+
+static int write_lines(struct io_file *file, const struct plan *plan, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    double *lambda = mem_array(plan->n_line, sizeof(*lambda));
+    const char **id = mem_array(plan->n_line, sizeof(*id));
+    int r = 0;
+
+    if (!lambda || !id)
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory for the list of lines");
+    for (size_t i = 0; !r && i < plan->n_line; i++) {
+        lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
+        id[i] = grid->line_id[plan->i_line[i]];
+    }
+    if (!r)
+        r = write_axis(file, "Lines/Wavelengths", plan->n_line, lambda, "angstrom", "Rest-frame wavelengths", err);
+    if (!r)
+        r = io_write_names(file, "Lines/IDs", plan->n_line, id, "Line ids of the grid", err);
+    free(lambda);
+    free(id);
+    return r;
+}
+
+/* A filter under Synthesizer's path, where "/" in its code becomes ".". */
+static int write_filter(struct io_file *file, const struct plan *plan, const char *group, const struct filter *filter,
+                        double *scratch, struct error *err)
+{
+    char name[INSTRUMENT_NAME_MAX], base[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
+    int r;
+
+    text_format(name, sizeof(name), "%s", filter->code);
+    for (char *c = name; *c; c++)
+        if (*c == '/')
+            *c = '.';
+    filter_on_grid(filter, BAND_REST, 0.0, plan->grid->n_lambda, plan->grid->lambda_rest_angstrom, scratch);
+    text_format(base, sizeof(base), "%s/Filters/%s", group, name);
+    text_format(path, sizeof(path), "%s/Transmission", base);
+    r = write_axis(file, path, plan->grid->n_lambda, scratch, "dimensionless",
+                   "Transmission at the grid's wavelengths (Filters/Header/Wavelengths)", err);
+    text_format(path, sizeof(path), "%s/Original_Wavelength", base);
+    if (!r)
+        r = write_axis(file, path, filter->n, filter->lambda_angstrom, "angstrom", "Wavelengths of the curve as given",
+                       err);
+    text_format(path, sizeof(path), "%s/Original_Transmission", base);
+    if (!r)
+        r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as given", err);
+    return r ? r : io_attr_write_text(file, base, "filter_code", filter->code, err);
+}
+
+static int write_instrument(struct io_file *file, const struct plan *plan, const struct instrument *instrument,
+                            struct error *err)
+{
+    double *scratch = mem_array(plan->grid->n_lambda, sizeof(*scratch));
+    char group[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
+    int r = scratch ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for filters");
+
+    text_format(group, sizeof(group), "Instruments/%s", instrument->label);
+    if (!r)
+        r = io_make_group(file, group, err);
+    if (!r)
+        r = io_attr_write_text(file, group, "label", instrument->label, err);
+    if (!r)
+        r = io_attr_write_text(file, group, "source", instrument->source, err);
+    text_format(path, sizeof(path), "%s/Resolution", group);
+    if (!r && instrument->resolution_arcsec > 0)
+        r = io_write_f64(file, path, 0, NULL, &instrument->resolution_arcsec, "arcsec", "Pixel width", err);
+    if (!r && instrument->resolution_arcsec > 0)
+        r = io_attr_write_text(file, path, "units", "arcsec", err);
+    text_format(path, sizeof(path), "%s/Filters/Header/Wavelengths", group);
+    if (!r)
+        r = write_axis(file, path, plan->grid->n_lambda, plan->grid->lambda_rest_angstrom, "angstrom",
+                       "The grid's wavelengths", err);
+    for (size_t f = 0; !r && f < instrument->n_filter; f++)
+        r = write_filter(file, plan, group, &instrument->filter[f], scratch, err);
+    free(scratch);
+    return r;
+}
+
+static const char *transform_name(enum emission_transform transform)
+{
+    static const char *const names[] = { "EscapedFraction", "ProcessedFraction", "EscapedFraction of Lyman alpha",
+                                         "DustAttenuation" };
+
+    return names[transform];
+}
+
+static int write_node(struct io_file *file, const struct plan *plan, const struct emission_node *node,
+                      struct error *err)
+{
+    static const char *const types[] = { "extraction", "combination", "transformation" };
+    static const char *const keys[] = { "extract", "combine", "apply_to" };
+    char path[RESULTS_PATH_MAX], of[RESULTS_PATH_MAX] = "";
+    int r;
+
+    text_format(path, sizeof(path), "EmissionModel/%s", node->label);
+    for (size_t i = 0; i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++) {
+        strncat(of, i ? " " : "", sizeof(of) - strlen(of) - 1);
+        strncat(of, node->of[i], sizeof(of) - strlen(of) - 1);
+    }
+    r = io_make_group(file, path, err);
+    if (!r)
+        r = io_attr_write_text(file, path, "label", node->label, err);
+    if (!r)
+        r = io_attr_write_text(file, path, "type", types[node->op], err);
+    if (!r)
+        r = io_attr_write_text(file, path, "emitter", "stellar", err);
+    if (!r)
+        r = io_attr_write_bool(file, path, "save", node->is_saved, err);
+    if (!r)
+        r = io_attr_write_text(file, path, keys[node->op], of, err);
+    if (!r && node->op == EMISSION_EXTRACT)
+        r = io_attr_write_text(file, path, "grid", plan->grid->name, err);
+    if (!r && node->op == EMISSION_TRANSFORM) {
+        r = io_attr_write_text(file, path, "transformer", transform_name(node->transform), err);
+        if (!r)
+            r = io_attr_write_text(file, path, "parameter", emission_parameter_names[node->parameter], err);
+    }
+    return r;
+}
+
+int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    int r = write_axis(file, "Wavelengths/Rest", grid->n_lambda, grid->lambda_rest_angstrom, "angstrom",
+                       "Rest-frame wavelengths of all spectra", err);
+
+    if (!r)
+        r = write_axis(file, "Axes/Ages", grid->n_age, grid->age_yr, "yr", "Ages of the grid", err);
+    if (!r)
+        r = write_axis(file, "Axes/Metallicities", grid->n_metallicity, grid->metallicity, "dimensionless",
+                       "Metallicities of the grid (mass fraction of metals)", err);
+    if (!r && plan->n_line)
+        r = write_lines(file, plan, err);
+    if (!r)
+        r = io_make_group(file, "Instruments", err);
+    if (!r)
+        r = io_attr_write_i64(file, "Instruments", "ninstruments", (int64_t)plan->n_instrument, err);
+    for (size_t i = 0; !r && i < plan->n_instrument; i++)
+        r = write_instrument(file, plan, &plan->instrument[i], err);
+    for (size_t i = 0; !r && i < plan->model->n_node; i++)
+        r = write_node(file, plan, &plan->model->node[i], err);
+    return r;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The results file as a table: for each kind of product its path, unit and description, declared once.
+ * Synthesizer's paths come first, so that scripts written for its files read ours.
+ */
+#include "results_private.h"
+
+#include <string.h>
+
+/* In paths: %l a model label, %i an instrument, %f a filter code (its "/" makes a level). */
+struct field {
+    const char *path, *units, *description;
+};
+
+static const struct field fields[PRODUCT_N_KIND] = {
+    [PRODUCT_ID] = { "Galaxies/ID", "dimensionless", "Galaxy id of the catalogue" },
+    [PRODUCT_REDSHIFT] = { "Galaxies/Redshift", "dimensionless", "Redshift at which the galaxy is observed" },
+    [PRODUCT_N_STAR] = { "Galaxies/NStars", "dimensionless", "Number of star particles" },
+    [PRODUCT_N_GAS] = { "Galaxies/NGas", "dimensionless", "Number of gas particles" },
+    [PRODUCT_N_BLACK_HOLE] = { "Galaxies/NBlackHoles", "dimensionless", "Number of black holes" },
+    [PRODUCT_STAR_TAU] = { "Storage/OpticalDepths/Stars", "dimensionless",
+                           "V-band optical depths of stars from the line of sight: mass-weighted mean, median, maximum" },
+    [PRODUCT_BLACK_HOLE_TAU] = { "Storage/OpticalDepths/BlackHoles", "dimensionless",
+                                 "V-band optical depths of black holes from the line of sight: mean, median, maximum" },
+    [PRODUCT_SFH] = { "Galaxies/Stars/SFH", "Msun", "Stellar mass formed, by age (Axes/Ages)" },
+    [PRODUCT_SFZH] = { "Galaxies/Stars/SFZH", "Msun",
+                       "Stellar mass formed, by age and metallicity (Axes/Ages, Axes/Metallicities)" },
+    [PRODUCT_LNU] = { "Galaxies/Stars/Spectra/SpectralLuminosityDensities/%l", "erg/(Hz*s)",
+                      "Rest-frame spectral luminosity density at Wavelengths/Rest" },
+    [PRODUCT_FNU] = { "Galaxies/Stars/Spectra/SpectralFluxDensities/%l", "nJy",
+                      "Observed flux density at Wavelengths/Rest times (1 + Galaxies/Redshift)" },
+    [PRODUCT_LUMINOSITIES] = { "Storage/Photometry/Luminosities", "erg/(Hz*s)",
+                               "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Luminosities" },
+    [PRODUCT_FLUXES] = { "Storage/Photometry/Fluxes", "nJy",
+                         "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Fluxes" },
+    [PRODUCT_LINE_LUMINOSITY] = { "Galaxies/Stars/Lines/Luminosity/%l", "erg/s", "Line luminosities of Lines/IDs" },
+    [PRODUCT_LINE_CONTINUUM] = { "Galaxies/Stars/Lines/Continuum/%l", "erg/(Hz*s)",
+                                 "Rest-frame continuum at the lines of Lines/IDs" },
+    [PRODUCT_LINE_FLUX] = { "Galaxies/Stars/Lines/Flux/%l", "erg/(cm**2*s)", "Observed line fluxes of Lines/IDs" },
+    [PRODUCT_LINE_LAMBDA] = { "Galaxies/Lines/ObservedWavelengths", "angstrom",
+                              "Observed wavelengths of Lines/IDs, by galaxy" },
+    [PRODUCT_IMAGE_LUMINOSITY] = { "Galaxies/Stars/Images/Luminosity/%i/%l/%f", "erg/(Hz*s)",
+                                   "Rest-frame luminosity density in each pixel, (galaxy, x, y)" },
+    [PRODUCT_IMAGE_FLUX] = { "Galaxies/Stars/Images/Flux/%i/%l/%f", "nJy",
+                             "Observed flux density in each pixel, (galaxy, x, y)" },
+};
+
+static const char *label_of(const struct plan *plan, size_t i_label)
+{
+    return plan->program.label[i_label].name;
+}
+
+void results_product_path(const struct plan *plan, const struct product *product, char *ret_path, size_t size)
+{
+    size_t n = 0;
+
+    ret_path[0] = '\0';
+    for (const char *c = fields[product->kind].path; *c && n + 1 < size; c++) {
+        const struct instrument *instrument = &plan->instrument[product->i_instrument];
+
+        if (*c != '%') {
+            ret_path[n++] = *c;
+            ret_path[n] = '\0';
+            continue;
+        }
+        c++;
+        text_format(ret_path + n, size - n, "%s",
+                    *c == 'l' ? label_of(plan, product->i_label) :
+                    *c == 'i' ? instrument->label :
+                                instrument->filter[product->i_filter].code);
+        n = strlen(ret_path);
+    }
+}
+
+/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage. */
+static int layout_photometry_views(struct io_file *file, const struct plan *plan, enum product_kind kind,
+                                   const struct selection *selection, const char *group, struct error *err)
+{
+    char path[RESULTS_PATH_MAX];
+    int r = 0;
+
+    for (size_t l = 0; l < selection->n_label; l++) {
+        uint64_t column[2] = { l, 0 };
+
+        for (size_t i = 0; i < selection->n_instrument; i++) {
+            const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
+
+            for (size_t f = 0; !r && f < instrument->n_filter; f++, column[1]++) {
+                text_format(path, sizeof(path), "Galaxies/Stars/Photometry/%s/%s/%s", group,
+                            label_of(plan, selection->i_label[l]), instrument->filter[f].code);
+                r = io_layout_column_view(file, path, fields[kind].path, column, fields[kind].units,
+                                          kind == PRODUCT_FLUXES ? "Observed flux density through the filter" :
+                                                                   "Rest-frame luminosity density through the filter",
+                                          err);
+            }
+        }
+    }
+    return r;
+}
+
+static int layout_tau_views(struct io_file *file, enum product_kind kind, const char *component, const char *mean,
+                            struct error *err)
+{
+    const char *const names[3] = { mean, "Median", "Maximum" };
+    char path[RESULTS_PATH_MAX];
+    int r = 0;
+
+    for (uint64_t i = 0; !r && i < 3; i++) {
+        text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
+        r = io_layout_column_view(file, path, fields[kind].path, &i, "dimensionless",
+                                  "V-band optical depth from the line of sight, over the particles of a galaxy", err);
+    }
+    return r;
+}
+
+static int layout_particles(struct io_file *file, const char *path, uint64_t n, struct error *err)
+{
+    return n ? io_layout_dataset(file, path, IO_F64, 1, &n, "dimensionless",
+                                 "V-band optical depth from the line of sight of each particle, in catalogue order", err) :
+               0;
+}
+
+static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
+{
+    static const struct io_member members[] = {
+        { "status", IO_I32, offsetof(struct ledger_entry, status), 0 },
+        { "rank", IO_I32, offsetof(struct ledger_entry, rank), 0 },
+        { "checksum", IO_U64, offsetof(struct ledger_entry, checksum), 0 },
+        { "seconds", IO_F64, offsetof(struct ledger_entry, seconds), 0 },
+        { "stage", IO_F64, offsetof(struct ledger_entry, stage), sizeof(((struct ledger_entry *)0)->stage) },
+        { "reason", IO_F64, offsetof(struct ledger_entry, reason), sizeof(((struct ledger_entry *)0)->reason) },
+    };
+
+    return io_layout_records(file, LEDGER_PATH, n, sizeof(struct ledger_entry), members,
+                             sizeof(members) / sizeof(*members),
+                             "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row", err);
+}
+
+int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err)
+{
+    const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
+    uint64_t n_galaxy = plan->catalogue->n_galaxy;
+    char path[RESULTS_PATH_MAX];
+    int r = layout_ledger(file, n_galaxy, err);
+
+    for (size_t i = 0; !r && i < plan->n_product; i++) {
+        const struct product *product = &plan->product[i];
+        const uint64_t dims[3] = { n_galaxy, product->dims[0], product->dims[1] };
+
+        results_product_path(plan, product, path, sizeof(path));
+        r = io_layout_dataset(file, path, product->is_integer ? IO_I64 : IO_F64, product->rank + 1, dims,
+                              fields[product->kind].units, fields[product->kind].description, err);
+    }
+    if (!r)
+        r = layout_photometry_views(file, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities", err);
+    if (!r)
+        r = layout_photometry_views(file, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
+    if (r || !los)
+        return r;
+    r = layout_tau_views(file, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
+    if (!r)
+        r = layout_tau_views(file, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
+    if (!r && *los->write_particles)
+        r = layout_particles(file, STAR_TAU_PATH, plan->catalogue->n_star_all, err);
+    if (!r && *los->write_particles)
+        r = layout_particles(file, BLACK_HOLE_TAU_PATH, plan->catalogue->n_black_hole_all, err);
+    return r;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Messages between the dealer on rank 0 and the workers. Decisions are the dealer's (dealer.c).
+ *
+ * The dealer waits with MPI_Iprobe and short sleeps: an idle MPI_Recv would burn a core that a worker
+ * could use.
+ */
+#include "polyphony/schedule.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum tag { TAG_REPORT = 1, TAG_DEAL };
+
+/* What a worker has done since its last report. */
+struct report {
+    int32_t status; /* 0, or the negative code that ended its work */
+    uint32_t n_done, n_set_aside;
+    uint32_t reserved;
+    char text[sizeof(((struct error *)0)->text)];
+};
+
+#define BATCH_MAX 4096
+#define POLL_NS 100000
+
+int schedule_agree(MPI_Comm comm, int status)
+{
+    int worst = status;
+
+    MPI_Allreduce(&status, &worst, 1, MPI_INT, MPI_MIN, comm);
+    return worst;
+}
+
+static bool is_stopping(const struct schedule *schedule)
+{
+    return schedule->is_stopping && schedule->is_stopping(schedule->context);
+}
+
+static void watch(struct schedule *schedule)
+{
+    /* Cost dealt stands in for cost done; the difference is one batch a worker. */
+    schedule->progress.cost_done = schedule->progress.cost_total - dealer_cost_left(schedule->dealer);
+    if (schedule->watch)
+        schedule->watch(schedule->context, &schedule->progress);
+}
+
+/* ---- one rank: no messages ------------------------------------------------------------------------------- */
+
+static int run_alone(struct schedule *schedule, struct error *err)
+{
+    uint64_t row[BATCH_MAX];
+    size_t n;
+
+    while ((n = dealer_next(schedule->dealer, 0, row)) > 0)
+        for (size_t i = 0; i < n; i++) {
+            int r;
+
+            if (is_stopping(schedule))
+                return POLYPHONY_STOPPED;
+            r = schedule->work(schedule->context, row[i], err);
+            if (r < 0)
+                return r;
+            schedule->progress.n_done += r == 0;
+            schedule->progress.n_set_aside += r > 0;
+            watch(schedule);
+        }
+    return 0;
+}
+
+/* ---- the dealer's side -------------------------------------------------------------------------------------- */
+
+static bool wait_for_report(struct schedule *schedule, struct report *ret_report, int *ret_rank)
+{
+    static const struct timespec pause = { .tv_nsec = POLL_NS };
+    MPI_Status status;
+    int is_here = 0;
+
+    for (;;) {
+        MPI_Iprobe(MPI_ANY_SOURCE, TAG_REPORT, schedule->comm, &is_here, &status);
+        if (is_here)
+            break;
+        if (is_stopping(schedule))
+            dealer_stop(schedule->dealer);
+        watch(schedule);
+        nanosleep(&pause, NULL);
+    }
+    *ret_rank = status.MPI_SOURCE;
+    return MPI_Recv(ret_report, sizeof(*ret_report), MPI_BYTE, status.MPI_SOURCE, TAG_REPORT, schedule->comm,
+                    MPI_STATUS_IGNORE) == MPI_SUCCESS;
+}
+
+static int run_dealer(struct schedule *schedule, struct error *err)
+{
+    uint64_t row[BATCH_MAX];
+    struct report report;
+    int n_rank, n_home = 0, rank, worst = 0;
+
+    MPI_Comm_size(schedule->comm, &n_rank);
+    while (n_home < n_rank - 1) {
+        size_t n;
+
+        if (!wait_for_report(schedule, &report, &rank))
+            return error_set(err, POLYPHONY_INTERNAL, "a message from a worker was lost");
+        schedule->progress.n_done += report.n_done;
+        schedule->progress.n_set_aside += report.n_set_aside;
+        if (report.status < 0) {
+            /* One failure ends the run: nothing more is dealt, everybody goes home. */
+            dealer_stop(schedule->dealer);
+            if (report.status != POLYPHONY_STOPPED && report.status < worst)
+                error_set(err, report.status, "rank %d: %.900s", rank, report.text);
+            worst = report.status < worst ? report.status : worst;
+        }
+        n = dealer_next(schedule->dealer, (size_t)(rank - 1), row);
+        MPI_Send(row, (int)(n * sizeof(*row)), MPI_BYTE, rank, TAG_DEAL, schedule->comm);
+        n_home += n == 0;
+        watch(schedule);
+    }
+    return worst;
+}
+
+/* ---- a worker's side ------------------------------------------------------------------------------------------ */
+
+static int work_batch(struct schedule *schedule, size_t n, const uint64_t *row, struct report *report,
+                      struct error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        int r = is_stopping(schedule) ? POLYPHONY_STOPPED : schedule->work(schedule->context, row[i], err);
+
+        if (r < 0)
+            return r;
+        report->n_done += r == 0;
+        report->n_set_aside += r > 0;
+    }
+    return 0;
+}
+
+static int run_worker(struct schedule *schedule, struct error *err)
+{
+    uint64_t row[BATCH_MAX];
+    int status = 0;
+
+    for (size_t n = 0;;) {
+        struct report report = { 0 };
+        MPI_Status deal;
+        int bytes = 0, r = status ? 0 : work_batch(schedule, n, row, &report, err);
+
+        status = status ? status : r;
+        report.status = r;
+        if (r && r != POLYPHONY_STOPPED && err)
+            memcpy(report.text, err->text, sizeof(report.text));
+        MPI_Send(&report, sizeof(report), MPI_BYTE, 0, TAG_REPORT, schedule->comm);
+        MPI_Recv(row, sizeof(row), MPI_BYTE, 0, TAG_DEAL, schedule->comm, &deal);
+        MPI_Get_count(&deal, MPI_BYTE, &bytes);
+        n = (size_t)bytes / sizeof(*row);
+        if (n == 0)
+            return status;
+    }
+}
+
+int schedule_run(struct schedule *schedule, struct error *err)
+{
+    int n_rank, rank, r;
+
+    MPI_Comm_size(schedule->comm, &n_rank);
+    MPI_Comm_rank(schedule->comm, &rank);
+    if (rank == 0) {
+        schedule->progress = (struct schedule_progress){ .n_total = schedule->n_total,
+                                                         .cost_total = dealer_cost_total(schedule->dealer) };
+        r = n_rank == 1 ? run_alone(schedule, err) : run_dealer(schedule, err);
+        if (r == 0 && schedule->progress.n_done + schedule->progress.n_set_aside < schedule->n_total)
+            r = POLYPHONY_STOPPED;
+    } else
+        r = run_worker(schedule, err);
+    return schedule_agree(schedule->comm, r);
+}

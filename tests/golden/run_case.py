@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run one golden case with polyphony and compare the results with the reference outputs.
+
+The cases are those of the reference folder's golden/README.md. Bars are those of compare.py, and 5e-6 for
+what is attenuated with optical depths of our own.
+
+Exit codes: 0 agrees, 1 differs or the run failed, 2 usage, 77 skipped because the reference is not there.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SKIPPED = 77
+FILTERS = ("F070W", "F090W", "F115W", "F150W", "F200W", "F277W", "F356W", "F444W")
+LONGEST_RUN_S = 600
+
+
+@dataclass(frozen=True)
+class Case:
+    """What differs between the cases."""
+
+    field: str
+    fesc: str
+    fesc_ly_alpha: str
+    tau_v: str = "los"
+    igm: str = "none"
+    kernel_los: str = "sph_anarchy"
+    images: str = "smoothed"
+    labels: str = "intrinsic"
+    without: tuple = ()
+
+
+# fesc comes from the catalogue where it is not plain, so that both ways of giving it are used.
+CASES = {
+    "los": Case("fov_kpc: 12", "fesc", "fesc_ly_alpha"),
+    "mission": Case("fov_kpc: 60", "0.1", "1.0", tau_v="0.5", labels="intrinsic, emergent"),
+    "redshifts": Case("fov_arcsec: 1.5", "0.0", "1.0", igm="inoue14"),
+    "hist": Case("fov_kpc: 12", "fesc", "fesc_ly_alpha", kernel_los="cubic", images="histogram"),
+    "peer_benchmark": Case("fov_kpc: 60", "0.0", "1.0"),
+    # The peer put a black hole into each galaxy to have one; the catalogue has none.
+    "camels": Case("fov_arcsec: 4", "0.0", "1.0", without=("Galaxies/BlackHoles/*",)),
+}
+
+
+def make_job(case, tau_v, shared, catalogue, output, threads):
+    """Text of the job file. Paths are quoted as JSON strings, which are YAML strings too."""
+    curves = shared / "data/filters/JWST_NIRCam"
+    filters = "\n".join(
+        f"      - {{code: JWST/NIRCam.{name}, file: {json.dumps(str(curves / f'NIRCam.{name}.txt'))}}}"
+        for name in FILTERS)
+    images = f"{{labels: [{case.labels}], {case.field}, type: {case.images}"
+    images += ", kernel: sph_anarchy}" if case.images == "smoothed" else "}"
+    return f"""\
+catalogue: {json.dumps(str(catalogue))}
+grid: {json.dumps(str(shared / "data/grids/bc03_byler17-ref_reduced.hdf5"))}
+output: {json.dumps(str(output))}
+threads: {threads}
+cosmology: {{name: Planck18}}
+redshift: catalogue
+dust_to_metal_ratio: 0.3
+igm: {case.igm}
+emission:
+  model: pacman
+  tau_v: {tau_v}
+  fesc: {case.fesc}
+  fesc_ly_alpha: {case.fesc_ly_alpha}
+  dust_curve: power_law
+  dust_slope: -1.0
+  grid_assignment: cic
+  method: fast
+instruments:
+  - label: JWST.NIRCam.Wide
+    resolution_arcsec: 0.031
+    filters:
+{filters}
+operations:
+  los_optical_depths: {{kernel: {case.kernel_los}, kappa_pc2_msun: 0.0795, write_particles: yes}}
+  sfzh: {{}}
+  sfh: {{}}
+  spectra: {{labels: [all]}}
+  observed_spectra: {{}}
+  photometry_luminosities: {{}}
+  photometry_fluxes: {{}}
+  lines: {{}}
+  observed_lines: {{}}
+  images_luminosity: {images}
+  images_flux: {images}
+"""
+
+
+def run_polyphony(polyphony, job, ranks, threads):
+    """Exit code of the run, in the MPI environment of the scripts."""
+    with_env = ["bash", "-c", '. "$0" && exec "$@"', str(ROOT / "scripts/env.sh")]
+    command = ["mpirun", "-n", str(ranks), str(polyphony), "run", str(job)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    try:
+        done = subprocess.run(with_env + command, env=environment, timeout=LONGEST_RUN_S, check=False)
+    except subprocess.TimeoutExpired:
+        print(f"run_case.py: no end after {LONGEST_RUN_S} s")
+        return 1
+    return done.returncode
+
+
+def compare_results(output, reference, case, tau_v):
+    """Exit code of compare.py with the bars of this case."""
+    command = [sys.executable, str(Path(__file__).with_name("compare.py")), str(output), str(reference)]
+    if tau_v == "los":
+        # Photometry and images of these labels inherit what the peer's table of optical depths loses.
+        for label in ("attenuated", "emergent"):
+            command += ["--bar", f"Galaxies/Stars/*/{label}=5e-6"]
+            command += ["--bar", f"Galaxies/Stars/*/{label}/*=5e-6"]
+    for pattern in case.without:
+        command += ["--without", pattern]
+    return subprocess.run(command, check=False).returncode
+
+
+def run_case(args, workdir):
+    """Write the job, run it, compare. Exit code."""
+    case = CASES[args.case]
+    reference = args.shared / "golden" / args.case / "reference.hdf5"
+    catalogue = reference.with_name("catalogue.hdf5")
+    output = workdir / "results.hdf5"
+    job = workdir / "job.yaml"
+    tau_v = "tau_v_peer" if args.tau == "peer" and case.tau_v == "los" else case.tau_v
+    output.unlink(missing_ok=True)  # a run on an existing file would have nothing left to do
+    job.write_text(make_job(case, tau_v, args.shared, catalogue, output, args.threads), encoding="utf-8")
+    code = run_polyphony(args.polyphony.resolve(), job, args.ranks, args.threads)
+    if code:
+        print(f"run_case.py: polyphony ended with code {code} on this job:")
+        print(job.read_text(encoding="utf-8"))
+        return 1
+    return compare_results(output, reference, case, tau_v)
+
+
+def main():
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--polyphony", type=Path, required=True, metavar="BIN")
+    parser.add_argument("--shared", type=Path, metavar="DIR",
+                        default=Path(os.environ.get("POLYPHONY_SHARED", ROOT.parent / "shared")),
+                        help="has golden/ and data/ ($POLYPHONY_SHARED, else ../shared of the repository)")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tau", choices=("own", "peer"), required=True,
+                        help="attenuate with our own line-of-sight optical depths or with the peer's")
+    parser.add_argument("--workdir", type=Path, help="kept afterwards; default a temporary directory")
+    args = parser.parse_args()
+
+    args.shared = args.shared.resolve()
+    if not (args.shared / "golden" / args.case / "reference.hdf5").is_file():
+        print(f"skipped: reference outputs not found at {args.shared}")
+        return SKIPPED
+    if not shutil.which("mpirun") or not args.polyphony.is_file():
+        parser.error(f"mpirun is not on PATH, or there is no program '{args.polyphony}'")
+    if args.workdir:
+        args.workdir.mkdir(parents=True, exist_ok=True)
+        return run_case(args, args.workdir.resolve())
+    with tempfile.TemporaryDirectory(prefix="polyphony-golden-") as workdir:
+        return run_case(args, Path(workdir))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
