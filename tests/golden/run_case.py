@@ -118,6 +118,10 @@ def compare_results(output, reference, case, tau_v):
         for label in ("attenuated", "emergent"):
             command += ["--bar", f"Galaxies/Stars/*/{label}=5e-6"]
             command += ["--bar", f"Galaxies/Stars/*/{label}/*=5e-6"]
+            # Light is dimmed by exp(-k tau): the table's error is multiplied by k, which is 4.5 at Lyman alpha,
+            # and a line is not averaged over wavelengths as photometry is. With the peer's own depths the same
+            # lines agree to 1e-9, and our columns agree with quadrature to 1e-12 (tests/kernels).
+            command += ["--bar", f"Galaxies/Stars/Lines/*/{label}=1e-5"]
     for pattern in case.without:
         command += ["--without", pattern]
     return subprocess.run(command, check=False).returncode
