@@ -13,11 +13,14 @@
 
 enum dealer_mode { DEALER_DYNAMIC, DEALER_STATIC_BLOCK, DEALER_STATIC_CYCLIC, DEALER_STATIC_LPT };
 
+/** No batch is larger, whatever is asked for: messages have this much room. */
+#define DEALER_BATCH_MAX 4096
+
 struct dealer;
 
 /**
  * @param row, cost   [n] what is to be done, costs > 0; copied
- * @param n_max_batch most rows dealt at once
+ * @param n_max_batch most rows dealt at once, taken as DEALER_BATCH_MAX if larger
  *
  * Dynamic: largest first, batches of about remaining cost / (2 n_worker). The static modes fix each
  * worker's rows beforehand: blocks of rows, every n-th row, or largest to the least loaded.

@@ -35,9 +35,10 @@ static void print_help(void)
         printf("  %-15s %s\n", commands[i].name, commands[i].help);
     puts("\n  polyphony init > job.yaml\n"
          "  polyphony check job.yaml\n"
-         "  mpirun -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 compute\n\n"
+         "  mpirun --bind-to none -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 compute\n\n"
          "'polyphony COMMAND --help' has the options, with units and defaults.\n");
-    puts(CLI_EXIT_CODES);
+    puts("Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file;\n"
+         "3 unreadable or invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal.");
 }
 
 static int unknown_command(const char *name, struct error *err)

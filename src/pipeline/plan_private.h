@@ -3,10 +3,18 @@
 
 #include "polyphony/pipeline.h"
 
-/* Resolve an operation's labels and instruments by name; NULL instruments: it has none. */
-int plan_select(struct plan *plan, const char *key, char *const *labels, unsigned n_labels,
-                char *const *instruments, unsigned n_instruments, struct selection *ret_selection,
-                struct error *err);
+/* A room reported what is wrong with a value (r < 0): say at which line of the job. Returns r. */
+int plan_at_key(const struct plan *plan, int r, const char *key, struct error *err);
+
+/* Does a list of names say "all"? */
+bool plan_name_is_all(char *const *names, unsigned n);
+
+/* What every operation works on: labels, instruments, lines, pixels, kernels; filters are checked against the grid. */
+int plan_operations(struct plan *plan, struct error *err);
+
+/* Columns for spectra, and for the lines that are wanted. */
+int plan_spectra_columns(struct plan *plan, struct error *err);
+int plan_line_columns(struct plan *plan, struct error *err);
 
 /* List what a row holds and where. */
 int plan_products(struct plan *plan, struct error *err);

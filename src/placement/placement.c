@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The machine as far as this process may use it; NULL when hwloc cannot tell. */
-static hwloc_topology_t open_topology(void)
+/* The machine as far as this process may use it; NULL when hwloc cannot tell. Its cores before that, too. */
+static hwloc_topology_t open_topology(int *ret_n_core_machine)
 {
     hwloc_topology_t topology;
     hwloc_bitmap_t set;
@@ -18,6 +18,7 @@ static hwloc_topology_t open_topology(void)
         hwloc_topology_destroy(topology);
         return NULL;
     }
+    *ret_n_core_machine = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     set = hwloc_bitmap_alloc();
     if (set && !hwloc_get_cpubind(topology, set, HWLOC_CPUBIND_PROCESS) && !hwloc_bitmap_iszero(set))
         hwloc_topology_restrict(topology, set, 0);
@@ -27,7 +28,8 @@ static hwloc_topology_t open_topology(void)
 
 uint64_t placement_cpuset_hash(void)
 {
-    hwloc_topology_t topology = open_topology();
+    int n_core_machine = 0;
+    hwloc_topology_t topology = open_topology(&n_core_machine);
     char *text = NULL;
     uint64_t hash = 0;
 
@@ -69,7 +71,8 @@ static bool pin_threads(hwloc_topology_t topology, int first, int n_thread)
 
 void placement_apply(int n_thread_wanted, int i_worker, int n_worker, struct placement *ret_placement)
 {
-    hwloc_topology_t topology = open_topology();
+    int n_core_machine = 0;
+    hwloc_topology_t topology = open_topology(&n_core_machine);
     struct placement placement = { .n_core = topology ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) : 0 };
     const char *why = "";
     int share;
@@ -91,14 +94,20 @@ void placement_apply(int n_thread_wanted, int i_worker, int n_worker, struct pla
         why = "the system refuses";
     else
         placement.is_pinned = true;
-    if (placement.is_pinned)
-        text_format(placement.text, sizeof(placement.text), "%d thread%s, pinned to core%s %d to %d of %d allowed",
-                    placement.n_thread, placement.n_thread > 1 ? "s" : "", placement.n_thread > 1 ? "s" : "",
-                    i_worker * share, i_worker * share + placement.n_thread - 1, placement.n_core);
+    if (placement.is_pinned && placement.n_thread == 1)
+        text_format(placement.text, sizeof(placement.text), "1 thread, pinned to core %d of %d", i_worker * share,
+                    placement.n_core);
+    else if (placement.is_pinned)
+        text_format(placement.text, sizeof(placement.text), "%d threads, pinned to cores %d to %d of %d",
+                    placement.n_thread, i_worker * share, i_worker * share + placement.n_thread - 1, placement.n_core);
     else
         text_format(placement.text, sizeof(placement.text), "%d thread%s, not pinned (%s; %d core%s for %d rank%s)",
                     placement.n_thread, placement.n_thread > 1 ? "s" : "", why, placement.n_core,
                     placement.n_core > 1 ? "s" : "", n_worker, n_worker > 1 ? "s" : "");
+    /* mpirun binds two ranks or fewer to a core each: surprising, and easily undone. */
+    if (placement.n_core == 1 && n_core_machine > 1)
+        strncat(placement.text, "; the launcher allows one core only, 'mpirun --bind-to none' allows all",
+                sizeof(placement.text) - strlen(placement.text) - 1);
     if (topology)
         hwloc_topology_destroy(topology);
     *ret_placement = placement;

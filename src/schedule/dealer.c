@@ -84,7 +84,7 @@ int dealer_open(size_t n, const uint64_t *row, const double *cost, size_t n_work
     if (dealer) {
         dealer->n = n;
         dealer->n_worker = n_worker;
-        dealer->n_max_batch = n_max_batch;
+        dealer->n_max_batch = n_max_batch < DEALER_BATCH_MAX ? n_max_batch : DEALER_BATCH_MAX;
         dealer->mode = mode;
         dealer->item = mem_array(n, sizeof(*dealer->item));
         dealer->begin = mem_array(n_worker + 1, sizeof(*dealer->begin));

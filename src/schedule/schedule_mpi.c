@@ -21,7 +21,6 @@ struct report {
     char text[sizeof(((struct error *)0)->text)];
 };
 
-#define BATCH_MAX 4096
 #define POLL_NS 100000
 
 int schedule_agree(MPI_Comm comm, int status)
@@ -49,7 +48,7 @@ static void watch(struct schedule *schedule)
 
 static int run_alone(struct schedule *schedule, struct error *err)
 {
-    uint64_t row[BATCH_MAX];
+    uint64_t row[DEALER_BATCH_MAX];
     size_t n;
 
     while ((n = dealer_next(schedule->dealer, 0, row)) > 0)
@@ -92,7 +91,7 @@ static bool wait_for_report(struct schedule *schedule, struct report *ret_report
 
 static int run_dealer(struct schedule *schedule, struct error *err)
 {
-    uint64_t row[BATCH_MAX];
+    uint64_t row[DEALER_BATCH_MAX];
     struct report report;
     int n_rank, n_home = 0, rank, worst = 0;
 
@@ -137,7 +136,7 @@ static int work_batch(struct schedule *schedule, size_t n, const uint64_t *row, 
 
 static int run_worker(struct schedule *schedule, struct error *err)
 {
-    uint64_t row[BATCH_MAX];
+    uint64_t row[DEALER_BATCH_MAX];
     int status = 0;
 
     for (size_t n = 0;;) {

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "plan_private.h"
+
+#include <string.h>
+
+int plan_spectra_columns(struct plan *plan, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    int r = 0;
+    double *k = plan_array(plan, grid->n_lambda, sizeof(*k), &r, err);
+    bool *is_ly_alpha = plan_array(plan, grid->n_lambda, sizeof(*is_ly_alpha), &r, err);
+
+    if (r)
+        return r;
+    for (size_t j = 0; j < grid->n_lambda; j++)
+        k[j] = dust_curve_k(&plan->curve, grid->lambda_rest_angstrom[j]);
+    emission_ly_alpha_pixels(grid->n_lambda, grid->lambda_rest_angstrom, is_ly_alpha);
+    plan->spectra = (struct observe_columns){ .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
+    for (size_t e = 0; e < grid->n_spectrum; e++)
+        plan->spectra.value[e] = grid->spectrum[e].lnu;
+    return 0;
+}
+
+static int find_line(const struct plan *plan, const char *key, const char *id, size_t *ret_line, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < grid->n_line; i++) {
+        const char *name = grid->line_id[i];
+
+        if (!strcmp(name, id)) {
+            *ret_line = i;
+            return 0;
+        }
+        if (text_nearest(id, &name, 1) && !nearest)
+            nearest = name;
+    }
+    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id, nearest ? "; there is '" : "",
+                     nearest ? nearest : "", nearest ? "', for one" : "");
+}
+
+/* The lines of both line operations: those asked for, in the order of the list, or all in grid order. */
+static int select_lines(struct plan *plan, const char *key, const struct job_lines *job, struct error *err)
+{
+    char path[64];
+    int r = 0;
+
+    text_format(path, sizeof(path), "operations.%s.ids", key);
+    plan->n_line = plan_name_is_all(job->ids, job->n_ids) ? plan->grid->n_line : job->n_ids;
+    plan->i_line = plan_array(plan, plan->n_line, sizeof(*plan->i_line), &r, err);
+    for (size_t i = 0; !r && i < plan->n_line; i++) {
+        plan->i_line[i] = i;
+        if (!plan_name_is_all(job->ids, job->n_ids))
+            r = find_line(plan, path, job->ids[i], &plan->i_line[i], err);
+    }
+    return r;
+}
+
+/* A table with the wanted columns only. */
+static const double *pick_columns(struct plan *plan, const double *value, int *r, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    double *picked;
+
+    if (!value)
+        return NULL;
+    picked = plan_array(plan, grid->n_cell * plan->n_line, sizeof(*picked), r, err);
+    for (size_t c = 0; !*r && c < grid->n_cell; c++)
+        for (size_t i = 0; i < plan->n_line; i++)
+            picked[c * plan->n_line + i] = value[c * grid->n_line + plan->i_line[i]];
+    return picked;
+}
+
+static bool ids_are_equal(const struct job_lines *a, const struct job_lines *b)
+{
+    for (unsigned i = 0; i < a->n_ids && a->n_ids == b->n_ids; i++)
+        if (strcmp(a->ids[i], b->ids[i]))
+            return false;
+    return a->n_ids == b->n_ids;
+}
+
+int plan_line_columns(struct plan *plan, struct error *err)
+{
+    const struct job_operations *ops = &plan->job->operations;
+    const struct grid *grid = plan->grid;
+    double *k, *lambda;
+    bool *is_ly_alpha;
+    int r = 0;
+
+    if (ops->lines && ops->observed_lines && !ids_are_equal(ops->lines, ops->observed_lines))
+        return job_error(plan->job, err, "operations.observed_lines.ids",
+                         "must be the same list as operations.lines.ids");
+    r = ops->lines ? select_lines(plan, "lines", ops->lines, err) :
+                     select_lines(plan, "observed_lines", ops->observed_lines, err);
+    k = plan_array(plan, plan->n_line, sizeof(*k), &r, err);
+    lambda = plan_array(plan, plan->n_line, sizeof(*lambda), &r, err);
+    is_ly_alpha = plan_array(plan, plan->n_line, sizeof(*is_ly_alpha), &r, err);
+    if (r)
+        return r;
+    for (size_t i = 0; i < plan->n_line; i++) {
+        lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
+        k[i] = dust_curve_k(&plan->curve, lambda[i]);
+    }
+    emission_ly_alpha_lines(grid->n_lambda, grid->lambda_rest_angstrom, plan->n_line, lambda, is_ly_alpha);
+    plan->line_luminosity = (struct observe_columns){ .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
+    plan->line_continuum = plan->line_luminosity;
+    for (size_t e = 0; !r && e < grid->n_spectrum; e++) {
+        plan->line_luminosity.value[e] = pick_columns(plan, grid->spectrum[e].line_luminosity, &r, err);
+        plan->line_continuum.value[e] = pick_columns(plan, grid->spectrum[e].line_continuum, &r, err);
+    }
+    return r;
+}
+

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "plan_private.h"
+
+#include <math.h>
+#include <string.h>
+
+bool plan_name_is_all(char *const *names, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (!strcmp(names[i], "all"))
+            return true;
+    return false;
+}
+
+/* Resolve an operation's labels and instruments by name. */
+static int select_parts(struct plan *plan, const char *key, char *const *labels, unsigned n_labels,
+                char *const *instruments, unsigned n_instruments, struct selection *ret_selection,
+                struct error *err)
+{
+    struct selection *selection = ret_selection;
+    char path[128];
+    int r = 0;
+
+    text_format(path, sizeof(path), "operations.%s.labels", key);
+    if (plan_name_is_all(labels, n_labels))
+        for (size_t l = 0; l < plan->program.n_label; l++)
+            selection->i_label[selection->n_label++] = l;
+    else
+        for (unsigned i = 0; !r && i < n_labels; i++) {
+            size_t l = 0;
+
+            r = plan_at_key(plan, emission_label_find(&plan->program, labels[i], &l, err), path, err);
+            selection->i_label[selection->n_label++] = l;
+        }
+    selection->i_instrument = plan_array(plan, plan->n_instrument, sizeof(size_t), &r, err);
+    for (size_t i = 0; !r && i < plan->n_instrument; i++)
+        for (unsigned j = 0; j < n_instruments; j++)
+            if (!strcmp(instruments[j], "all") || !strcmp(instruments[j], plan->instrument[i].label)) {
+                selection->i_instrument[selection->n_instrument++] = i;
+                selection->n_filter += plan->instrument[i].n_filter;
+                break;
+            }
+    plan->needs_light = true;
+    return r;
+}
+
+/* ---- images and filters ---------------------------------------------------------------------------------------- */
+
+/* All galaxies must have images of the same size: a field in kpc at different redshifts is not. */
+static int count_pixels(struct plan *plan, const char *key, struct image_plan *images, size_t i_selected,
+                        struct error *err)
+{
+    const struct instrument *instrument = &plan->instrument[images->selection.i_instrument[i_selected]];
+    size_t n_galaxy = plan->redshift_is_given ? 1 : plan->catalogue->n_galaxy;
+    double first = plan_redshift(plan, 0), last = -1.0;
+    char path[96];
+    int r = 0;
+
+    text_format(path, sizeof(path), "operations.%s.%s", key, images->fov_kpc > 0 ? "fov_kpc" : "fov_arcsec");
+    for (size_t row = 0; !r && row < n_galaxy; row++) {
+        double redshift = plan_redshift(plan, row), fov_arcsec = images->fov_arcsec;
+        struct distances distances;
+        size_t n;
+
+        if (redshift == last || (row > 0 && !(images->fov_kpc > 0)))
+            continue;
+        last = redshift;
+        if (images->fov_kpc > 0) {
+            r = cosmology_distances(&plan->cosmology, redshift, &distances, err);
+            fov_arcsec = r ? 0 : images->fov_kpc * distances.arcsec_per_kpc;
+        }
+        n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
+        if (!r && n == 0)
+            return job_error(plan->job, err, path,
+                             "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
+                             fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
+        if (row == 0)
+            images->n_pixel[i_selected] = n;
+        else if (!r && n != images->n_pixel[i_selected])
+            return job_error(plan->job, err, path,
+                             "is %zu pixels at redshift %g but %zu at %g; give fov_arcsec instead, or one redshift",
+                             images->n_pixel[i_selected], first, n, redshift);
+    }
+    return r;
+}
+
+static int plan_images(struct plan *plan, const char *key, const struct job_images *job, struct image_plan *images,
+                       struct error *err)
+{
+    enum sph_kernel kernel;
+    char path[64];
+    int r;
+
+    if (!job)
+        return 0;
+    images->is_wanted = true;
+    images->fov_kpc = job->fov_kpc ? *job->fov_kpc : 0.0;
+    images->fov_arcsec = job->fov_arcsec ? *job->fov_arcsec : 0.0;
+    plan->needs_observer = true; /* the angular scale */
+    r = select_parts(plan, key, job->labels, job->n_labels, job->instruments, job->n_instruments, &images->selection,
+                    err);
+    images->n_pixel = plan_array(plan, images->selection.n_instrument, sizeof(size_t), &r, err);
+    for (size_t i = 0; !r && i < images->selection.n_instrument; i++)
+        r = count_pixels(plan, key, images, i, err);
+    if (r || *job->type == JOB_IMAGE_HISTOGRAM)
+        return r;
+    text_format(path, sizeof(path), "operations.%s.kernel", key);
+    r = plan_at_key(plan, sph_kernel_find(job->kernel, &kernel, err), path, err);
+    return r ? r : kernel_table_open(kernel, &images->table, err);
+}
+
+/* Does the filter see any of the grid at this redshift, and all of it? */
+static int check_filter(struct plan *plan, const struct filter *filter, enum band_frame frame, double redshift,
+                        struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    double *t = arena_array(&plan->arena, grid->n_lambda, sizeof(*t));
+    double stretch = frame == BAND_REST ? 1.0 : 1.0 + redshift;
+    double low = grid->lambda_rest_angstrom[0] * stretch, high = grid->lambda_rest_angstrom[grid->n_lambda - 1] * stretch;
+    double curve_low = 0.0, curve_high = 0.0;
+    size_t n_positive = 0;
+
+    if (!t)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory to check filters");
+    filter_on_grid(filter, frame, redshift, grid->n_lambda, grid->lambda_rest_angstrom, t);
+    for (size_t j = 0; j < grid->n_lambda; j++)
+        n_positive += t[j] > 0;
+    for (size_t i = filter->n; i-- > 0;)
+        if (filter->transmission[i] > 0) {
+            curve_low = filter->lambda_angstrom[i];
+            curve_high = fmax(curve_high, filter->lambda_angstrom[i]);
+        }
+    if (n_positive < 2)
+        return error_set(err, POLYPHONY_INPUT,
+                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom%s; "
+                         "leave the filter out, or use another grid",
+                         filter->code, curve_low, curve_high, plan->job->grid, low, high,
+                         frame == BAND_REST ? " in the rest frame" : " at the redshift of the galaxies");
+    if (curve_low < low || curve_high > high)
+        plan_warn(plan, "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
+                  filter->code, curve_low, curve_high, low, high);
+    return 0;
+}
+
+static int check_filters(struct plan *plan, const struct selection *selection, enum band_frame frame,
+                         struct error *err)
+{
+    double low = plan_redshift(plan, 0), high = low;
+    int r = 0;
+
+    for (size_t row = 0; row < plan->catalogue->n_galaxy; row++) {
+        low = fmin(low, plan_redshift(plan, row));
+        high = fmax(high, plan_redshift(plan, row));
+    }
+    for (size_t i = 0; i < selection->n_instrument; i++) {
+        const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
+
+        for (size_t f = 0; !r && f < instrument->n_filter; f++) {
+            r = check_filter(plan, &instrument->filter[f], frame, low, err);
+            if (!r && frame == BAND_OBSERVED && high > low)
+                r = check_filter(plan, &instrument->filter[f], frame, high, err);
+        }
+    }
+    return r;
+}
+
+/* ---- all operations -------------------------------------------------------------------------------- */
+
+int plan_operations(struct plan *plan, struct error *err)
+{
+    const struct job_operations *ops = &plan->job->operations;
+    char all_text[] = "all", *all[] = { all_text };
+    int r = 0;
+
+    if (ops->spectra)
+        r = select_parts(plan, "spectra", ops->spectra->labels, ops->spectra->n_labels, NULL, 0, &plan->lnu, err);
+    if (!r && ops->observed_spectra)
+        r = select_parts(plan, "observed_spectra", ops->observed_spectra->labels, ops->observed_spectra->n_labels, NULL,
+                        0, &plan->fnu, err);
+    if (!r && ops->photometry_luminosities) {
+        const struct job_photometry *job = ops->photometry_luminosities;
+
+        r = select_parts(plan, "photometry_luminosities", job->labels, job->n_labels, job->instruments,
+                        job->n_instruments, &plan->luminosities, err);
+        if (!r)
+            r = check_filters(plan, &plan->luminosities, BAND_REST, err);
+    }
+    if (!r && ops->photometry_fluxes) {
+        const struct job_photometry *job = ops->photometry_fluxes;
+
+        r = select_parts(plan, "photometry_fluxes", job->labels, job->n_labels, job->instruments, job->n_instruments,
+                        &plan->fluxes, err);
+        if (!r)
+            r = check_filters(plan, &plan->fluxes, BAND_OBSERVED, err);
+    }
+    if (!r && ops->lines)
+        r = select_parts(plan, "lines", ops->lines->labels, ops->lines->n_labels, all, 0, &plan->lines, err);
+    if (!r && ops->observed_lines)
+        r = select_parts(plan, "observed_lines", ops->observed_lines->labels, ops->observed_lines->n_labels, all, 0,
+                        &plan->line_fluxes, err);
+    if (!r && (ops->lines || ops->observed_lines))
+        r = plan_line_columns(plan, err);
+    if (!r)
+        r = plan_images(plan, "images_luminosity", ops->images_luminosity, &plan->images[0], err);
+    if (!r)
+        r = plan_images(plan, "images_flux", ops->images_flux, &plan->images[1], err);
+    if (!r && plan->images[0].is_wanted)
+        r = check_filters(plan, &plan->images[0].selection, BAND_REST, err);
+    if (!r && plan->images[1].is_wanted)
+        r = check_filters(plan, &plan->images[1].selection, BAND_OBSERVED, err);
+    plan->needs_observer |= ops->observed_spectra || ops->photometry_fluxes || ops->observed_lines;
+    return r;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "polyphony/weights.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+#include "../support.h"
+
+/* The reference package's mini grid and its six stars, two of them outside the grid on some side. */
+enum { N_AGE = 4, N_METALLICITY = 3, N_CELL = N_AGE * N_METALLICITY, N_STAR = 6 };
+static const double node_age_yr[N_AGE] = { 1e6, 1e7, 1e8, 1e9 };
+static const double node_metallicity[N_METALLICITY] = { 0.001, 0.004, 0.02 };
+static const double star_age_yr[N_STAR] = { 3e6, 1e7, 5e8, 2e5, 5e10, 9.99e8 };
+static const double star_metallicity[N_STAR] = { 0.002, 0.004, 0.015, 0.0001, 0.05, 0.0010000001 };
+static const double star_mass_msun[N_STAR] = { 1e5, 2e5, 3e5, 4e5, 5e5, 6e5 };
+
+/* Sums of six products of logarithms: a few roundings of the largest value. */
+#define VECTOR_TOLERANCE 1e-14
+
+/* Weights over arrays of fixed size. */
+enum { N_MAX = 20000 };
+struct table {
+    struct weights weights;
+    double x0[N_MAX], x1[N_MAX], mass[N_MAX];
+    uint32_t cell[N_MAX][WEIGHTS_N_CORNER];
+    double share[N_MAX][WEIGHTS_N_CORNER];
+};
+
+static struct table *table_open(void)
+{
+    struct table *table = calloc(1, sizeof(*table));
+
+    assert_non_null(table);
+    table->weights.cell = table->cell;
+    table->weights.share = table->share;
+    return table;
+}
+
+static void log10_all(size_t n, const double *value, double *ret_log10)
+{
+    for (size_t i = 0; i < n; i++)
+        ret_log10[i] = log10(value[i]);
+}
+
+static void mini_histogram(enum weights_scheme scheme, double *ret_histogram)
+{
+    double age[N_AGE], metallicity[N_METALLICITY];
+    const struct axis_nodes axis[2] = { { N_AGE, age }, { N_METALLICITY, metallicity } };
+    struct table *table = table_open();
+
+    log10_all(N_AGE, node_age_yr, age);
+    log10_all(N_METALLICITY, node_metallicity, metallicity);
+    log10_all(N_STAR, star_age_yr, table->x0);
+    log10_all(N_STAR, star_metallicity, table->x1);
+    weights_assign(axis, scheme, N_STAR, table->x0, table->x1, &table->weights);
+    weights_histogram(&table->weights, star_mass_msun, N_CELL, ret_histogram);
+    free(table);
+}
+
+static void mini_history(enum weights_scheme scheme, double *ret_histogram)
+{
+    double age[N_AGE], x[N_STAR];
+    const struct axis_nodes axis = { N_AGE, age };
+
+    log10_all(N_AGE, node_age_yr, age);
+    log10_all(N_STAR, star_age_yr, x);
+    weights_histogram_axis(&axis, scheme, N_STAR, x, star_mass_msun, ret_histogram);
+}
+
+/* ---- the reference package's numbers ------------------------------------------------------------------ */
+
+static void cloud_in_cell_is_that_of_the_reference(void **state)
+{
+    static const double sfzh[N_CELL] = { 426143.93726401695, 26143.937264016873, 0.0,
+                                         23856.062735983134, 223856.06273598317, 0.0,
+                                         260.70704560428766, 16142.455534556326, 74166.5431834441,
+                                         599739.249673547,   37481.664244532876, 672209.3803183157 };
+    static const double sfh[N_AGE] = { 452287.8745280338, 247712.12547196628, 90569.70576360471, 1309430.2942363955 };
+    double got[N_CELL];
+
+    (void)state;
+    mini_histogram(WEIGHTS_CIC, got);
+    assert_all_near("sfzh", N_CELL, got, sfzh, VECTOR_TOLERANCE);
+    mini_history(WEIGHTS_CIC, got);
+    assert_all_near("sfh", N_AGE, got, sfh, VECTOR_TOLERANCE);
+}
+
+static void nearest_grid_point_is_that_of_the_reference(void **state)
+{
+    static const double sfzh[N_CELL] = { 4e5, 1e5, 0, 0, 2e5, 0, 0, 0, 0, 6e5, 0, 8e5 };
+    static const double sfh[N_AGE] = { 5e5, 2e5, 0, 1.4e6 };
+    double got[N_CELL];
+
+    (void)state;
+    mini_histogram(WEIGHTS_NGP, got);
+    assert_all_near("sfzh", N_CELL, got, sfzh, VECTOR_TOLERANCE);
+    mini_history(WEIGHTS_NGP, got);
+    assert_all_near("sfh", N_AGE, got, sfh, VECTOR_TOLERANCE);
+}
+
+/* ---- one axis ------------------------------------------------------------------------------------------- */
+
+static void expect_bracket(const struct axis_nodes *axis, enum weights_scheme scheme, double x, size_t lower,
+                           double fraction)
+{
+    size_t got_lower = 99;
+    double got_fraction = -1;
+
+    weights_bracket(axis, scheme, x, &got_lower, &got_fraction);
+    assert_int_equal(got_lower, lower);
+    assert_true(got_fraction == fraction); /* exact: inputs are small binary fractions */
+}
+
+static void coordinates_outside_are_clamped_to_the_edge_nodes(void **state)
+{
+    const double node[] = { -1, 0, 2, 4 };
+    const struct axis_nodes axis = { 4, node };
+
+    (void)state;
+    for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
+        const double below[] = { -1, -1.5, -1e300, (double)-INFINITY }, above[] = { 4, 4.5, 1e300, (double)INFINITY };
+
+        for (size_t i = 0; i < 4; i++) {
+            expect_bracket(&axis, (enum weights_scheme)scheme, below[i], 0, 0.0);
+            expect_bracket(&axis, (enum weights_scheme)scheme, above[i], 2, 1.0);
+        }
+    }
+}
+
+static void cloud_in_cell_is_linear_between_nodes(void **state)
+{
+    const double node[] = { -1, 0, 2, 4 };
+    const struct axis_nodes axis = { 4, node };
+
+    (void)state;
+    expect_bracket(&axis, WEIGHTS_CIC, -0.75, 0, 0.25);
+    expect_bracket(&axis, WEIGHTS_CIC, 0.0, 1, 0.0);
+    expect_bracket(&axis, WEIGHTS_CIC, 0.5, 1, 0.25);
+    expect_bracket(&axis, WEIGHTS_CIC, 3.5, 2, 0.75);
+}
+
+static void ties_between_two_nodes_go_to_the_upper_one(void **state)
+{
+    const double node[] = { 0, 1, 3 };
+    const struct axis_nodes axis = { 3, node };
+
+    (void)state;
+    expect_bracket(&axis, WEIGHTS_NGP, 0.5, 0, 1.0);
+    expect_bracket(&axis, WEIGHTS_NGP, nextafter(0.5, 0.0), 0, 0.0);
+    expect_bracket(&axis, WEIGHTS_NGP, 2.0, 1, 1.0);
+    expect_bracket(&axis, WEIGHTS_NGP, nextafter(2.0, 0.0), 1, 0.0);
+}
+
+static void a_single_node_takes_everything(void **state)
+{
+    const double one[] = { 3.0 }, two[] = { 0.0, 1.0 };
+    const struct axis_nodes single = { 1, one };
+    const struct axis_nodes axes[][2] = { { { 1, one }, { 2, two } }, { { 2, two }, { 1, one } }, { { 1, one }, { 1, one } } };
+    const double mass[] = { 5.0, 7.0, 2.0 }, x[] = { -1.0, 3.0, 0.25 };
+    double histogram[2];
+
+    (void)state;
+    for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
+        expect_bracket(&single, (enum weights_scheme)scheme, -7.0, 0, 0.0);
+        expect_bracket(&single, (enum weights_scheme)scheme, 3.0, 0, 0.0);
+        expect_bracket(&single, (enum weights_scheme)scheme, 9.0, 0, 0.0);
+        weights_histogram_axis(&single, (enum weights_scheme)scheme, 3, x, mass, histogram);
+        assert_true(histogram[0] == 14.0);
+    }
+    for (size_t a = 0; a < 3; a++) {
+        struct table *table = table_open();
+        size_t n_cell = axes[a][0].n * axes[a][1].n;
+        /* Along the axis of two nodes: 5 below, 7 above, and 2 a quarter of the way. */
+        const double expected[2] = { n_cell == 1 ? 14.0 : 6.5, 7.5 };
+
+        weights_assign(axes[a], WEIGHTS_CIC, 3, x, x, &table->weights);
+        for (size_t i = 0; i < 3; i++)
+            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
+                assert_true(table->cell[i][corner] < n_cell);
+        weights_histogram(&table->weights, mass, n_cell, histogram);
+        for (size_t c = 0; c < n_cell; c++)
+            assert_true(histogram[c] == expected[c]);
+        free(table);
+    }
+}
+
+/* ---- identities ------------------------------------------------------------------------------------------- */
+
+static const double uneven[] = { -3, -2.5, -1, 0.1, 4 }, even[] = { 0, 1, 2 };
+static const struct axis_nodes uneven_axes[2] = { { 5, uneven }, { 3, even } };
+
+/* Particles in and around the axes above. */
+static struct table *random_particles(enum weights_scheme scheme, double margin)
+{
+    struct table *table = table_open();
+    uint64_t seed = 1;
+
+    for (size_t i = 0; i < N_MAX; i++) {
+        table->x0[i] = uniform(&seed, -3 - margin, 4 + margin);
+        table->x1[i] = uniform(&seed, 0 - margin, 2 + margin);
+        table->mass[i] = uniform(&seed, 0, 1);
+    }
+    weights_assign(uneven_axes, scheme, N_MAX, table->x0, table->x1, &table->weights);
+    assert_int_equal(table->weights.n, N_MAX);
+    return table;
+}
+
+static void shares_of_a_particle_sum_to_one(void **state)
+{
+    (void)state;
+    for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
+        struct table *table = random_particles((enum weights_scheme)scheme, 1.0);
+
+        for (size_t i = 0; i < N_MAX; i++) {
+            double sum = 0.0;
+
+            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+                assert_true(table->share[i][corner] >= 0.0);
+                sum += table->share[i][corner];
+            }
+            assert_near(sum, 1.0, 4 * DBL_EPSILON); /* four products and three sums */
+        }
+        free(table);
+    }
+}
+
+static void cloud_in_cell_keeps_the_centre_of_mass(void **state)
+{
+    struct table *table = random_particles(WEIGHTS_CIC, 0.0);
+
+    (void)state;
+    for (size_t i = 0; i < N_MAX; i++) {
+        double at0 = 0.0, at1 = 0.0;
+
+        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+            at0 += table->share[i][corner] * uneven[table->cell[i][corner] / 3];
+            at1 += table->share[i][corner] * even[table->cell[i][corner] % 3];
+        }
+        /* Linear interpolation reproduces the coordinate, to the rounding of numbers up to 4. */
+        assert_near(at0, table->x0[i], 16 * DBL_EPSILON);
+        assert_near(at1, table->x1[i], 16 * DBL_EPSILON);
+    }
+    free(table);
+}
+
+static void a_nearest_node_is_never_farther_than_its_neighbours(void **state)
+{
+    struct table *table = random_particles(WEIGHTS_NGP, 1.0);
+
+    (void)state;
+    for (size_t i = 0; i < N_MAX; i++)
+        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+            double distance = fabs(table->x0[i] - uneven[table->cell[i][corner] / 3]);
+
+            if (table->share[i][corner] == 0.0)
+                continue;
+            assert_true(table->share[i][corner] == 1.0);
+            for (size_t node = 0; node < 5; node++)
+                assert_true(distance <= fabs(table->x0[i] - uneven[node]));
+        }
+    free(table);
+}
+
+static void histograms_conserve_mass(void **state)
+{
+    (void)state;
+    for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
+        struct table *table = random_particles((enum weights_scheme)scheme, 1.0);
+        double histogram[15], total = 0.0, all = 0.0, along_axis = 0.0;
+
+        for (size_t i = 0; i < N_MAX; i++)
+            total += table->mass[i];
+        weights_histogram(&table->weights, table->mass, 15, histogram);
+        for (size_t c = 0; c < 15; c++)
+            all += histogram[c];
+        weights_histogram_axis(&uneven_axes[0], (enum weights_scheme)scheme, N_MAX, table->x0, table->mass, histogram);
+        for (size_t c = 0; c < 5; c++)
+            along_axis += histogram[c];
+        /* Random rounding of 20000 sums: sqrt(20000) epsilon is 3e-14. */
+        assert_near(all, total, 3e-13 * total);
+        assert_near(along_axis, total, 3e-13 * total);
+        free(table);
+    }
+}
+
+static void both_schemes_agree_on_nodes(void **state)
+{
+    struct table *cic = table_open(), *ngp = table_open();
+    double from_cic[15], from_ngp[15];
+
+    (void)state;
+    for (size_t c = 0; c < 15; c++) {
+        cic->x0[c] = uneven[c / 3];
+        cic->x1[c] = even[c % 3];
+        cic->mass[c] = 1.0 + (double)c;
+    }
+    weights_assign(uneven_axes, WEIGHTS_CIC, 15, cic->x0, cic->x1, &cic->weights);
+    weights_assign(uneven_axes, WEIGHTS_NGP, 15, cic->x0, cic->x1, &ngp->weights);
+    weights_histogram(&cic->weights, cic->mass, 15, from_cic);
+    weights_histogram(&ngp->weights, cic->mass, 15, from_ngp);
+    assert_same_bits("cic", 15, from_cic, cic->mass); /* each particle on a node of its own */
+    assert_same_bits("ngp", 15, from_ngp, cic->mass);
+    free(cic);
+    free(ngp);
+}
+
+static void a_histogram_of_nothing_is_zero(void **state)
+{
+    struct table *table = table_open();
+    double histogram[15];
+
+    (void)state;
+    memset(histogram, 0xff, sizeof(histogram));
+    weights_assign(uneven_axes, WEIGHTS_CIC, 0, table->x0, table->x1, &table->weights);
+    weights_histogram(&table->weights, table->mass, 15, histogram);
+    assert_true(largest_of(15, histogram) == 0.0 && !isnan(histogram[0]));
+    memset(histogram, 0xff, sizeof(histogram));
+    weights_histogram_axis(&uneven_axes[0], WEIGHTS_CIC, 0, table->x0, table->mass, histogram);
+    assert_true(largest_of(5, histogram) == 0.0 && !isnan(histogram[4]));
+    free(table);
+}
+
+static void schemes_are_found_by_name(void **state)
+{
+    enum weights_scheme scheme = WEIGHTS_NGP;
+    struct error err = { "" };
+
+    (void)state;
+    assert_int_equal(weights_scheme_find("cic", &scheme, &err), 0);
+    assert_int_equal(scheme, WEIGHTS_CIC);
+    assert_int_equal(weights_scheme_find("ngp", &scheme, &err), 0);
+    assert_int_equal(scheme, WEIGHTS_NGP);
+    assert_int_equal(weights_scheme_find("tsc", &scheme, &err), POLYPHONY_USAGE);
+    assert_int_equal(scheme, WEIGHTS_NGP);
+    assert_text_has(err.text, "'tsc'");
+    assert_text_has(err.text, "cic, ngp");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cloud_in_cell_is_that_of_the_reference),
+        cmocka_unit_test(nearest_grid_point_is_that_of_the_reference),
+        cmocka_unit_test(coordinates_outside_are_clamped_to_the_edge_nodes),
+        cmocka_unit_test(cloud_in_cell_is_linear_between_nodes),
+        cmocka_unit_test(ties_between_two_nodes_go_to_the_upper_one),
+        cmocka_unit_test(a_single_node_takes_everything),
+        cmocka_unit_test(shares_of_a_particle_sum_to_one),
+        cmocka_unit_test(cloud_in_cell_keeps_the_centre_of_mass),
+        cmocka_unit_test(a_nearest_node_is_never_farther_than_its_neighbours),
+        cmocka_unit_test(histograms_conserve_mass),
+        cmocka_unit_test(both_schemes_agree_on_nodes),
+        cmocka_unit_test(a_histogram_of_nothing_is_zero),
+        cmocka_unit_test(schemes_are_found_by_name),
+    };
+
+    return cmocka_run_group_tests_name("weights", tests, NULL, NULL);
+}
