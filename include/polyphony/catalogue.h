@@ -69,8 +69,8 @@ int catalogue_open(const char *path, const struct catalogue_needs *needs, struct
 void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
 
 /**
- * Read and validate one galaxy. Checked: finite coordinates; masses finite and >= 0; ages > 0; metallicities
- * >= 0; smoothing lengths > 0; parameters finite. The text of a failure names file, galaxy, dataset, index, value and bound.
+ * Read and validate one galaxy. Checked: finite coordinates; masses, ages and metallicities finite and
+ * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The text of a failure names file, galaxy, dataset, index, value and bound.
  *
  * Return: 0; POLYPHONY_SET_ASIDE; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL.
  */

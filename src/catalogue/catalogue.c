@@ -9,7 +9,8 @@ static const char *const groups[N_COMPONENT] = { "Stars", "Gas", "BlackHoles" };
 
 const struct field catalogue_fields[N_FIELD] = {
     [STAR_MASS] = { "Stars/initial_masses", STARS, 1, UNITS_MASS, NOT_NEGATIVE },
-    [STAR_AGE] = { "Stars/ages", STARS, 1, UNITS_TIME, POSITIVE },
+    /* Simulations write 0 for stars of the last step: they are as young as the grid goes. */
+    [STAR_AGE] = { "Stars/ages", STARS, 1, UNITS_TIME, NOT_NEGATIVE },
     [STAR_METALLICITY] = { "Stars/metallicities", STARS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE },
     [STAR_COORDINATES] = { "Stars/coordinates", STARS, 3, UNITS_LENGTH, ANY_FINITE },
     [STAR_SMOOTHING] = { "Stars/smoothing_lengths", STARS, 1, UNITS_LENGTH, POSITIVE },

@@ -172,6 +172,9 @@ int emission_compile(const struct emission_model *model, const bool is_per_parti
     int r = 0;
 
     *ret_program = (struct emission_program){ 0 };
+    if (model->root && !emission_node_find(model, model->root))
+        return error_set(err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have", model->name,
+                         model->root);
     for (size_t i = 0; !r && i < model->n_node; i++) {
         const struct emission_node *node = &model->node[i];
         struct emission_label *label = &ret_program->label[ret_program->n_label];

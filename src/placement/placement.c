@@ -88,7 +88,7 @@ void placement_apply(int n_thread_wanted, int i_worker, int n_worker, struct pla
         why = "hwloc cannot read this machine";
     else if (omp_get_proc_bind() != omp_proc_bind_false)
         why = "OMP_PROC_BIND decides";
-    else if (placement.n_thread > share)
+    else if (placement.n_thread > share || n_worker > placement.n_core)
         why = "more threads than cores";
     else if (!pin_threads(topology, i_worker * share, placement.n_thread))
         why = "the system refuses";

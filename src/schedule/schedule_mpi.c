@@ -89,6 +89,14 @@ static bool wait_for_report(struct schedule *schedule, struct report *ret_report
                     MPI_STATUS_IGNORE) == MPI_SUCCESS;
 }
 
+/* A stop is continued by the same command, a failure is not: it counts more than any stop. */
+static bool is_worse(int status, int worst)
+{
+    if (status == POLYPHONY_STOPPED || worst == POLYPHONY_STOPPED)
+        return worst == 0 || (worst == POLYPHONY_STOPPED && status != POLYPHONY_STOPPED);
+    return status < worst;
+}
+
 static int run_dealer(struct schedule *schedule, struct error *err)
 {
     uint64_t row[DEALER_BATCH_MAX];
@@ -106,10 +114,13 @@ static int run_dealer(struct schedule *schedule, struct error *err)
         if (report.status < 0) {
             /* One failure ends the run: nothing more is dealt, everybody goes home. */
             dealer_stop(schedule->dealer);
-            if (report.status != POLYPHONY_STOPPED && report.status < worst)
+            if (is_worse(report.status, worst)) {
                 error_set(err, report.status, "rank %d: %.900s", rank, report.text);
-            worst = report.status < worst ? report.status : worst;
+                worst = report.status;
+            }
         }
+        if (is_stopping(schedule)) /* busy workers may leave no pause in which to ask */
+            dealer_stop(schedule->dealer);
         n = dealer_next(schedule->dealer, (size_t)(rank - 1), row);
         MPI_Send(row, (int)(n * sizeof(*row)), MPI_BYTE, rank, TAG_DEAL, schedule->comm);
         n_home += n == 0;
@@ -171,5 +182,7 @@ int schedule_run(struct schedule *schedule, struct error *err)
             r = POLYPHONY_STOPPED;
     } else
         r = run_worker(schedule, err);
-    return schedule_agree(schedule->comm, r);
+    /* Rank 0 has had every report. */
+    MPI_Bcast(&r, 1, MPI_INT, 0, schedule->comm);
+    return r;
 }

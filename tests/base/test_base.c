@@ -3,15 +3,12 @@
 #include "polyphony/base.h"
 
 #include <malloc.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "../support.h"
+#include "../files.h"
 
 /* ---- errors ------------------------------------------------------------------------------------ */
 
