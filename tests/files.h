@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What tests of files and messages need: a directory of their own that goes away when the program ends, and looking
- * for all the parts of a message at once.
+ * What tests of files and messages need: a directory of their own that goes away when the program ends, and
+ * looking for all the parts of a message at once.
  */
 #pragma once
 
@@ -63,8 +63,8 @@ static inline void files_expect_parts(const char *text, ...)
 #define EXPECT_PARTS(text, ...) files_expect_parts(text, __VA_ARGS__, (const char *)NULL)
 
 /** Something that must not fail. */
-#define EXPECT_OK(call, err)                       \
-    do {                                           \
-        if (call)                                  \
-            fail_msg("%s: %s", #call, (err).text); \
+#define EXPECT_OK(call, err)                                                                                 \
+    do {                                                                                                     \
+        if (call)                                                                                            \
+            fail_msg("%s: %s", #call, (err).text);                                                           \
     } while (0)

@@ -73,9 +73,16 @@ int io_attr_read_texts(struct io_file *file, const char *object, const char *nam
 int io_attr_read_i64(struct io_file *file, const char *object, const char *name, int64_t *ret_value,
                      struct error *err);
 
+/** Names of all attributes of an object; *ret_names is the caller's, to be freed with free(). */
+int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO_NAME_MAX], size_t *ret_n,
+                 struct error *err);
+/** A text as io_attr_write_text() writes it, whatever its length; *ret_text is the caller's, to be freed with free(). */
+int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text,
+                      struct error *err);
+
 /* ---- writing a file by one process ---------------------------------------------------------- */
 
-/** Begin `path` under the name `path`.partial. */
+/** Begin `path` under the name `path`.partial. POLYPHONY_OUTPUT also where less than 8 MiB are free. */
 int io_file_create(const char *path, struct io_file **ret_file, struct error *err);
 /** The file is complete: flush it to disk and give it its name. */
 int io_file_commit(struct io_file *file, struct error *err);

@@ -97,11 +97,18 @@ struct observe_frame {
     double *line_lambda_angstrom; /* [n_line] observed */
 };
 
+/** Rest-frame wavelengths that are observed: of spectra, and of lines. */
+struct observe_wavelengths {
+    size_t n_lambda, n_line;
+    const double *lambda_rest_angstrom, *line_lambda_rest_angstrom;
+};
+
 /** Arrays are taken from the arena. At redshift 0 the galaxy is at 10 pc and nothing is absorbed. */
-int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm, const struct grid *grid,
-                       double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err);
+int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm,
+                       const struct observe_wavelengths *wavelengths, double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err);
 
 void observe_fnu(const struct observe_frame *frame, size_t n, const double *lnu, double *ret_fnu_njy);
+/** Line fluxes [erg/s/cm^2] from luminosities [erg/s]; the output may be the input. */
 void observe_line_flux(const struct observe_frame *frame, size_t n_line, const double *luminosity,
                        double *ret_flux);
 

@@ -98,6 +98,7 @@ struct plan {
     struct observe_columns line_continuum;
     size_t n_line;      /* wanted */
     size_t *i_line;     /* [n_line] in the grid */
+    const double *line_lambda_rest_angstrom; /* [n_line] */
     struct selection lnu, fnu, luminosities, fluxes, lines, line_fluxes;
     struct image_plan images[2]; /* luminosity, flux */
     bool needs_observer;         /* anything in the observer's frame */

@@ -190,12 +190,8 @@ static int read_galaxy_numbers(struct catalogue *catalogue, const char *path, in
     if (!data)
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", io_file_path(file), path);
     r = io_read_rows_f64(file, path, 0, catalogue->n_galaxy, data, err);
-    for (size_t i = 0; !r && i < n; i++) {
-        data[i] *= factor;
-        if (!isfinite(data[i]))
-            r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' row %zu is %g, not a finite number",
-                          io_file_path(file), path, i / (size_t)width, data[i]);
-    }
+    for (size_t i = 0; !r && i < n; i++)
+        data[i] *= factor; /* checked when the galaxy is read */
     if (r) {
         free(data);
         return r;
@@ -215,8 +211,9 @@ static int read_redshifts(struct catalogue *catalogue, struct error *err)
     }
     r = read_galaxy_numbers(catalogue, "Galaxies/redshift", 1, UNITS_DIMENSIONLESS, &catalogue->redshift, err);
     for (size_t i = 0; !r && i < catalogue->n_galaxy; i++)
-        if (catalogue->redshift[i] < 0)
-            r = error_set(err, POLYPHONY_INPUT, "'%s': 'Galaxies/redshift' row %zu (galaxy %lld) is %g, must be >= 0",
+        if (!(catalogue->redshift[i] >= 0) || isinf(catalogue->redshift[i]))
+            r = error_set(err, POLYPHONY_INPUT,
+                          "'%s': dataset 'Galaxies/redshift' row %zu (galaxy %lld) is %g, must be >= 0 and finite",
                           io_file_path(catalogue->reader->file), i, (long long)catalogue->id[i],
                           catalogue->redshift[i]);
     return r;

@@ -8,18 +8,30 @@ static bool is_within(enum bound bound, double value)
     return isfinite(value) && (bound == ANY_FINITE || value > 0 || (bound == NOT_NEGATIVE && value == 0));
 }
 
+/* What a message says a value must be; in the order of enum bound. */
+static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite" };
+
 /* The first value out of bounds sets the galaxy aside, and is named. */
 static int check_values(const struct catalogue *catalogue, uint64_t row, const char *path, enum bound bound,
                         size_t n, size_t width, const double *value, struct error *err)
 {
-    static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite" };
-
     for (size_t i = 0; i < n * width; i++)
         if (!is_within(bound, value[i]))
             return error_set(err, POLYPHONY_SET_ASIDE, "'%s': galaxy %lld: dataset '%s' particle %zu is %g, must be %s",
                              io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path, i / width,
                              value[i], needed[bound]);
     return 0;
+}
+
+/* The same for a number that the galaxy has once. */
+static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, const char *path, enum bound bound,
+                              double value, struct error *err)
+{
+    if (is_within(bound, value))
+        return 0;
+    return error_set(err, POLYPHONY_SET_ASIDE, "'%s': galaxy %lld: dataset '%s' row %llu is %g, must be %s",
+                     io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path,
+                     (unsigned long long)row, value, needed[bound]);
 }
 
 static int out_of_memory(const struct catalogue *catalogue, uint64_t row, struct error *err)
@@ -114,10 +126,9 @@ static int read_dust(struct catalogue *catalogue, uint64_t row, uint64_t first, 
         *ret_dust_mass_msun = mass;
         return r;
     }
-    if (ratio_all < 0)
-        return error_set(err, POLYPHONY_SET_ASIDE, "'%s': galaxy %lld: 'Galaxies/dust_to_metal_ratio' is %g, must be >= 0",
-                         io_file_path(reader->file), (long long)catalogue->id[row], ratio_all);
-    r = read_field(catalogue, GAS_MASS, row, first, n, arena, &mass, err);
+    r = check_galaxy_value(catalogue, row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE, ratio_all, err);
+    if (!r)
+        r = read_field(catalogue, GAS_MASS, row, first, n, arena, &mass, err);
     if (!r)
         r = read_field(catalogue, GAS_METALLICITY, row, first, n, arena, &metallicity, err);
     if (!r && reader->is_read[GAS_DUST_RATIO])
@@ -162,7 +173,11 @@ static int read_parameters(struct catalogue *catalogue, uint64_t row, struct are
         double *value;
 
         if (!catalogue->parameter_is_per_particle[i]) {
+            char path[IO_NAME_MAX];
+
+            text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
             galaxy->parameter[i] = reader->galaxy_parameter[i][row];
+            r = check_galaxy_value(catalogue, row, path, ANY_FINITE, galaxy->parameter[i], err);
             continue;
         }
         value = arena_array(arena, galaxy->n_star, sizeof(*value));
@@ -179,12 +194,13 @@ static int read_parameters(struct catalogue *catalogue, uint64_t row, struct are
 }
 
 /* The given centre, or the unweighted mean of the stars' coordinates. */
-static void set_centre(const struct catalogue *catalogue, uint64_t row, struct galaxy *galaxy)
+static int set_centre(const struct catalogue *catalogue, uint64_t row, struct galaxy *galaxy, struct error *err)
 {
     const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
     const double *given = catalogue->reader->centre_kpc;
+    int r = 0;
 
-    for (int axis = 0; axis < 3; axis++) {
+    for (int axis = 0; !r && axis < 3; axis++) {
         double sum = 0.0;
 
         for (size_t i = 0; !given && i < galaxy->n_star; i++)
@@ -192,7 +208,9 @@ static void set_centre(const struct catalogue *catalogue, uint64_t row, struct g
         galaxy->centre_kpc[axis] = given           ? given[3 * row + (size_t)axis] :
                                    galaxy->n_star ? sum / (double)galaxy->n_star :
                                                     0.0;
+        r = check_galaxy_value(catalogue, row, "Galaxies/centre", ANY_FINITE, galaxy->centre_kpc[axis], err);
     }
+    return r;
 }
 
 int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *ret_galaxy,
@@ -217,9 +235,10 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
     }
     if (!r)
         r = read_parameters(catalogue, row, arena, &galaxy, err);
+    if (!r)
+        r = set_centre(catalogue, row, &galaxy, err);
     if (r)
         return r;
-    set_centre(catalogue, row, &galaxy);
     *ret_galaxy = galaxy;
     return 0;
 }

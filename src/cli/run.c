@@ -145,8 +145,17 @@ static int prepare_output(struct run *run, bool *ret_create, struct error *err)
     int r = 0;
 
     *ret_create = true;
-    if (run->options.overwrite && unlink(path) && errno != ENOENT)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
+    if (run->options.overwrite && access(path, F_OK) == 0) {
+        struct ledger ledger;
+
+        /* A slip in 'output' must not cost a catalogue. */
+        r = ledger_read(path, &ledger, err);
+        if (r)
+            return error_prefix(err, r, "--overwrite deletes results files only");
+        ledger_free(&ledger);
+        if (unlink(path))
+            return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
+    }
     r = provenance_make(run->plan, &run->provenance, err);
     if (!r && access(path, F_OK) == 0) {
         *ret_create = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "io_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int attr_write(struct io_file *file, hid_t object, const char *path, const char *name, hid_t type,
@@ -140,5 +141,63 @@ int io_make_group(struct io_file *file, const char *path, struct error *err)
     if (id < 0)
         return error_set(err, POLYPHONY_OUTPUT, "'%s': group '%s' cannot be created", file->path, path);
     H5Gclose(id);
+    return 0;
+}
+
+/* ---- what is there -------------------------------------------------------------------------------- */
+
+struct attr_list {
+    char (*names)[IO_NAME_MAX];
+    size_t n;
+};
+
+static herr_t attr_list_add(hid_t object, const char *name, const H5A_info_t *info, void *data)
+{
+    struct attr_list *list = data;
+    void *names = reallocarray(list->names, list->n + 1, sizeof(*list->names));
+
+    (void)object;
+    (void)info;
+    if (!names)
+        return -1;
+    list->names = names;
+    text_format(list->names[list->n++], IO_NAME_MAX, "%s", name);
+    return 0;
+}
+
+int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO_NAME_MAX], size_t *ret_n,
+                 struct error *err)
+{
+    struct attr_list list = { 0 };
+
+    if (H5Aiterate_by_name(file->id, object, H5_INDEX_NAME, H5_ITER_INC, NULL, attr_list_add, &list, H5P_DEFAULT) < 0) {
+        free(list.names);
+        return error_set(err, POLYPHONY_INPUT, "'%s': the attributes of '%s' cannot be listed", file->path, object);
+    }
+    *ret_names = list.names;
+    *ret_n = list.n;
+    return 0;
+}
+
+int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text, struct error *err)
+{
+    hid_t id = H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT), type, space;
+    char *raw = NULL, *text = NULL;
+
+    if (id < 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
+    type = H5Aget_type(id);
+    space = H5Aget_space(id);
+    if (H5Tis_variable_str(type) > 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(id, type, &raw) >= 0 && raw) {
+        text = mem_text(raw);
+        H5Dvlen_reclaim(type, space, H5P_DEFAULT, &raw);
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(id);
+    if (!text)
+        return error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read as text", file->path, name,
+                         object);
+    *ret_text = text;
     return 0;
 }

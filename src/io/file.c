@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Far more than the headers of all datasets of a job. */
+#define ROOM_BYTES ((off_t)8 << 20)
+
 static struct io_file *file_new(const char *path, bool is_partial)
 {
     struct io_file *file = mem_array(1, sizeof(*file));
@@ -16,6 +19,7 @@ static struct io_file *file_new(const char *path, bool is_partial)
         return NULL;
     file->id = H5I_INVALID_HID;
     file->comm = MPI_COMM_NULL;
+    file->room_fd = -1;
     file->path = mem_text(path);
     if (is_partial && file->path) {
         size_t size = strlen(path) + sizeof(".partial");
@@ -56,6 +60,34 @@ int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
     return 0;
 }
 
+/*
+ * HDF5 1.10 cannot close a file whose headers find no room on the disk, and crashes when the program ends. So room
+ * is held back, by a file without a name, until the file is closed. One process does it for all.
+ */
+static int room_hold(struct io_file *file, struct error *err)
+{
+    int status;
+
+    file->room_fd = open(file->partial_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file->room_fd < 0)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be created: %s", file->path, strerror(errno));
+    status = posix_fallocate(file->room_fd, 0, ROOM_BYTES);
+    unlink(file->partial_path);
+    if (status == ENOSPC || status == EDQUOT)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': %s; %d MiB are needed to begin", file->path, strerror(status),
+                         (int)(ROOM_BYTES >> 20));
+    return 0;
+}
+
+static void room_release(struct io_file *file)
+{
+    if (file->room_fd >= 0)
+        close(file->room_fd);
+    file->room_fd = -1;
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Barrier(file->comm); /* any rank may write headers */
+}
+
 static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
 {
     struct io_file *file = file_new(path, true);
@@ -71,6 +103,12 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         MPI_Comm_rank(comm, &file->comm_rank);
         H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
     }
+    if (file->comm_rank == 0)
+        r = room_hold(file, err);
+    if (comm != MPI_COMM_NULL)
+        MPI_Bcast(&r, 1, MPI_INT, 0, comm);
+    if (r)
+        goto out;
     file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
         r = error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be created (does the directory exist, may you write there?)",
@@ -114,6 +152,7 @@ int io_file_commit(struct io_file *file, struct error *err)
     herr_t status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
     int r = 0;
 
+    room_release(file);
     if (H5Fclose(file->id) < 0 || status < 0)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)", file->path);
     file->id = H5I_INVALID_HID;
@@ -139,8 +178,12 @@ void io_file_close(struct io_file *file)
 {
     if (!file)
         return;
-    if (file->id >= 0)
+    if (file->id >= 0) {
+        room_release(file);
         H5Fclose(file->id);
+    }
+    if (file->room_fd >= 0)
+        close(file->room_fd);
     if (file->partial_path && file->comm_rank == 0)
         unlink(file->partial_path);
     free(file->partial_path);

@@ -11,6 +11,7 @@ struct io_file {
     int comm_rank;       /* 0 when one process owns the file */
     char *path;          /* its name when complete */
     char *partial_path;  /* its name under construction; NULL when reading or committed */
+    int room_fd;         /* holds disk space back until the file is closed, or -1; see room_hold() */
 };
 
 /** Dataset id, or a negative number with `err` set. */

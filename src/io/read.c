@@ -32,6 +32,16 @@ static enum io_class class_of(hid_t type)
     }
 }
 
+/* A view of other datasets (HDF5 virtual dataset) stores nothing itself: its size has no storage to be compared with. */
+static bool is_view(hid_t dataset)
+{
+    hid_t creation = H5Dget_create_plist(dataset);
+    bool answer = H5Pget_layout(creation) == H5D_VIRTUAL;
+
+    H5Pclose(creation);
+    return answer;
+}
+
 static int dataset_shape(struct io_file *file, hid_t id, const char *path, struct io_info *ret_info,
                          struct error *err)
 {
@@ -54,7 +64,7 @@ static int dataset_shape(struct io_file *file, hid_t id, const char *path, struc
             ret_info->n = UINT64_MAX;
     }
     if (__builtin_mul_overflow(bytes, ret_info->n, &bytes) ||
-        bytes / IO_FILTER_RATIO_MAX > H5Dget_storage_size(id))
+        (bytes / IO_FILTER_RATIO_MAX > H5Dget_storage_size(id) && !is_view(id)))
         r = error_set(err, POLYPHONY_INPUT,
                       "'%s': dataset '%s' claims %llu values but holds only %llu bytes (truncated or never written)",
                       file->path, path, (unsigned long long)ret_info->n,

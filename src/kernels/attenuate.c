@@ -49,8 +49,9 @@ struct tile_scratch {
     double node[TILE];
 };
 
-/* A_cell(k_m) = sum over particles, in order, of mass * share * exp(-tau k_m). */
-static void tile_weights(const struct mix_screened *in, size_t n_node, const double *node, double *weight)
+/* A_cell(k_m) = sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m). */
+static void tile_weights(const struct mix_screened *in, double tau_min, size_t n_node, const double *node,
+                         double *weight)
 {
     memset(weight, 0, in->cells.n * n_node * sizeof(*weight));
     for (size_t i = 0; i < in->n_particle; i++) {
@@ -59,7 +60,7 @@ static void tile_weights(const struct mix_screened *in, size_t n_node, const dou
         if (in->mass[i] == 0.0)
             continue;
         for (size_t m = 0; m < n_node; m++)
-            transmitted[m] = in->mass[i] * exp(-in->tau[i] * node[m]);
+            transmitted[m] = in->mass[i] * exp(-(in->tau[i] - tau_min) * node[m]);
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
             double share = in->weights->share[i][corner];
             double *cell_weight = weight + (size_t)in->slot[in->weights->cell[i][corner]] * n_node;
@@ -99,8 +100,19 @@ static void tile_sum(const struct mix_screened *in, size_t first, size_t n, size
     }
 }
 
-static void tile_run(const struct mix_screened *in, double tau_max, size_t first, struct tile_scratch *scratch,
-                     double *const *ret_sum)
+/* The screen that all particles share. */
+static void tile_dim(const struct mix_screened *in, double tau_min, size_t first, size_t n, double *const *ret_sum)
+{
+    for (size_t j = first; j < first + n; j++) {
+        double transmitted = exp(-tau_min * in->k[j]);
+
+        for (size_t t = 0; t < in->n_table; t++)
+            ret_sum[t][j] *= transmitted;
+    }
+}
+
+static void tile_run(const struct mix_screened *in, double tau_min, double tau_max, size_t first,
+                     struct tile_scratch *scratch, double *const *ret_sum)
 {
     size_t n = in->n_column - first < TILE ? in->n_column - first : TILE;
     const double *k = in->k + first;
@@ -112,7 +124,7 @@ static void tile_run(const struct mix_screened *in, double tau_max, size_t first
         k_min = fmin(k_min, k[j]);
         k_max = fmax(k_max, k[j]);
     }
-    n_node = mix_node_count(tau_max, 0.5 * (k_max - k_min), n_limit);
+    n_node = mix_node_count(tau_max - tau_min, 0.5 * (k_max - k_min), n_limit);
     nodes_are_columns = n_node == n_limit;
     if (nodes_are_columns) {
         n_node = n;
@@ -121,8 +133,9 @@ static void tile_run(const struct mix_screened *in, double tau_max, size_t first
         mix_nodes(0.5 * (k_min + k_max), 0.5 * (k_max - k_min), n_node, scratch->node);
         mix_basis(n_node, scratch->node, n, k, scratch->basis);
     }
-    tile_weights(in, n_node, scratch->node, scratch->weight);
+    tile_weights(in, tau_min, n_node, scratch->node, scratch->weight);
     tile_sum(in, first, n, n_node, scratch, nodes_are_columns, ret_sum);
+    tile_dim(in, tau_min, first, n, ret_sum);
 }
 
 int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
@@ -133,19 +146,23 @@ int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, st
     struct arena_mark mark = arena_mark(arena);
     struct tile_scratch *scratch = arena_array(arena, n_thread, sizeof(*scratch));
     double *weight = arena_array(arena, n_thread * in->cells.n * TILE, sizeof(*weight));
-    double tau_max = 0.0;
+    double tau_min = HUGE_VAL, tau_max = 0.0;
 
     if (!scratch || !weight)
         return error_set(err, POLYPHONY_INTERNAL, "no memory for attenuated sums over %zu cells", in->cells.n);
     for (size_t i = 0; i < in->n_particle; i++)
-        if (in->mass[i] > 0.0)
-            tau_max = fmax(tau_max, fabs(in->tau[i]));
-#pragma omp parallel for schedule(dynamic) default(none) shared(in, ret_sum, n_tile, scratch, weight, tau_max)
+        if (in->mass[i] > 0.0) {
+            tau_min = fmin(tau_min, in->tau[i]);
+            tau_max = fmax(tau_max, in->tau[i]);
+        }
+    tau_min = fmin(tau_min, tau_max); /* no particle has mass: 0 */
+#pragma omp parallel for schedule(dynamic) default(none)                                                           \
+        shared(in, ret_sum, n_tile, scratch, weight, tau_min, tau_max)
     for (size_t i_tile = 0; i_tile < n_tile; i_tile++) {
         size_t thread = (size_t)omp_get_thread_num();
 
         scratch[thread].weight = weight + thread * in->cells.n * TILE;
-        tile_run(in, tau_max, i_tile * TILE, &scratch[thread], ret_sum);
+        tile_run(in, tau_min, tau_max, i_tile * TILE, &scratch[thread], ret_sum);
     }
     arena_release(arena, mark);
     return 0;

@@ -5,10 +5,10 @@
 
 #include "polyphony/units.h"
 
-int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm, const struct grid *grid,
-                       double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err)
+int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm,
+                       const struct observe_wavelengths *wavelengths, double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err)
 {
-    size_t n = grid->n_lambda, n_line = grid->n_line;
+    size_t n = wavelengths->n_lambda, n_line = wavelengths->n_line;
     double *lambda = arena_array(arena, n, sizeof(*lambda));
     struct observe_frame frame = { .transmission = arena_array(arena, n, sizeof(double)),
                                    .line_transmission = arena_array(arena, n_line, sizeof(double)),
@@ -25,9 +25,9 @@ int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm, co
     frame.line_flux_scale = 1.0 / (4.0 * M_PI * d_l_cm * d_l_cm);
     frame.fnu_scale = (1.0 + redshift) * frame.line_flux_scale / UNITS_NJY_CGS;
     for (size_t i = 0; i < n; i++)
-        lambda[i] = grid->lambda_rest_angstrom[i] * (1.0 + redshift);
+        lambda[i] = wavelengths->lambda_rest_angstrom[i] * (1.0 + redshift);
     for (size_t i = 0; i < n_line; i++)
-        frame.line_lambda_angstrom[i] = grid->line_lambda_rest_angstrom[i] * (1.0 + redshift);
+        frame.line_lambda_angstrom[i] = wavelengths->line_lambda_rest_angstrom[i] * (1.0 + redshift);
     igm_transmission(igm, redshift, n, lambda, frame.transmission);
     igm_transmission(igm, redshift, n_line, frame.line_lambda_angstrom, frame.line_transmission);
     *ret_frame = frame;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "observe_private.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,25 +13,33 @@ static int no_memory(const struct galaxy *galaxy, struct error *err)
 
 /* ---- placing and weighting the stars ---------------------------------------------------------------- */
 
+/* One parameter of a galaxy, in all its values. */
+static int check_parameter(const struct galaxy *galaxy, enum emission_parameter p,
+                           const struct observe_parameter *parameter, struct error *err)
+{
+    double highest = p == EMISSION_TAU_V ? DBL_MAX : 1.0;
+    const double *value = parameter->particle ? parameter->particle : &parameter->value;
+    size_t n = parameter->particle ? galaxy->n_star : 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (!(value[i] >= 0.0 && value[i] <= highest))
+            return error_set(err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s'%s %zu is %g, must be %s",
+                             (long long)galaxy->id, emission_parameter_names[p],
+                             parameter->particle ? " of particle" : " in row",
+                             parameter->particle ? i : (size_t)galaxy->row, value[i],
+                             p == EMISSION_TAU_V ? ">= 0" : "within 0 to 1");
+    return 0;
+}
+
 static int check_parameters(const struct emission_program *program, const struct galaxy *galaxy,
                             const struct observe_parameter *parameter, struct error *err)
 {
-    for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
-        double highest = p == EMISSION_TAU_V ? HUGE_VAL : 1.0;
-        size_t n = parameter[p].particle ? galaxy->n_star : 1;
+    int r = 0;
 
-        for (size_t i = 0; program->parameter_is_used[p] && i < n; i++) {
-            double value = parameter[p].particle ? parameter[p].particle[i] : parameter[p].value;
-
-            if (!(value >= 0.0 && value <= highest) || !isfinite(value))
-                return error_set(err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s'%s %zu is %g, must be %s",
-                                 (long long)galaxy->id, emission_parameter_names[p],
-                                 parameter[p].particle ? " of particle" : " in row",
-                                 parameter[p].particle ? i : (size_t)galaxy->row, value,
-                                 p == EMISSION_TAU_V ? ">= 0" : "within 0 to 1");
-        }
-    }
-    return 0;
+    for (size_t p = 0; !r && p < EMISSION_N_PARAMETER; p++)
+        if (program->parameter_is_used[p])
+            r = check_parameter(galaxy, (enum emission_parameter)p, &parameter[p], err);
+    return r;
 }
 
 /* Particle coordinates on the grid's axes. */
@@ -129,12 +138,25 @@ struct channel_sums {
     double *sum[EMISSION_EXTRACT_MAX]; /* [columns] or NULL */
 };
 
+/* A histogram of its own over the same cells, where fractions differ between particles; NULL without memory. */
+static const double *histogram_over_cells(const struct stellar_light *light, const double *mass, struct arena *arena)
+{
+    double *histogram = arena_zeros(arena, light->cells.n, sizeof(*histogram));
+
+    for (size_t i = 0; histogram && i < light->galaxy->n_star; i++)
+        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
+            /* Only stars with mass and corners with a share are sure to have a slot. */
+            if (light->weights.share[i][corner] > 0.0 && light->galaxy->star_mass_msun[i] > 0.0)
+                histogram[light->slot[light->weights.cell[i][corner]]] += mass[i] * light->weights.share[i][corner];
+    return histogram;
+}
+
 static int sum_channel(const struct stellar_light *light, const struct observe_columns *columns, size_t i_channel,
                        struct channel_sums *sums, struct arena *arena, struct error *err)
 {
     const struct emission_channel *channel = &light->program->channel[i_channel];
     const double *value[EMISSION_EXTRACT_MAX];
-    double *sum[EMISSION_EXTRACT_MAX], *unscreened;
+    double *sum[EMISSION_EXTRACT_MAX];
     struct mix_screened in = { .n_particle = light->galaxy->n_star, .mass = light->mass[i_channel],
                                .weights = &light->weights, .cells = light->cells, .slot = light->slot,
                                .n_column = columns->n, .k = columns->k, .value = value };
@@ -163,15 +185,9 @@ static int sum_channel(const struct stellar_light *light, const struct observe_c
     if (channel->is_attenuated)
         return mix_screened_tiles(&in, sum, arena, err);
     if (light->mass[i_channel] != light->galaxy->star_mass_msun) {
-        /* Fractions differ between particles: a histogram of its own over the same cells. */
-        unscreened = arena_zeros(arena, light->cells.n, sizeof(double));
-        if (!unscreened)
+        in.cells.mass = histogram_over_cells(light, in.mass, arena);
+        if (!in.cells.mass)
             return no_memory(light->galaxy, err);
-        for (size_t i = 0; i < in.n_particle; i++)
-            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-                if (in.weights->share[i][corner] > 0.0 && light->galaxy->star_mass_msun[i] > 0.0)
-                    unscreened[light->slot[in.weights->cell[i][corner]]] += in.mass[i] * in.weights->share[i][corner];
-        in.cells.mass = unscreened;
     }
     for (size_t t = 0; t < in.n_table; t++)
         mix_plain(&in.cells, columns->n, value[t], sum[t]);

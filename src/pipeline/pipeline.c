@@ -209,13 +209,15 @@ static int stage_frame(struct pipeline *p, struct error *err)
 {
     const struct plan *plan = p->plan;
     const struct grid *grid = plan->grid;
+    const struct observe_wavelengths wavelengths = { grid->n_lambda, plan->n_line, grid->lambda_rest_angstrom,
+                                                     plan->line_lambda_rest_angstrom };
     int r;
 
     if (!plan->needs_observer || p->galaxy.redshift == p->frame_redshift)
         return 0;
     p->frame_redshift = (double)NAN;
     arena_reset(&p->frame_arena);
-    r = observe_frame_make(&plan->cosmology, plan->igm, grid, p->galaxy.redshift, &p->frame, &p->frame_arena, err);
+    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, p->galaxy.redshift, &p->frame, &p->frame_arena, err);
     p->screen = arena_array(&p->frame_arena, grid->n_lambda, sizeof(double));
     if (!r && !p->screen)
         r = no_memory(p, err);
@@ -302,22 +304,17 @@ static int stage_line_fluxes(struct pipeline *p, struct error *err)
 {
     const struct plan *plan = p->plan;
     const struct selection *selection = &plan->line_fluxes;
-    double *luminosity[EMISSION_LABEL_MAX] = { 0 }, *lambda = value_of(p, PRODUCT_LINE_LAMBDA, 0);
+    double *flux[EMISSION_LABEL_MAX] = { 0 }, *lambda = value_of(p, PRODUCT_LINE_LAMBDA, 0);
     int r;
 
     if (!selection->n_label)
         return 0;
     for (size_t l = 0; l < selection->n_label; l++)
-        luminosity[selection->i_label[l]] = value_of(p, PRODUCT_LINE_FLUX, selection->i_label[l]);
-    r = observe_sum(&p->light, &plan->line_luminosity, luminosity, &p->arena, err);
-    for (size_t i = 0; !r && i < plan->n_line; i++) {
-        size_t line = plan->i_line[i];
-        double scale = p->frame.line_flux_scale * p->frame.line_transmission[line];
-
-        lambda[i] = p->frame.line_lambda_angstrom[line];
-        for (size_t l = 0; l < selection->n_label; l++)
-            luminosity[selection->i_label[l]][i] *= scale;
-    }
+        flux[selection->i_label[l]] = value_of(p, PRODUCT_LINE_FLUX, selection->i_label[l]);
+    memcpy(lambda, p->frame.line_lambda_angstrom, plan->n_line * sizeof(*lambda));
+    r = observe_sum(&p->light, &plan->line_luminosity, flux, &p->arena, err);
+    for (size_t l = 0; !r && l < selection->n_label; l++)
+        observe_line_flux(&p->frame, plan->n_line, flux[selection->i_label[l]], flux[selection->i_label[l]]);
     return r;
 }
 

@@ -27,17 +27,17 @@ static int find_line(const struct plan *plan, const char *key, const char *id, s
     const char *nearest = NULL;
 
     for (size_t i = 0; i < grid->n_line; i++) {
-        const char *name = grid->line_id[i];
+        const char *pair[] = { nearest ? nearest : grid->line_id[i], grid->line_id[i] };
+        const char *nearer = text_nearest(id, pair, 2);
 
-        if (!strcmp(name, id)) {
+        if (!strcmp(grid->line_id[i], id)) {
             *ret_line = i;
             return 0;
         }
-        if (text_nearest(id, &name, 1) && !nearest)
-            nearest = name;
+        nearest = nearer ? nearer : nearest;
     }
-    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id, nearest ? "; there is '" : "",
-                     nearest ? nearest : "", nearest ? "', for one" : "");
+    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id, nearest ? "; did you mean '" : "",
+                     nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* The lines of both line operations: those asked for, in the order of the list, or all in grid order. */
@@ -102,6 +102,7 @@ int plan_line_columns(struct plan *plan, struct error *err)
         lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
         k[i] = dust_curve_k(&plan->curve, lambda[i]);
     }
+    plan->line_lambda_rest_angstrom = lambda;
     emission_ly_alpha_lines(grid->n_lambda, grid->lambda_rest_angstrom, plan->n_line, lambda, is_ly_alpha);
     plan->line_luminosity = (struct observe_columns){ .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
     plan->line_continuum = plan->line_luminosity;

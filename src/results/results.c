@@ -136,18 +136,40 @@ int results_create(const char *path, MPI_Comm comm, const struct plan *plan, con
 static int check_key(struct io_file *file, const struct job_echo_entry *entry, struct error *err)
 {
     const char *group = io_attr_has(file, "Run/Job", entry->key_path) ? "Run/Job" : "Run/JobDefaulted";
-    char value[IO_NAME_MAX];
+    char *value = NULL;
     int r;
 
     if (!io_attr_has(file, group, entry->key_path))
         return error_set(err, POLYPHONY_USAGE,
                          "'%s' was made without '%s', the job has it (%s); give another 'output', or use --overwrite",
                          io_file_path(file), entry->key_path, entry->value);
-    r = io_attr_read_text(file, group, entry->key_path, value, sizeof(value), err);
-    if (!r && strncmp(value, entry->value, sizeof(value) - 1))
+    r = io_attr_copy_text(file, group, entry->key_path, &value, err);
+    if (!r && strcmp(value, entry->value))
         r = error_set(err, POLYPHONY_USAGE,
-                      "'%s' was made with %s: %s, the job has %s; give another 'output', or use --overwrite",
+                      "'%s' was made with %s: %.300s, the job has %.300s; give another 'output', or use --overwrite",
                       io_file_path(file), entry->key_path, value, entry->value);
+    free(value);
+    return r;
+}
+
+/* The other direction: a key of the file that the job has no longer. */
+static int check_no_key_is_gone(struct io_file *file, const char *group, const struct job_echo *echo, struct error *err)
+{
+    char (*names)[IO_NAME_MAX] = NULL;
+    size_t n_name = 0;
+    int r = io_attr_list(file, group, &names, &n_name, err);
+
+    for (size_t i = 0; !r && i < n_name; i++) {
+        size_t k = 0;
+
+        while (k < echo->n && strcmp(echo->entries[k].key_path, names[i]))
+            k++;
+        if (k == echo->n)
+            r = error_set(err, POLYPHONY_USAGE,
+                          "'%s' was made with '%s', the job lacks it; give another 'output', or use --overwrite",
+                          io_file_path(file), names[i]);
+    }
+    free(names);
     return r;
 }
 
@@ -187,6 +209,10 @@ int results_check(const char *path, const struct plan *plan, const struct proven
     for (size_t i = 0; !r && i < provenance->echo.n; i++)
         if (provenance->echo.entries[i].determines_numbers)
             r = check_key(file, &provenance->echo.entries[i], err);
+    if (!r)
+        r = check_no_key_is_gone(file, "Run/Job", &provenance->echo, err);
+    if (!r)
+        r = check_no_key_is_gone(file, "Run/JobDefaulted", &provenance->echo, err);
     if (!r)
         r = io_dataset_info(file, LEDGER_PATH, &info, err);
     if (!r && info.n != n_galaxy)

@@ -28,7 +28,7 @@ static const struct emission_label *label_of(const struct emission_program *prog
     return &program->label[i];
 }
 
-/* ---- terms as text ------------------------------------------------------------------------------------------ */
+/* ---- terms as text --------------------------------------------------------------------------- */
 
 static const char *const transform_text[] = { "esc", "proc", "lya", "dust" };
 
@@ -73,8 +73,10 @@ static void numbers_for_the_galaxy_stay_out_of_the_sums(void **state)
     /* Nebular emission is not reduced by fesc, as in the reference (PHYSICS.md quirk 8). */
     expect_terms(&program, "emergent",
                  "linecont(lya*dust||) nebular_continuum(dust||) transmitted(proc*dust||) incident(esc||)");
-    expect_terms(&program, "attenuated", "linecont(lya*dust||) nebular_continuum(dust||) transmitted(proc*dust||)");
-    expect_terms(&program, "intrinsic", "linecont(lya||) nebular_continuum(||) transmitted(proc||) incident(esc||)");
+    expect_terms(&program, "attenuated",
+                 "linecont(lya*dust||) nebular_continuum(dust||) transmitted(proc*dust||)");
+    expect_terms(&program, "intrinsic",
+                 "linecont(lya||) nebular_continuum(||) transmitted(proc||) incident(esc||)");
     expect_terms(&program, "reprocessed", "linecont(lya||) nebular_continuum(||) transmitted(proc||)");
     expect_terms(&program, "nebular", "linecont(lya||) nebular_continuum(||)");
     expect_terms(&program, "transmitted", "transmitted(proc||)");
@@ -90,9 +92,11 @@ static void a_screen_of_its_own_for_each_particle_is_a_channel(void **state)
 
     (void)state;
     assert_int_equal(program.n_channel, 2);
-    expect_terms(&program, "emergent",
-                 "linecont(lya|dust|dust) nebular_continuum(|dust|dust) transmitted(proc|dust|dust) incident(esc||)");
-    expect_terms(&program, "intrinsic", "linecont(lya||) nebular_continuum(||) transmitted(proc||) incident(esc||)");
+    expect_terms(
+        &program, "emergent",
+        "linecont(lya|dust|dust) nebular_continuum(|dust|dust) transmitted(proc|dust|dust) incident(esc||)");
+    expect_terms(&program, "intrinsic",
+                 "linecont(lya||) nebular_continuum(||) transmitted(proc||) incident(esc||)");
     for (size_t c = 0; c < program.n_channel; c++) {
         const struct emission_channel *channel = &program.channel[c];
 
@@ -115,8 +119,9 @@ static void an_escape_fraction_for_each_particle_gives_two_channels_more(void **
     assert_int_equal(program.n_channel, 3); /* mass, mass fesc, mass (1 - fesc) */
     for (size_t c = 0; c < program.n_channel; c++)
         assert_false(program.channel[c].is_attenuated);
-    expect_terms(&program, "emergent",
-                 "linecont(lya*dust||) nebular_continuum(dust||) transmitted(dust|proc|proc) incident(|esc|esc)");
+    expect_terms(
+        &program, "emergent",
+        "linecont(lya*dust||) nebular_continuum(dust||) transmitted(dust|proc|proc) incident(|esc|esc)");
     expect_terms(&program, "full_transmitted", "transmitted(||)");
 }
 
@@ -126,8 +131,10 @@ static void lyman_alpha_for_each_particle_splits_only_its_pixels(void **state)
 
     (void)state;
     assert_int_equal(program.n_channel, 2);
-    expect_terms(&program, "intrinsic", "linecont(||lya) nebular_continuum(||) transmitted(proc||) incident(esc||)");
-    expect_terms(&program, "attenuated", "linecont(dust||lya) nebular_continuum(dust||) transmitted(proc*dust||)");
+    expect_terms(&program, "intrinsic",
+                 "linecont(||lya) nebular_continuum(||) transmitted(proc||) incident(esc||)");
+    expect_terms(&program, "attenuated",
+                 "linecont(dust||lya) nebular_continuum(dust||) transmitted(proc*dust||)");
 }
 
 static void everything_may_differ_between_particles(void **state)
@@ -138,7 +145,8 @@ static void everything_may_differ_between_particles(void **state)
     expect_terms(&program, "emergent",
                  "linecont(|dust|lya*dust) nebular_continuum(|dust|dust) transmitted(|proc*dust|proc*dust) "
                  "incident(|esc|esc)");
-    expect_terms(&program, "intrinsic", "linecont(||lya) nebular_continuum(||) transmitted(|proc|proc) incident(|esc|esc)");
+    expect_terms(&program, "intrinsic",
+                 "linecont(||lya) nebular_continuum(||) transmitted(|proc|proc) incident(|esc|esc)");
     for (size_t c = 0; c < program.n_channel; c++) /* each channel once */
         for (size_t d = 0; d < c; d++) {
             char one[64] = "", other[64] = "";
@@ -149,7 +157,7 @@ static void everything_may_differ_between_particles(void **state)
         }
 }
 
-/* ---- labels of the presets ------------------------------------------------------------------------------------ */
+/* ---- labels of the presets ------------------------------------------------------------------- */
 
 static void presets_save_what_they_are_made_of(void **state)
 {
@@ -158,19 +166,23 @@ static void presets_save_what_they_are_made_of(void **state)
         bool uses[EMISSION_N_PARAMETER]; /* tau_v, fesc, fesc_ly_alpha */
     } expected[] = {
         { "pacman",
-          "emergent attenuated reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line escaped "
+          "emergent attenuated reprocessed transmitted full_transmitted nebular nebular_continuum "
+          "nebular_line escaped "
           "incident intrinsic",
           { true, true, true } },
         { "incident", "incident", { false, false, false } },
         { "transmitted", "transmitted full_transmitted", { false, true, false } },
         { "nebular", "nebular nebular_continuum nebular_line", { false, false, true } },
-        { "reprocessed", "reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line",
+        { "reprocessed",
+          "reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line",
           { false, true, true } },
         { "intrinsic",
-          "reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line escaped incident intrinsic",
+          "reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line escaped incident "
+          "intrinsic",
           { false, true, true } },
         { "emergent",
-          "emergent attenuated reprocessed transmitted full_transmitted nebular nebular_continuum nebular_line escaped "
+          "emergent attenuated reprocessed transmitted full_transmitted nebular nebular_continuum "
+          "nebular_line escaped "
           "incident",
           { true, true, true } },
     };
@@ -219,7 +231,8 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
     assert_null(model);
     assert_text_has(err.text, "'packman'");
     assert_text_has(err.text, "did you mean 'pacman'?");
-    assert_text_has(err.text, "known: pacman, incident, transmitted, nebular, reprocessed, intrinsic, emergent");
+    assert_text_has(err.text,
+                    "known: pacman, incident, transmitted, nebular, reprocessed, intrinsic, emergent");
     assert_int_equal(emission_model_find("xyzzyxyzzy", &model, &err), POLYPHONY_USAGE);
     assert_null(strstr(err.text, "did you mean"));
     assert_int_equal(emission_label_find(&program, "emergant", &label, &err), POLYPHONY_USAGE);
@@ -231,10 +244,10 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
     assert_int_equal(emission_label_find(&program, "_nebular_line_no_fesc", &label, &err), POLYPHONY_USAGE);
 }
 
-/* ---- graphs that cannot be ------------------------------------------------------------------------------------- */
+/* ---- graphs that cannot be ------------------------------------------------------------------- */
 
-static void expect_refused(const struct emission_node *node, size_t n_node, const char *root, const bool *is_per_particle,
-                           const char *part, const char *other_part)
+static void expect_refused(const struct emission_node *node, size_t n_node, const char *root,
+                           const bool *is_per_particle, const char *part, const char *other_part)
 {
     const struct emission_model model = { "made", "by the test", root, n_node, node };
     struct emission_program program;
@@ -261,12 +274,18 @@ static void a_graph_with_a_missing_node_is_refused(void **state)
 static void a_graph_with_a_cycle_is_refused(void **state)
 {
     const struct emission_node node[] = {
-        { .label = "hen", .is_saved = true, .op = EMISSION_TRANSFORM, .of = { "nest" }, .transform = EMISSION_ESCAPED },
+        { .label = "hen",
+          .is_saved = true,
+          .op = EMISSION_TRANSFORM,
+          .of = { "nest" },
+          .transform = EMISSION_ESCAPED },
         { .label = "nest", .op = EMISSION_COMBINE, .of = { "egg", "straw" } },
         { .label = "egg", .is_saved = true, .op = EMISSION_COMBINE, .of = { "hen" } },
         { .label = "straw", .op = EMISSION_EXTRACT, .of = { "incident" } },
     };
-    const struct emission_node self = { .label = "self", .is_saved = true, .op = EMISSION_COMBINE, .of = { "self" } };
+    const struct emission_node self = {
+        .label = "self", .is_saved = true, .op = EMISSION_COMBINE, .of = { "self" }
+    };
 
     (void)state;
     expect_refused(node, 4, NULL, none, "is made of itself", "");
@@ -275,9 +294,17 @@ static void a_graph_with_a_cycle_is_refused(void **state)
 }
 
 static const struct emission_node two_screens[] = {
-    { .label = "cloud", .is_saved = true, .op = EMISSION_TRANSFORM, .of = { "disc" }, .transform = EMISSION_ATTENUATE,
+    { .label = "cloud",
+      .is_saved = true,
+      .op = EMISSION_TRANSFORM,
+      .of = { "disc" },
+      .transform = EMISSION_ATTENUATE,
       .parameter = EMISSION_TAU_V },
-    { .label = "disc", .is_saved = true, .op = EMISSION_TRANSFORM, .of = { "star" }, .transform = EMISSION_ATTENUATE,
+    { .label = "disc",
+      .is_saved = true,
+      .op = EMISSION_TRANSFORM,
+      .of = { "star" },
+      .transform = EMISSION_ATTENUATE,
       .parameter = EMISSION_TAU_V },
     { .label = "star", .op = EMISSION_EXTRACT, .of = { "incident" } },
 };
@@ -301,14 +328,18 @@ static void too_long_a_chain_of_transforms_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i + 1 < N; i++)
-        node[i] = (struct emission_node){ .label = name[i], .op = EMISSION_TRANSFORM, .of = { name[i + 1] },
-                                          .transform = EMISSION_ESCAPED, .parameter = EMISSION_FESC };
-    node[N - 1] = (struct emission_node){ .label = name[N - 1], .op = EMISSION_EXTRACT, .of = { "incident" } };
+        node[i] = (struct emission_node) { .label = name[i],
+                                           .op = EMISSION_TRANSFORM,
+                                           .of = { name[i + 1] },
+                                           .transform = EMISSION_ESCAPED,
+                                           .parameter = EMISSION_FESC };
+    node[N - 1] =
+        (struct emission_node) { .label = name[N - 1], .op = EMISSION_EXTRACT, .of = { "incident" } };
     node[0].is_saved = true;
     expect_refused(node, N, NULL, none, "more than 6 transforms", "");
 }
 
-/* ---- Lyman alpha ------------------------------------------------------------------------------------------------- */
+/* ---- Lyman alpha ----------------------------------------------------------------------------- */
 
 static void expect_pixels(size_t n, const double *lambda, const char *expected)
 {
@@ -321,7 +352,8 @@ static void expect_pixels(size_t n, const double *lambda, const char *expected)
     assert_string_equal(got, expected);
 }
 
-static void expect_lines(size_t n, const double *lambda, size_t n_line, const double *line, const char *expected)
+static void expect_lines(size_t n, const double *lambda, size_t n_line, const double *line,
+                         const char *expected)
 {
     bool is_ly_alpha[16];
     char got[17] = "";
@@ -353,7 +385,8 @@ static void lines_are_lyman_alpha_right_of_its_pixels(void **state)
 {
     const double mini[] = { 500, 900, 1100, 1200, 1216, 1230, 1500, 3000 };
     const double line[] = { 1215.67, 4861.32, 1199.999, 1200, 1229, 1230, 1499.999, 1500, 400, 3000 };
-    const double at_end[] = { 900, 1000, 1100, 1210 }, end_line[] = { 1099.999, 1100, 1209, 1210, 1210.001, 1e4 };
+    const double at_end[] = { 900, 1000, 1100, 1210 },
+                 end_line[] = { 1099.999, 1100, 1209, 1210, 1210.001, 1e4 };
     const double at_start[] = { 1215, 1300, 1400 }, start_line[] = { 1214.999, 1215, 1399.999, 1400 };
 
     (void)state;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * HDF5 in and out. What the room writes it must read back to the bit, so comparisons are exact. Inputs that other
- * programs write (other types, chunks, paddings) are made here with the HDF5 library itself.
+ * HDF5 in and out. What the room writes it must read back to the bit, so comparisons are exact. Inputs that
+ * other programs write (other types, chunks, paddings) are made here with the HDF5 library itself.
  */
 #include "polyphony/io.h"
 
 #include <fcntl.h>
-#include <hdf5.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../files.h"
+#include "foreign.h"
 
 static struct io_file *create_well(const char *path)
 {
@@ -66,7 +65,8 @@ static void numbers_come_back_to_the_bit(void **state)
     assert_false(io_has(file, "a/c/f64"));
     assert_false(io_has(file, "a/b/f65"));
     EXPECT_OK(io_dataset_info(file, "a/b/f64", &info, &err), err);
-    assert_true(info.class == IO_FLOAT && info.rank == 2 && info.dims[0] == 2 && info.dims[1] == 3 && info.n == 6);
+    assert_true(info.class == IO_FLOAT && info.rank == 2 && info.dims[0] == 2 && info.dims[1] == 3 &&
+                info.n == 6);
     EXPECT_OK(io_read_rows_f64(file, "a/b/f64", 0, 2, back[0], &err), err);
     assert_memory_equal(back, f64, sizeof(f64));
     EXPECT_OK(io_read_rows_i64(file, "a/i64", 0, 4, back_i64, &err), err);
@@ -157,7 +157,8 @@ static void texts_come_back_whole(void **state)
     EXPECT_PARTS(err.text, "texts.hdf5", "'f'", "'g'", "integer");
     assert_int_equal(io_attr_read_i64(file, "g", "text", &integer, &err), POLYPHONY_INPUT);
     assert_int_equal(io_attr_read_text(file, "g", "i", short_text, 4, &err), POLYPHONY_INPUT);
-    assert_int_equal(io_attr_read_text(file, "g", "text", short_text, 4, &err), POLYPHONY_INPUT); /* too long */
+    assert_int_equal(io_attr_read_text(file, "g", "text", short_text, 4, &err),
+                     POLYPHONY_INPUT); /* too long */
     assert_int_equal(io_attr_read_text(file, "g", "none", short_text, 4, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "texts.hdf5", "'none'", "'g'");
     io_file_close(file);
@@ -192,27 +193,13 @@ static void members_of_a_group_are_listed(void **state)
 
 /* ---- inputs as others write them --------------------------------------------------------------- */
 
-/* A dataset of n doubles 0.5, 1.5, …, stored as `type` and laid out by `creation`. */
-static void write_as(hid_t file, const char *path, hid_t type, hid_t creation, hsize_t n)
-{
-    hid_t space = H5Screate_simple(1, &n, NULL);
-    hid_t id = H5Dcreate2(file, path, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
-    double *value = mem_array(n, sizeof(*value));
-
-    for (hsize_t i = 0; i < n; i++)
-        value[i] = (double)i + 0.5;
-    assert_true(H5Dwrite(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0);
-    free(value);
-    H5Dclose(id);
-    H5Sclose(space);
-}
-
 static void any_width_byte_order_and_layout_is_read(void **state)
 {
     static const char *const paths[] = { "f4", "f4be", "f8be", "gzip" };
     const char *path = temp_path("foreign.hdf5");
     const hsize_t n = 100000, chunk = 1000;
-    hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), creation = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+          creation = H5Pcreate(H5P_DATASET_CREATE);
     struct io_file *file;
     struct error err = { "" };
     double value[3];
@@ -237,26 +224,6 @@ static void any_width_byte_order_and_layout_is_read(void **state)
     EXPECT_OK(io_read_rows_f64(file, "i4be", 7, 1, value, &err), err);
     assert_true(value[0] == 7);
     io_file_close(file);
-}
-
-static void write_fixed(hid_t file, const char *name, H5T_str_t padding, const char *bytes, size_t size, bool is_attr)
-{
-    hsize_t n = 2;
-    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &n, NULL), id;
-
-    H5Tset_size(type, size);
-    H5Tset_strpad(type, padding);
-    if (is_attr) {
-        id = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-        assert_true(H5Awrite(id, type, bytes) >= 0);
-        H5Aclose(id);
-    } else {
-        id = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-        assert_true(H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) >= 0);
-        H5Dclose(id);
-    }
-    H5Tclose(type);
-    H5Sclose(space);
 }
 
 static void strings_of_any_padding_are_names(void **state)
@@ -396,7 +363,8 @@ static void a_dataset_larger_than_its_file_is_refused(void **state)
     static const char *const paths[] = { "late", "chunked", "names" };
     const char *path = temp_path("liar.hdf5");
     const hsize_t n = 1000000000000, chunk = 1000;
-    hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), space = H5Screate_simple(1, &n, NULL);
+    hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+          space = H5Screate_simple(1, &n, NULL);
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE), type = H5Tcopy(H5T_C_S1);
     uint64_t any = 0;
     struct io_file *file;
@@ -475,8 +443,9 @@ static void lay_out(const char *path, uint64_t n)
     EXPECT_OK(io_layout_dataset(file, "G/id", IO_I64, 1, dims, NULL, "ids", &err), err);
     EXPECT_OK(io_layout_records(file, "Ledger", n, sizeof(struct record), members, 4, "rows", &err), err);
     EXPECT_OK(io_layout_column_view(file, "G/view", "G/table", column, "erg/s", "a column", &err), err);
-    assert_int_equal(io_layout_column_view(file, "G/bad", "G/none", column, "erg/s", "d", &err), POLYPHONY_OUTPUT);
-    EXPECT_OK(io_write_f64(file, "axis", 1, dims + 1, (const double[]){ 1, 2 }, "yr", "axis", &err), err);
+    assert_int_equal(io_layout_column_view(file, "G/bad", "G/none", column, "erg/s", "d", &err),
+                     POLYPHONY_OUTPUT);
+    EXPECT_OK(io_write_f64(file, "axis", 1, dims + 1, (const double[]) { 1, 2 }, "yr", "axis", &err), err);
     EXPECT_OK(io_layout_commit(file, &err), err);
     io_file_close(file);
 }
@@ -499,7 +468,8 @@ static void rows_written_at_their_offsets_are_read_by_hdf5(void **state)
     EXPECT_OK(io_dataset_offset(file, "G/table", &table, &err), err);
     EXPECT_OK(io_dataset_offset(file, "G/id", &id, &err), err);
     EXPECT_OK(io_dataset_offset(file, "Ledger", &ledger, &err), err);
-    assert_int_equal(io_dataset_offset(file, "G/view", &table, &err), POLYPHONY_INPUT); /* has no place of its own */
+    assert_int_equal(io_dataset_offset(file, "G/view", &table, &err),
+                     POLYPHONY_INPUT); /* has no place of its own */
     assert_int_equal(io_dataset_offset(file, "G/none", &table, &err), POLYPHONY_INPUT);
     io_file_close(file);
     fd = open(path, O_RDWR);
@@ -510,7 +480,8 @@ static void rows_written_at_their_offsets_are_read_by_hdf5(void **state)
         assert_int_equal(pwrite(fd, row, sizeof(row), (off_t)(table + g * sizeof(row))), sizeof(row));
         assert_int_equal(pwrite(fd, &value, sizeof(value), (off_t)(id + g * sizeof(value))), sizeof(value));
     }
-    assert_int_equal(pwrite(fd, &record, sizeof(record), (off_t)(ledger + 3 * sizeof(record))), sizeof(record));
+    assert_int_equal(pwrite(fd, &record, sizeof(record), (off_t)(ledger + 3 * sizeof(record))),
+                     sizeof(record));
     close(fd);
     file = open_well(path);
     EXPECT_OK(io_read_rows_f64(file, "G/table", 0, n, back, &err), err);

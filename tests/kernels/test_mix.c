@@ -13,9 +13,9 @@
  * epsilon = 1e-14; 1e4 terms added in another order cost about 1e-14 more, the Lagrange basis a few 1e-15.
  */
 #define SCREEN_TOLERANCE (MIX_TOLERANCE + 1e-13)
-#define TILE 128 /* columns that the fast method interpolates together */
+#define TILE             128 /* columns that the fast method interpolates together */
 
-/* ---- random inputs ----------------------------------------------------------------------------------------- */
+/* ---- random inputs --------------------------------------------------------------------------- */
 
 struct sky {
     size_t n_cell, n_column;
@@ -41,7 +41,8 @@ static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
                        .mass = filled(n_particle, sizeof(double)),
                        .tau = filled(n_particle, sizeof(double)),
                        .k = filled(n_column, sizeof(double)),
-                       .value = { filled(n_cell * n_column, sizeof(double)), filled(n_cell * n_column, sizeof(double)) },
+                       .value = { filled(n_cell * n_column, sizeof(double)),
+                                  filled(n_cell * n_column, sizeof(double)) },
                        .weights = { n_particle, filled(n_particle, sizeof(*sky.weights.cell)),
                                     filled(n_particle, sizeof(*sky.weights.share)) },
                        .cell = filled(n_cell, sizeof(uint32_t)),
@@ -74,9 +75,14 @@ static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
             sky.cell[n++] = (uint32_t)c;
         }
     free(has_mass);
-    sky.in = (struct mix_screened){ .n_particle = n_particle, .mass = sky.mass, .tau = sky.tau,
-                                    .cells = { n, sky.cell, NULL }, .slot = sky.slot, .n_column = n_column,
-                                    .k = sky.k, .n_table = 2 };
+    sky.in = (struct mix_screened) { .n_particle = n_particle,
+                                     .mass = sky.mass,
+                                     .tau = sky.tau,
+                                     .cells = { n, sky.cell, NULL },
+                                     .slot = sky.slot,
+                                     .n_column = n_column,
+                                     .k = sky.k,
+                                     .n_table = 2 };
     return sky;
 }
 
@@ -136,8 +142,8 @@ static void expect_methods_agree(const char *what, struct sky *sky)
 
             for (size_t j = first; j < first + n; j++)
                 if (!(fabs(fast[t][j] - direct[t][j]) <= allowed))
-                    fail_msg("%s: table %zu column %zu is %.17g, expected %.17g, allowed %.3g", what, t, j, fast[t][j],
-                             direct[t][j], allowed);
+                    fail_msg("%s: table %zu column %zu is %.17g, expected %.17g, allowed %.3g", what, t, j,
+                             fast[t][j], direct[t][j], allowed);
         }
     for (size_t i = 0; i < sizeof(n_thread) / sizeof(*n_thread); i++) {
         omp_set_num_threads(n_thread[i]);
@@ -157,7 +163,7 @@ static void expect_methods_agree(const char *what, struct sky *sky)
     sky_free(sky);
 }
 
-/* ---- bare sums ---------------------------------------------------------------------------------------------- */
+/* ---- bare sums ------------------------------------------------------------------------------- */
 
 static void bare_sums_are_the_double_loop(void **state)
 {
@@ -187,7 +193,7 @@ static void bare_sums_are_the_double_loop(void **state)
     }
 }
 
-/* ---- sums behind screens ------------------------------------------------------------------------------------- */
+/* ---- sums behind screens --------------------------------------------------------------------- */
 
 static void the_definition_is_the_double_loop(void **state)
 {
@@ -204,7 +210,8 @@ static void the_definition_is_the_double_loop(void **state)
         for (size_t i = 0; i < 40; i++)
             for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
                 for (size_t j = 0; j < 130; j++)
-                    expected[t][j] += sky.mass[i] * sky.weights.share[i][corner] * exp(-sky.tau[i] * sky.k[j]) *
+                    expected[t][j] += sky.mass[i] * sky.weights.share[i][corner] *
+                                      exp(-sky.tau[i] * sky.k[j]) *
                                       value[t][sky.weights.cell[i][corner] * 130 + j];
     /* The same 160 products in the same order, multiplied in another one. */
     assert_all_near("positive", 130, got[0], expected[0], 1e-14);
@@ -275,7 +282,10 @@ static void narrow_and_wide_tiles_agree_side_by_side(void **state)
 
     (void)state;
     for (size_t j = 0; j < 512; j++) /* a constant tile, a narrow one, a wide one, an ordinary one */
-        sky.k[j] = j < 128 ? 2.0 : j < 256 ? 2.0 + 1e-9 * (double)j : j < 384 ? 0.01 * (double)(j * j % 50000) : 1.0 + 1e-3 * (double)j;
+        sky.k[j] = j < 128   ? 2.0
+                   : j < 256 ? 2.0 + 1e-9 * (double)j
+                   : j < 384 ? 0.01 * (double)(j * j % 50000)
+                             : 1.0 + 1e-3 * (double)j;
     expect_methods_agree("narrow and wide", &sky);
 }
 
@@ -353,7 +363,7 @@ static void clear_screens_give_bare_sums(void **state)
     sky_free(&sky);
 }
 
-/* ---- the interpolation itself ---------------------------------------------------------------------------------- */
+/* ---- the interpolation itself ---------------------------------------------------------------- */
 
 static void nodes_grow_with_opacity_and_are_capped(void **state)
 {

@@ -67,7 +67,7 @@ static void mini_history(enum weights_scheme scheme, double *ret_histogram)
     weights_histogram_axis(&axis, scheme, N_STAR, x, star_mass_msun, ret_histogram);
 }
 
-/* ---- the reference package's numbers ------------------------------------------------------------------ */
+/* ---- the reference package's numbers --------------------------------------------------------- */
 
 static void cloud_in_cell_is_that_of_the_reference(void **state)
 {
@@ -75,7 +75,8 @@ static void cloud_in_cell_is_that_of_the_reference(void **state)
                                          23856.062735983134, 223856.06273598317, 0.0,
                                          260.70704560428766, 16142.455534556326, 74166.5431834441,
                                          599739.249673547,   37481.664244532876, 672209.3803183157 };
-    static const double sfh[N_AGE] = { 452287.8745280338, 247712.12547196628, 90569.70576360471, 1309430.2942363955 };
+    static const double sfh[N_AGE] = { 452287.8745280338, 247712.12547196628, 90569.70576360471,
+                                       1309430.2942363955 };
     double got[N_CELL];
 
     (void)state;
@@ -98,7 +99,7 @@ static void nearest_grid_point_is_that_of_the_reference(void **state)
     assert_all_near("sfh", N_AGE, got, sfh, VECTOR_TOLERANCE);
 }
 
-/* ---- one axis ------------------------------------------------------------------------------------------- */
+/* ---- one axis -------------------------------------------------------------------------------- */
 
 static void expect_bracket(const struct axis_nodes *axis, enum weights_scheme scheme, double x, size_t lower,
                            double fraction)
@@ -118,7 +119,8 @@ static void coordinates_outside_are_clamped_to_the_edge_nodes(void **state)
 
     (void)state;
     for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
-        const double below[] = { -1, -1.5, -1e300, (double)-INFINITY }, above[] = { 4, 4.5, 1e300, (double)INFINITY };
+        const double below[] = { -1, -1.5, -1e300, (double)-INFINITY },
+                     above[] = { 4, 4.5, 1e300, (double)INFINITY };
 
         for (size_t i = 0; i < 4; i++) {
             expect_bracket(&axis, (enum weights_scheme)scheme, below[i], 0, 0.0);
@@ -155,7 +157,9 @@ static void a_single_node_takes_everything(void **state)
 {
     const double one[] = { 3.0 }, two[] = { 0.0, 1.0 };
     const struct axis_nodes single = { 1, one };
-    const struct axis_nodes axes[][2] = { { { 1, one }, { 2, two } }, { { 2, two }, { 1, one } }, { { 1, one }, { 1, one } } };
+    const struct axis_nodes axes[][2] = { { { 1, one }, { 2, two } },
+                                          { { 2, two }, { 1, one } },
+                                          { { 1, one }, { 1, one } } };
     const double mass[] = { 5.0, 7.0, 2.0 }, x[] = { -1.0, 3.0, 0.25 };
     double histogram[2];
 
@@ -184,7 +188,7 @@ static void a_single_node_takes_everything(void **state)
     }
 }
 
-/* ---- identities ------------------------------------------------------------------------------------------- */
+/* ---- identities ------------------------------------------------------------------------------ */
 
 static const double uneven[] = { -3, -2.5, -1, 0.1, 4 }, even[] = { 0, 1, 2 };
 static const struct axis_nodes uneven_axes[2] = { { 5, uneven }, { 3, even } };
@@ -273,7 +277,8 @@ static void histograms_conserve_mass(void **state)
         weights_histogram(&table->weights, table->mass, 15, histogram);
         for (size_t c = 0; c < 15; c++)
             all += histogram[c];
-        weights_histogram_axis(&uneven_axes[0], (enum weights_scheme)scheme, N_MAX, table->x0, table->mass, histogram);
+        weights_histogram_axis(&uneven_axes[0], (enum weights_scheme)scheme, N_MAX, table->x0, table->mass,
+                               histogram);
         for (size_t c = 0; c < 5; c++)
             along_axis += histogram[c];
         /* Random rounding of 20000 sums: sqrt(20000) epsilon is 3e-14. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Pinning. It stays with a process for its life, so each case forks; the parent never enters an OpenMP region.
- * Bindings are read back with sched_getaffinity(), which knows nothing of hwloc.
+ * Pinning. It stays with a process for its life, so each case forks; the parent never enters an OpenMP
+ * region. Bindings are read back with sched_getaffinity(), which knows nothing of hwloc.
  */
 #include "polyphony/placement.h"
 
@@ -133,7 +133,7 @@ static int any_allowed_cpu(void)
 
 static void one_worker_gets_all_cores_a_thread_on_each(void **state)
 {
-    const struct trial *trial = try_placement((struct trial){ .n_worker = 1, .only_cpu = -1 });
+    const struct trial *trial = try_placement((struct trial) { .n_worker = 1, .only_cpu = -1 });
     cpu_set_t taken;
 
     (void)state;
@@ -146,14 +146,14 @@ static void one_worker_gets_all_cores_a_thread_on_each(void **state)
 static void workers_share_out_the_cores(void **state)
 {
     cpu_set_t taken;
-    int n_core = try_placement((struct trial){ .n_worker = 1, .only_cpu = -1 })->placement.n_core;
+    int n_core = try_placement((struct trial) { .n_worker = 1, .only_cpu = -1 })->placement.n_core;
     int n_worker = n_core < 4 ? n_core : 4;
 
     (void)state;
     CPU_ZERO(&taken);
     for (int w = 0; w < n_worker; w++) {
         const struct trial *trial =
-            try_placement((struct trial){ .i_worker = w, .n_worker = n_worker, .only_cpu = -1 });
+            try_placement((struct trial) { .i_worker = w, .n_worker = n_worker, .only_cpu = -1 });
 
         assert_int_equal(trial->placement.n_thread, n_core / n_worker);
         expect_pinned(trial, &taken);
@@ -163,7 +163,8 @@ static void workers_share_out_the_cores(void **state)
 
 static void fewer_threads_than_cores_are_still_pinned(void **state)
 {
-    const struct trial *trial = try_placement((struct trial){ .n_thread_wanted = 1, .n_worker = 1, .only_cpu = -1 });
+    const struct trial *trial =
+        try_placement((struct trial) { .n_thread_wanted = 1, .n_worker = 1, .only_cpu = -1 });
     cpu_set_t taken;
 
     (void)state;
@@ -174,9 +175,9 @@ static void fewer_threads_than_cores_are_still_pinned(void **state)
 
 static void more_threads_than_cores_are_not_pinned(void **state)
 {
-    int n_core = try_placement((struct trial){ .n_worker = 1, .only_cpu = -1 })->placement.n_core;
+    int n_core = try_placement((struct trial) { .n_worker = 1, .only_cpu = -1 })->placement.n_core;
     const struct trial *trial =
-        try_placement((struct trial){ .n_thread_wanted = n_core + 1, .n_worker = 1, .only_cpu = -1 });
+        try_placement((struct trial) { .n_thread_wanted = n_core + 1, .n_worker = 1, .only_cpu = -1 });
 
     (void)state;
     expect_not_pinned(trial, "more threads than cores");
@@ -187,13 +188,13 @@ static void more_threads_than_cores_are_not_pinned(void **state)
 
 static void more_workers_than_cores_are_all_left_free(void **state)
 {
-    int n_core = try_placement((struct trial){ .n_worker = 1, .only_cpu = -1 })->placement.n_core;
+    int n_core = try_placement((struct trial) { .n_worker = 1, .only_cpu = -1 })->placement.n_core;
 
     (void)state;
     /* Were the first ones pinned, the others would have to share their cores. */
     for (int w = 0; w <= n_core; w += n_core) {
         const struct trial *trial =
-            try_placement((struct trial){ .i_worker = w, .n_worker = n_core + 1, .only_cpu = -1 });
+            try_placement((struct trial) { .i_worker = w, .n_worker = n_core + 1, .only_cpu = -1 });
 
         expect_not_pinned(trial, "more threads than cores");
         assert_int_equal(trial->placement.n_thread, 1);
@@ -203,10 +204,14 @@ static void more_workers_than_cores_are_all_left_free(void **state)
 static void omp_num_threads_counts_unless_the_job_says_otherwise(void **state)
 {
     (void)state;
-    assert_int_equal(try_placement((struct trial){ .n_worker = 1, .omp_num_threads = "3", .only_cpu = -1 })
-                         ->placement.n_thread, 3);
-    assert_int_equal(try_placement((struct trial){ .n_thread_wanted = 2, .n_worker = 1, .omp_num_threads = "3",
-                                                   .only_cpu = -1 })->placement.n_thread, 2);
+    assert_int_equal(try_placement((struct trial) { .n_worker = 1, .omp_num_threads = "3", .only_cpu = -1 })
+                         ->placement.n_thread,
+                     3);
+    assert_int_equal(
+        try_placement(
+            (struct trial) { .n_thread_wanted = 2, .n_worker = 1, .omp_num_threads = "3", .only_cpu = -1 })
+            ->placement.n_thread,
+        2);
 }
 
 static void nonsense_in_omp_num_threads_is_ignored(void **state)
@@ -216,7 +221,7 @@ static void nonsense_in_omp_num_threads_is_ignored(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         const struct trial *trial =
-            try_placement((struct trial){ .n_worker = 1, .omp_num_threads = texts[i], .only_cpu = -1 });
+            try_placement((struct trial) { .n_worker = 1, .omp_num_threads = texts[i], .only_cpu = -1 });
 
         if (trial->placement.n_thread != trial->placement.n_core)
             fail_msg("OMP_NUM_THREADS='%s' gave %d threads", texts[i], trial->placement.n_thread);
@@ -226,7 +231,7 @@ static void nonsense_in_omp_num_threads_is_ignored(void **state)
 static void a_process_given_one_core_stays_on_it(void **state)
 {
     int cpu = any_allowed_cpu();
-    const struct trial *trial = try_placement((struct trial){ .n_worker = 1, .only_cpu = cpu });
+    const struct trial *trial = try_placement((struct trial) { .n_worker = 1, .only_cpu = cpu });
 
     (void)state;
     assert_int_equal(trial->placement.n_core, 1);
@@ -234,7 +239,7 @@ static void a_process_given_one_core_stays_on_it(void **state)
     assert_true(trial->placement.is_pinned);
     assert_true(CPU_COUNT(&trial->set[0]) == 1 && CPU_ISSET((size_t)cpu, &trial->set[0]));
 
-    trial = try_placement((struct trial){ .n_thread_wanted = 2, .n_worker = 1, .only_cpu = cpu });
+    trial = try_placement((struct trial) { .n_thread_wanted = 2, .n_worker = 1, .only_cpu = cpu });
     expect_not_pinned(trial, "more threads than cores");
     for (int t = 0; t < 2; t++)
         assert_true(CPU_COUNT(&trial->set[t]) == 1 && CPU_ISSET((size_t)cpu, &trial->set[t]));
@@ -242,9 +247,9 @@ static void a_process_given_one_core_stays_on_it(void **state)
 
 static void the_fingerprint_tells_cpusets_apart(void **state)
 {
-    uint64_t all = try_placement((struct trial){ .n_worker = 1, .only_cpu = -1 })->hash;
-    uint64_t again = try_placement((struct trial){ .n_worker = 2, .only_cpu = -1 })->hash;
-    uint64_t one = try_placement((struct trial){ .n_worker = 1, .only_cpu = any_allowed_cpu() })->hash;
+    uint64_t all = try_placement((struct trial) { .n_worker = 1, .only_cpu = -1 })->hash;
+    uint64_t again = try_placement((struct trial) { .n_worker = 2, .only_cpu = -1 })->hash;
+    uint64_t one = try_placement((struct trial) { .n_worker = 1, .only_cpu = any_allowed_cpu() })->hash;
 
     (void)state;
     assert_true(all != 0 && all == again && one != 0);

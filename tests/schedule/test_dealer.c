@@ -43,7 +43,9 @@ struct work {
 
 static struct work make_work(size_t n, uint64_t seed, bool is_heavy_tailed)
 {
-    struct work work = { .n = n, .row = calloc(n + 1, sizeof(uint64_t)), .cost = calloc(n + 1, sizeof(double)) };
+    struct work work = { .n = n,
+                         .row = calloc(n + 1, sizeof(uint64_t)),
+                         .cost = calloc(n + 1, sizeof(double)) };
 
     for (size_t i = 0; i < n; i++) {
         double u = uniform(&seed);
@@ -63,7 +65,8 @@ static void free_work(struct work *work)
     free(work->cost);
 }
 
-static struct dealer *open_dealer(const struct work *work, size_t n_worker, enum dealer_mode mode, size_t n_max_batch)
+static struct dealer *open_dealer(const struct work *work, size_t n_worker, enum dealer_mode mode,
+                                  size_t n_max_batch)
 {
     struct dealer *dealer = NULL;
     struct error err = { "" };
@@ -96,7 +99,8 @@ static void deal_all(const struct work *work, size_t n_worker, enum dealer_mode 
         batch[n_max_batch] = UINT64_MAX;
         n = dealer_next(dealer, asking[i], batch);
         if (n > n_max_batch || batch[n_max_batch] != UINT64_MAX)
-            fail_msg("mode %d, %zu workers: a batch of %zu, at most %zu are allowed", mode, n_worker, n, n_max_batch);
+            fail_msg("mode %d, %zu workers: a batch of %zu, at most %zu are allowed", mode, n_worker, n,
+                     n_max_batch);
         for (size_t k = 0; k < n; k++) {
             if (batch[k] % 3 != 1 || batch[k] > 3 * work->n)
                 fail_msg("mode %d dealt row %llu, which was never given", mode, (unsigned long long)batch[k]);
@@ -109,11 +113,12 @@ static void deal_all(const struct work *work, size_t n_worker, enum dealer_mode 
     }
     for (size_t i = 0; i < work->n; i++)
         if (n_seen[i] != 1)
-            fail_msg("mode %d, %zu workers, batches of %zu: row %zu was dealt %zu times", mode, n_worker, n_max_batch,
-                     3 * i + 1, n_seen[i]);
+            fail_msg("mode %d, %zu workers, batches of %zu: row %zu was dealt %zu times", mode, n_worker,
+                     n_max_batch, 3 * i + 1, n_seen[i]);
     /* A difference of sums of up to 1000 terms in another order: 1000 roundings of the total. */
     if (fabs(dealer_cost_left(dealer)) > 1000 * 0x1p-52 * work->total)
-        fail_msg("mode %d: cost %g left of %g when all is dealt", mode, dealer_cost_left(dealer), work->total);
+        fail_msg("mode %d: cost %g left of %g when all is dealt", mode, dealer_cost_left(dealer),
+                 work->total);
     free(batch);
     free(n_seen);
     free(asking);
@@ -227,7 +232,8 @@ static void a_dynamic_batch_is_one_row_or_within_its_share(void **state)
             cost += cost_of(&work, row[k]);
         n_many += n > 1;
         if (n > 1 && cost > left / (2.0 * 9.0))
-            fail_msg("a batch of %zu costs %g, its share of the remaining %g is %g", n, cost, left, left / 18.0);
+            fail_msg("a batch of %zu costs %g, its share of the remaining %g is %g", n, cost, left,
+                     left / 18.0);
     }
     assert_true(n_many > 10); /* the rule was tried */
     dealer_close(dealer);
@@ -257,7 +263,8 @@ static void static_modes_give_each_worker_its_rows(void **state)
     static const uint64_t row[] = { 0, 1, 2, 3, 4, 5, 6 };
     static const double cost[] = { 7, 6, 5, 4, 3, 2, 1 };
     /* Seven rows to three workers by hand: blocks (i 3 / 7), every third, and to the least loaded:
-     * 7|6|5, 4 to the third (9), 3 to the second (9), 2 to the first (9), 1 to the first (the first of equals). */
+     * 7|6|5, 4 to the third (9), 3 to the second (9), 2 to the first (9), 1 to the first (the first of
+     * equals). */
     static const char *const expected[] = { "012.34.56", "036.14.25", "056.14.23" };
 
     (void)state;
@@ -281,7 +288,8 @@ static void static_modes_give_each_worker_its_rows(void **state)
     }
 }
 
-/* ---- how soon all are done ------------------------------------------------------------------------------ */
+/* ---- how soon all are done ------------------------------------------------------------------------------
+ */
 
 /* Time until all is done when whoever is idle asks. */
 static double simulate(const struct work *work, size_t n_worker, enum dealer_mode mode, size_t n_max_batch)
@@ -312,9 +320,9 @@ static double simulate(const struct work *work, size_t n_worker, enum dealer_mod
 }
 
 /*
- * What can be proven of batches. Let the batch that ends last be dealt at time s, when the cost R was left. Nobody
- * was idle before s, so s <= (total - R)/W. Either the batch is within its share, <= R/(2W), and all ends by
- * total/W; or it is one row of cost t <= R, and all ends by (total - t)/W + t.
+ * What can be proven of batches. Let the batch that ends last be dealt at time s, when the cost R was left.
+ * Nobody was idle before s, so s <= (total - R)/W. Either the batch is within its share, <= R/(2W), and all
+ * ends by total/W; or it is one row of cost t <= R, and all ends by (total - t)/W + t.
  */
 static void dynamic_dealing_ends_within_one_row_of_perfect_balance(void **state)
 {
@@ -333,10 +341,10 @@ static void dynamic_dealing_ends_within_one_row_of_perfect_balance(void **state)
 }
 
 /*
- * Graham's bound (1969) for largest first, (4/3 - 1/(3W)) of the optimum, holds with our batches too: if the last
- * batch is one row t <= optimum/3 it follows from the bound above. If t > optimum/3, no batch before it had two
- * rows (their sum would exceed 2/3 of the optimum, a share is at most 1/2 of it), so that it was plain LPT.
- * The optimum is known here: W bars of length 1 are broken at random.
+ * Graham's bound (1969) for largest first, (4/3 - 1/(3W)) of the optimum, holds with our batches too: if the
+ * last batch is one row t <= optimum/3 it follows from the bound above. If t > optimum/3, no batch before it
+ * had two rows (their sum would exceed 2/3 of the optimum, a share is at most 1/2 of it), so that it was
+ * plain LPT. The optimum is known here: W bars of length 1 are broken at random.
  */
 static struct work break_bars(size_t n_worker, size_t n_piece, uint64_t seed)
 {
@@ -367,8 +375,8 @@ static void largest_first_is_within_grahams_bound_of_the_optimum(void **state)
 
                 /* 1000 roundings of sums that should be 1. */
                 if (end > bound * (1.0 + 1e-12) || end < 1.0 - 1e-12)
-                    fail_msg("mode %d, %zu workers, %zu pieces: ends at %.17g, bounds 1 and %.17g", lpt[m], n_worker,
-                             n_piece, end, bound);
+                    fail_msg("mode %d, %zu workers, %zu pieces: ends at %.17g, bounds 1 and %.17g", lpt[m],
+                             n_worker, n_piece, end, bound);
                 free_work(&work);
             }
 }
@@ -399,7 +407,8 @@ static void dynamic_dealing_beats_blocks_of_rows_when_costs_are_sorted(void **st
     free_work(&work);
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------- */
+/* ---- stopping --------------------------------------------------------------------------------------------
+ */
 
 static void nothing_is_dealt_after_a_stop(void **state)
 {

@@ -10,16 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define N_ROW 500
+#define N_ROW  500
 #define HANG_S 60
 
 /* What one rank is told to do, and what it has done. */
 struct bench {
     int rank, n_rank;
-    int fail_code;      /* of a row in failing[] */
+    int fail_code;       /* of a row in failing[] */
     const char *failing; /* [N_ROW] 'x': this row fails; NULL: none does */
-    int n_before_stop;  /* rows until this rank is asked to stop; -1: never */
-    int stop_rank;      /* -1: all are asked */
+    int n_before_stop;   /* rows until this rank is asked to stop; -1: never */
+    int stop_rank;       /* -1: all are asked */
     int n_work;
     int n_times[N_ROW]; /* how often a row was done here */
     size_t n_seen;      /* progress watched, rank 0 */
@@ -55,7 +55,8 @@ static void watch(void *context, const struct schedule_progress *progress)
     struct bench *b = context;
     size_t n = progress->n_done + progress->n_set_aside;
 
-    b->is_falling |= n < b->n_seen || n > progress->n_total || progress->cost_done > 1.001 * progress->cost_total;
+    b->is_falling |=
+        n < b->n_seen || n > progress->n_total || progress->cost_done > 1.001 * progress->cost_total;
     b->n_seen = n;
 }
 
@@ -63,15 +64,20 @@ static bool is_stopping(void *context)
 {
     const struct bench *b = context;
 
-    return b->n_before_stop >= 0 && (b->stop_rank < 0 || b->stop_rank == b->rank) && b->n_work >= b->n_before_stop;
+    return b->n_before_stop >= 0 && (b->stop_rank < 0 || b->stop_rank == b->rank) &&
+           b->n_work >= b->n_before_stop;
 }
 
 /* One run of N_ROW rows or fewer; the result must be the same on all ranks. */
 static int run(size_t n, enum dealer_mode mode, size_t n_max_batch, struct schedule_progress *ret_progress,
                struct error *err)
 {
-    struct schedule schedule = { .comm = MPI_COMM_WORLD, .n_total = n, .work = work, .watch = watch,
-                                 .is_stopping = is_stopping, .context = &bench };
+    struct schedule schedule = { .comm = MPI_COMM_WORLD,
+                                 .n_total = n,
+                                 .work = work,
+                                 .watch = watch,
+                                 .is_stopping = is_stopping,
+                                 .context = &bench };
     uint64_t row[N_ROW];
     double cost[N_ROW];
     int r, lowest, highest;
@@ -82,7 +88,8 @@ static int run(size_t n, enum dealer_mode mode, size_t n_max_batch, struct sched
     }
     if (bench.rank == 0)
         check(!dealer_open(n, row, cost, (size_t)(bench.n_rank > 1 ? bench.n_rank - 1 : 1), mode, n_max_batch,
-                           &schedule.dealer, err), "the dealer opens");
+                           &schedule.dealer, err),
+              "the dealer opens");
     bench.n_work = 0;
     bench.n_seen = 0;
     bench.is_falling = false;
@@ -122,7 +129,8 @@ static void begin(const char *name)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------------ */
+/* ---- cases ------------------------------------------------------------------------------------------------
+ */
 
 static void all_rows_are_done_once_and_set_aside_ones_counted(void)
 {
@@ -136,7 +144,8 @@ static void all_rows_are_done_once_and_set_aside_ones_counted(void)
             for (size_t b = 0; b < 3; b++) {
                 size_t n = n_row[i], n_aside = (n + 3) / 7, n_done; /* rows 3, 10, 17, ... */
 
-                check(run(n, (enum dealer_mode)mode, n_batch[b], &progress, &err) == 0, "a whole run returns 0");
+                check(run(n, (enum dealer_mode)mode, n_batch[b], &progress, &err) == 0,
+                      "a whole run returns 0");
                 n_done = count_rows(n);
                 if (bench.rank == 0) {
                     check(n_done == n, "every row is done");
@@ -161,7 +170,8 @@ static void a_failure_ends_all_ranks_with_its_code_and_text(void)
         failing[row] = 'x';
         bench.failing = failing;
         bench.fail_code = codes[row % 3];
-        check(run(N_ROW, DEALER_DYNAMIC, 4, &progress, &err) == bench.fail_code, "the code is that of the failure");
+        check(run(N_ROW, DEALER_DYNAMIC, 4, &progress, &err) == bench.fail_code,
+              "the code is that of the failure");
         check(count_rows(N_ROW) < N_ROW, "the row that failed is not done");
         if (bench.rank == 0) {
             char text[64];
@@ -183,7 +193,8 @@ static void many_failures_at_once_end_all_ranks_too(void)
     memset(failing, 'x', sizeof(failing));
     bench.failing = failing;
     bench.fail_code = POLYPHONY_INPUT;
-    check(run(N_ROW, DEALER_STATIC_CYCLIC, 8, &progress, &err) == POLYPHONY_INPUT, "the code is that of the failures");
+    check(run(N_ROW, DEALER_STATIC_CYCLIC, 8, &progress, &err) == POLYPHONY_INPUT,
+          "the code is that of the failures");
     check(count_rows(N_ROW) == 0, "nothing is done");
     check(bench.n_work <= 1, "a worker that failed works no more");
     check(bench.rank > 0 || strstr(err.text, "is rotten"), "rank 0 has a text");
@@ -199,11 +210,13 @@ static void a_stop_asked_of_everybody_ends_early(void)
         size_t n_done;
 
         bench.n_before_stop = n_before;
-        check(run(N_ROW, DEALER_DYNAMIC, 8, &progress, &err) == POLYPHONY_STOPPED, "an early end is POLYPHONY_STOPPED");
+        check(run(N_ROW, DEALER_DYNAMIC, 8, &progress, &err) == POLYPHONY_STOPPED,
+              "an early end is POLYPHONY_STOPPED");
         n_done = count_rows(N_ROW);
         check(bench.n_work <= n_before, "no row is begun after the request");
         if (bench.rank == 0) {
-            check(progress.n_done + progress.n_set_aside == n_done, "what was done before the stop is counted");
+            check(progress.n_done + progress.n_set_aside == n_done,
+                  "what was done before the stop is counted");
             check(n_done < N_ROW, "something is left");
         }
     }
@@ -217,7 +230,8 @@ static void a_stop_asked_of_rank_0_only_ends_early(void)
     begin(__func__);
     bench.n_before_stop = 0;
     bench.stop_rank = 0;
-    check(run(N_ROW, DEALER_DYNAMIC, 8, &progress, &err) == POLYPHONY_STOPPED, "an early end is POLYPHONY_STOPPED");
+    check(run(N_ROW, DEALER_DYNAMIC, 8, &progress, &err) == POLYPHONY_STOPPED,
+          "an early end is POLYPHONY_STOPPED");
     check(count_rows(N_ROW) == 0, "nothing is dealt after the request");
 }
 
@@ -231,9 +245,11 @@ static void a_stop_asked_of_one_worker_only_ends_early(void)
     bench.n_before_stop = 1;
     bench.stop_rank = bench.n_rank - 1;
     /* Static: what this worker leaves, nobody else does. */
-    check(run(N_ROW, DEALER_STATIC_BLOCK, 4, &progress, &err) == POLYPHONY_STOPPED, "an early end is POLYPHONY_STOPPED");
+    check(run(N_ROW, DEALER_STATIC_BLOCK, 4, &progress, &err) == POLYPHONY_STOPPED,
+          "an early end is POLYPHONY_STOPPED");
     n_done = count_rows(N_ROW);
-    check(bench.rank > 0 || (n_done > 0 && n_done < N_ROW && progress.n_done + progress.n_set_aside == n_done),
+    check(bench.rank > 0 ||
+              (n_done > 0 && n_done < N_ROW && progress.n_done + progress.n_set_aside == n_done),
           "what was done before the stop is counted");
 }
 
@@ -260,7 +276,8 @@ static void a_stop_does_not_hide_a_failure(void)
         check(r == POLYPHONY_INPUT || r == POLYPHONY_STOPPED, "the code is one of the two");
         check(bench.rank != 1 || r == (bench.n_work ? POLYPHONY_INPUT : POLYPHONY_STOPPED),
               "a failure counts more than a stop");
-        check(bench.rank > 0 || r != POLYPHONY_INPUT || strstr(err.text, "is rotten"), "and its text is there");
+        check(bench.rank > 0 || r != POLYPHONY_INPUT || strstr(err.text, "is rotten"),
+              "and its text is there");
     }
 }
 
@@ -268,7 +285,8 @@ static void ranks_agree_on_the_worst(void)
 {
     begin(__func__);
     check(schedule_agree(MPI_COMM_WORLD, 0) == 0, "0 when nothing is wrong");
-    check(schedule_agree(MPI_COMM_WORLD, bench.rank == bench.n_rank - 1 ? POLYPHONY_OUTPUT : 0) == POLYPHONY_OUTPUT,
+    check(schedule_agree(MPI_COMM_WORLD, bench.rank == bench.n_rank - 1 ? POLYPHONY_OUTPUT : 0) ==
+              POLYPHONY_OUTPUT,
           "one failure is everybody's");
     check(schedule_agree(MPI_COMM_WORLD, -bench.rank) == -(bench.n_rank - 1), "the most negative wins");
 }

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The galaxy catalogue: a small made file, of which every case changes one thing. Values are chosen so that
+ * unit factors round as in the code under test, which multiplies once: comparisons are exact.
+ */
+#include "polyphony/catalogue.h"
+
+#include <math.h>
+
+#include "made_catalogue.h"
+
+static const struct catalogue_needs everything = {
+    .redshift = true,
+    .star_smoothing_lengths = true,
+    .gas = true,
+    .black_holes = true,
+    .dust_to_metal_ratio = 0.3,
+    .n_parameter = 2,
+    .parameter = { "tau", "fesc" },
+};
+
+static struct catalogue *open_well(const struct made *made, const struct catalogue_needs *needs)
+{
+    struct catalogue *catalogue = NULL;
+    struct error err = { "" };
+
+    EXPECT_OK(catalogue_open(write_made(made), needs, &catalogue, &err), err);
+    return catalogue;
+}
+
+/* Opening fails, and says so with all the parts. */
+static void expect_refused(const struct made *made, const struct catalogue_needs *needs,
+                           const char *const *part)
+{
+    struct catalogue *catalogue = NULL;
+    struct error err = { "" };
+
+    assert_int_equal(catalogue_open(write_made(made), needs, &catalogue, &err), POLYPHONY_INPUT);
+    assert_null(catalogue);
+    EXPECT_PARTS(err.text, "made.hdf5");
+    for (; *part; part++)
+        EXPECT_PARTS(err.text, *part);
+}
+#define EXPECT_REFUSED(made, ...)                                                                            \
+    expect_refused(made, &everything, (const char *const[]) { __VA_ARGS__, NULL })
+
+static struct galaxy read_well(struct catalogue *catalogue, uint64_t row, struct arena *arena)
+{
+    struct galaxy galaxy = { 0 };
+    struct error err = { "" };
+
+    EXPECT_OK(catalogue_read(catalogue, row, arena, &galaxy, &err), err);
+    return galaxy;
+}
+
+/* ---- what is read ------------------------------------------------------------------------------ */
+
+static void galaxies_are_the_slices_of_the_file(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything);
+    struct arena arena = { 0 };
+    struct galaxy galaxy = read_well(catalogue, 2, &arena);
+
+    (void)state;
+    assert_int_equal(catalogue->n_galaxy, 3);
+    assert_true(catalogue->n_star_all == 5 && catalogue->n_gas_all == 3 && catalogue->n_black_hole_all == 1);
+    assert_true(catalogue->n_star_max == 3 && catalogue->n_gas_max == 2);
+    assert_true(galaxy.row == 2 && galaxy.id == 309 && galaxy.redshift == 7);
+    assert_true(galaxy.n_star == 3 && galaxy.n_gas == 2 && galaxy.n_black_hole == 1);
+    assert_true(galaxy.star_mass_msun[0] == 3e6 && galaxy.star_mass_msun[2] == 0);
+    assert_true(galaxy.star_age_yr[1] == 4e9);
+    assert_true(galaxy.star_x_kpc[1] == -1 && galaxy.star_y_kpc[1] == -2 && galaxy.star_z_kpc[1] == -3);
+    assert_true(galaxy.star_h_kpc[2] == 0.5);
+    assert_true(galaxy.gas_x_kpc[1] == 3 && galaxy.gas_y_kpc[1] == 4 && galaxy.gas_z_kpc[1] == 5);
+    assert_true(galaxy.gas_h_kpc[0] == 2);
+    assert_true(galaxy.black_hole_x_kpc[0] == 9 && galaxy.black_hole_z_kpc[0] == 7);
+    galaxy = read_well(catalogue, 0, &arena);
+    assert_true(galaxy.id == 101 && galaxy.n_star == 2 && galaxy.star_age_yr[1] == 2e7 &&
+                galaxy.n_black_hole == 0);
+    /* 2 stars of mass, age, metallicity, h, xyz, tau; 1 gas of mass, metallicity, h, xyz */
+    assert_int_equal(catalogue_galaxy_bytes(catalogue, 0), 8 * (2 * 8 + 1 * 6));
+    catalogue_close(catalogue);
+    catalogue_close(NULL);
+    arena_free(&arena);
+}
+
+static void metallicities_are_raised_to_the_floor(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything);
+    struct arena arena = { 0 };
+    struct galaxy galaxy = read_well(catalogue, 0, &arena);
+
+    (void)state;
+    assert_true(galaxy.star_metallicity[0] == 0.02 && galaxy.star_metallicity[1] == 1e-5);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_true(galaxy.star_metallicity[0] == 1e-5 && galaxy.star_metallicity[1] == 0.01 &&
+                galaxy.star_metallicity[2] == 1e-5);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+/* Snapshots hold stars born in the last step; what reads the grid takes them for its youngest. */
+static void a_star_of_age_zero_is_a_star(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue;
+    struct arena arena = { 0 };
+
+    (void)state;
+    column_of(&made, "Stars/ages")->value[1] = 0;
+    catalogue = open_well(&made, &everything);
+    assert_true(read_well(catalogue, 0, &arena).star_age_yr[1] == 0);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+static void units_are_honoured(void **state)
+{
+    static const struct {
+        const char *path, *unit;
+        double factor;
+    } cases[] = {
+        { "Stars/ages", "Myr", 1e6 },
+        { "Stars/ages", "Gyr", 1e9 },
+        { "Stars/coordinates", "Mpc", 1e3 },
+        { "Stars/coordinates", "pc", 1e-3 },
+        { "Gas/coordinates", "Mpc", 1e3 },
+        { "BlackHoles/coordinates", "pc", 1e-3 },
+        { "Gas/smoothing_lengths", "pc", 1e-3 },
+        { "Stars/smoothing_lengths", "Mpc", 1e3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+        struct catalogue *catalogue;
+        struct arena arena = { 0 };
+        struct galaxy galaxy;
+        double factor[4] = { 1, 1, 1, 1 };
+
+        column_of(&made, cases[i].path)->unit = cases[i].unit;
+        catalogue = open_well(&made, &everything);
+        galaxy = read_well(catalogue, 2, &arena);
+        factor[strstr(cases[i].path, "ages") ? 0
+               : *cases[i].path == 'S'       ? 1
+               : *cases[i].path == 'G'       ? 2
+                                             : 3] = cases[i].factor;
+        assert_true(galaxy.star_age_yr[0] == 3e8 * factor[0]);
+        if (strstr(cases[i].path, "coordinates")) {
+            assert_true(galaxy.star_z_kpc[0] == 9 * factor[1]);
+            assert_true(galaxy.gas_z_kpc[1] == 5 * factor[2]);
+            assert_true(galaxy.black_hole_x_kpc[0] == 9 * factor[3]);
+        } else {
+            assert_true(galaxy.star_h_kpc[2] == 0.5 * factor[1]);
+            assert_true(galaxy.gas_h_kpc[1] == 3 * factor[2]);
+        }
+        catalogue_close(catalogue);
+        arena_free(&arena);
+    }
+}
+
+static void a_galaxy_without_stars_is_a_galaxy(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything);
+    struct arena arena = { 0 };
+    struct galaxy galaxy = read_well(catalogue, 1, &arena);
+
+    (void)state;
+    assert_true(galaxy.id == 205 && galaxy.n_star == 0 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0);
+    for (int axis = 0; axis < 3; axis++)
+        assert_true(galaxy.centre_kpc[axis] == 0);
+    assert_int_equal(catalogue_galaxy_bytes(catalogue, 1), 0);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+static void the_centre_is_the_mean_of_the_stars_unless_given(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything);
+    struct arena arena = { 0 };
+    struct galaxy galaxy = read_well(catalogue, 0, &arena);
+
+    (void)state;
+    assert_true(galaxy.centre_kpc[0] == 2 && galaxy.centre_kpc[1] == 3 && galaxy.centre_kpc[2] == 4);
+    catalogue_close(catalogue);
+    column_of(&made, "Galaxies/centre")->is_absent = false;
+    column_of(&made, "Galaxies/centre")->unit = "Mpc";
+    catalogue = open_well(&made, &everything);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_true(galaxy.centre_kpc[0] == 7e3 && galaxy.centre_kpc[1] == 8e3 && galaxy.centre_kpc[2] == 9e3);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+/* Masses, then a ratio per particle, then one per galaxy, then the job's; the metallicity floor holds for gas
+ * too. */
+static void dust_is_taken_from_the_most_direct_source(void **state)
+{
+    static const struct {
+        const char *present[3];
+        double dust[2]; /* of galaxy 309: 2e5 Msun at Z = 0 (floor 1e-5), 3e5 Msun at Z = 0.03 */
+    } cases[] = {
+        { { NULL }, { 2e5 * (1e-5 * 0.3), 3e5 * (0.03 * 0.3) } },
+        { { "Galaxies/dust_to_metal_ratio" }, { 2e5 * (1e-5 * 0.4), 3e5 * (0.03 * 0.4) } },
+        { { "Gas/dust_to_metal_ratio", "Galaxies/dust_to_metal_ratio" },
+          { 2e5 * (1e-5 * 0.25), 3e5 * (0.03 * 0.125) } },
+        { { "Gas/dust_masses", "Gas/dust_to_metal_ratio", "Galaxies/dust_to_metal_ratio" }, { 22, 33 } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+        struct catalogue *catalogue;
+        struct arena arena = { 0 };
+        struct galaxy galaxy;
+
+        for (size_t j = 0; j < 3 && cases[i].present[j]; j++)
+            column_of(&made, cases[i].present[j])->is_absent = false;
+        catalogue = open_well(&made, &everything);
+        galaxy = read_well(catalogue, 2, &arena);
+        for (int j = 0; j < 2; j++)
+            assert_true(galaxy.gas_dust_mass_msun[j] == cases[i].dust[j]);
+        catalogue_close(catalogue);
+        arena_free(&arena);
+    }
+}
+
+static void what_is_not_needed_is_neither_checked_nor_read(void **state)
+{
+    const struct catalogue_needs little = { .n_parameter = 0 };
+    struct made made = ordinary;
+    struct catalogue *catalogue;
+    struct arena arena = { 0 };
+    struct galaxy galaxy;
+
+    (void)state;
+    column_of(&made, "Galaxies/redshift")->is_absent = true;
+    column_of(&made, "Stars/smoothing_lengths")->value[3] = -1;
+    column_of(&made, "Gas/smoothing_lengths")->unit = NULL;
+    column_of(&made, "BlackHoles/coordinates")->value[0] = (double)NAN;
+    catalogue = open_well(&made, &little);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_true(galaxy.n_star == 3 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0 && galaxy.redshift == 0);
+    assert_null(galaxy.star_h_kpc);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+static void gas_black_holes_and_ids_are_optional(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue;
+    struct arena arena = { 0 };
+    struct galaxy galaxy;
+
+    (void)state;
+    for (size_t i = 0; i < N_COLUMN && made.column[i].path; i++)
+        if (*made.column[i].path == 'B' || !strncmp(made.column[i].path, "Gas", 3))
+            made.column[i].is_absent = true;
+    column_of(&made, "Galaxies/id")->is_absent = true;
+    catalogue = open_well(&made, &everything);
+    assert_true(catalogue->n_gas_all == 0 && catalogue->n_black_hole_all == 0);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_true(galaxy.id == 2 && galaxy.n_star == 3 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+static void parameters_are_per_particle_or_per_galaxy(void **state)
+{
+    struct catalogue_needs needs = everything;
+    struct made made = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything);
+    struct arena arena = { 0 };
+    struct galaxy galaxy = read_well(catalogue, 2, &arena);
+
+    (void)state;
+    assert_true(catalogue->parameter_is_per_particle[0] && !catalogue->parameter_is_per_particle[1]);
+    assert_true(galaxy.star_parameter[0][0] == 2 && galaxy.star_parameter[0][2] == 4);
+    assert_true(galaxy.parameter[1] == 0.3);
+    assert_null(galaxy.star_parameter[1]);
+    catalogue_close(catalogue);
+    column_of(&made, "Stars/tau")->path = "Stars/tau_v"; /* in both groups: the particles' own wins */
+    needs.parameter[0] = "tau_v";
+    catalogue = open_well(&made, &needs);
+    assert_true(catalogue->parameter_is_per_particle[0]);
+    catalogue_close(catalogue);
+    needs.parameter[0] = "tau_w";
+    expect_refused(
+        &made, &needs,
+        (const char *const[]) { "'tau_w'", "'Stars'", "'Galaxies'", "did you mean 'tau_v'", NULL });
+    arena_free(&arena);
+}
+
+/* ---- one bad value costs one galaxy ------------------------------------------------------------ */
+
+static void a_bad_value_sets_its_galaxy_aside(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t index; /* into the values of the column */
+        double value;
+        uint64_t row;
+        const char *part[4]; /* galaxy, where, value, bound */
+    } cases[] = {
+        { "Stars/coordinates", 10, (double)NAN, 2, { "galaxy 309", "particle 1", "nan", "finite" } },
+        { "Stars/coordinates", 0, (double)INFINITY, 0, { "galaxy 101", "particle 0", "inf", "finite" } },
+        { "Stars/initial_masses", 1, -5, 0, { "galaxy 101", "particle 1", "-5", ">= 0" } },
+        { "Stars/initial_masses", 4, (double)NAN, 2, { "galaxy 309", "particle 2", "nan", ">= 0" } },
+        { "Stars/ages", 2, -3, 2, { "galaxy 309", "particle 0", "-3", ">= 0" } },
+        { "Stars/metallicities", 3, -0.5, 2, { "galaxy 309", "particle 1", "-0.5", ">= 0" } },
+        { "Stars/smoothing_lengths", 0, 0, 0, { "galaxy 101", "particle 0", "is 0,", "> 0" } },
+        { "Stars/tau", 4, (double)NAN, 2, { "galaxy 309", "particle 2", "nan", "finite" } },
+        { "Gas/coordinates", 8, (double)NAN, 2, { "galaxy 309", "particle 1", "nan", "finite" } },
+        { "Gas/masses", 0, -1, 0, { "galaxy 101", "particle 0", "-1", ">= 0" } },
+        { "Gas/metallicities", 2, -1, 2, { "galaxy 309", "particle 1", "-1", ">= 0" } },
+        { "Gas/smoothing_lengths", 1, 0, 2, { "galaxy 309", "particle 0", "is 0,", "> 0" } },
+        { "Gas/dust_masses", 1, -7, 2, { "galaxy 309", "particle 0", "-7", ">= 0" } },
+        { "Gas/dust_to_metal_ratio", 1, -7, 2, { "galaxy 309", "particle 0", "-7", ">= 0" } },
+        { "Galaxies/dust_to_metal_ratio", 2, -7, 2, { "galaxy 309", "row 2", "-7", ">= 0" } },
+        { "Galaxies/dust_to_metal_ratio", 0, (double)NAN, 0, { "galaxy 101", "row 0", "nan", ">= 0" } },
+        { "Galaxies/fesc", 0, (double)NAN, 0, { "galaxy 101", "row 0", "nan", "finite" } },
+        { "Galaxies/centre", 7, (double)NAN, 2, { "galaxy 309", "row 2", "nan", "finite" } },
+        { "BlackHoles/coordinates", 1, (double)NAN, 2, { "galaxy 309", "particle 0", "nan", "finite" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+        struct catalogue *catalogue;
+        struct arena arena = { 0 };
+        struct galaxy galaxy;
+        struct error err = { "" };
+
+        column_of(&made, cases[i].path)->is_absent = false;
+        column_of(&made, cases[i].path)->value[cases[i].index] = cases[i].value;
+        catalogue = open_well(&made, &everything);
+        for (uint64_t row = 0; row < 3; row++) {
+            int r = catalogue_read(catalogue, row, &arena, &galaxy, &err);
+
+            if (r != (row == cases[i].row ? POLYPHONY_SET_ASIDE : 0))
+                fail_msg("%s: galaxy in row %d gave %d: %s", cases[i].path, (int)row, r, err.text);
+        }
+        catalogue_read(catalogue, cases[i].row, &arena, &galaxy, &err);
+        EXPECT_PARTS(err.text, "made.hdf5", cases[i].path, cases[i].part[0], cases[i].part[1],
+                     cases[i].part[2], cases[i].part[3]);
+        catalogue_close(catalogue);
+        arena_free(&arena);
+    }
+}
+
+/* ---- a bad file ends the run ------------------------------------------------------------------- */
+
+static void units_must_be_there_known_and_of_the_right_kind(void **state)
+{
+    static const char *const paths[] = { "Galaxies/redshift",
+                                         "Galaxies/fesc",
+                                         "Stars/initial_masses",
+                                         "Stars/ages",
+                                         "Stars/tau",
+                                         "Stars/metallicities",
+                                         "Stars/coordinates",
+                                         "Gas/masses",
+                                         "Stars/smoothing_lengths",
+                                         "Gas/coordinates",
+                                         "Galaxies/centre",
+                                         "Gas/smoothing_lengths",
+                                         "BlackHoles/coordinates",
+                                         "Gas/metallicities" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        struct made made = ordinary;
+        struct column *column = column_of(&made, paths[i]);
+
+        column->is_absent = false;
+        column->unit = NULL;
+        EXPECT_REFUSED(&made, paths[i], "no 'Units' attribute");
+        column->unit = "furlong";
+        EXPECT_REFUSED(&made, paths[i], "unknown unit 'furlong'", "use one of");
+        column->unit = "km/s";
+        EXPECT_REFUSED(&made, paths[i], "unit 'km/s' is a velocity", "expected a");
+    }
+}
+
+static void slices_must_be_in_order_and_inside(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t row;
+        double value;
+        const char *part[3];
+    } cases[] = {
+        { "Stars/length",
+          2,
+          4,
+          { "'Stars' row 2", "offset 2 + length 4", "past the end of the particles (5)" } },
+        { "Stars/offset", 2, 1000, { "'Stars' row 2", "offset 1000 + length 3", "(5)" } },
+        { "Stars/offset", 2, 9.2e18, { "'Stars' row 2", "9200000000000000000", "past the end" } },
+        { "Stars/offset", 2, 1, { "'Stars/offset' row 2", "is 1", "(2)" } }, /* overlaps */
+        { "Stars/offset", 0, 3, { "'Stars/offset' row 2", "is 2", "(5)" } }, /* descends */
+        { "Stars/length", 0, -1, { "'Stars' row 0", "length -1", "negative" } },
+        { "Stars/offset", 1, -2, { "'Stars' row 1", "offset -2", "negative" } },
+        { "Gas/length", 2, 3, { "'Gas' row 2", "offset 1 + length 3", "(3)" } },
+        { "BlackHoles/offset", 2, 1, { "'BlackHoles' row 2", "offset 1 + length 1", "(1)" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+
+        column_of(&made, cases[i].path)->value[cases[i].row] = cases[i].value;
+        EXPECT_REFUSED(&made, cases[i].part[0], cases[i].part[1], cases[i].part[2]);
+    }
+}
+
+static void the_offset_of_an_empty_slice_does_not_matter(void **state)
+{
+    struct made made = ordinary;
+
+    (void)state;
+    column_of(&made, "Stars/offset")->value[1] = 77;
+    catalogue_close(open_well(&made, &everything));
+}
+
+static void ids_must_be_unique_integers(void **state)
+{
+    struct made made = ordinary;
+
+    (void)state;
+    column_of(&made, "Galaxies/id")->value[2] = 101;
+    EXPECT_REFUSED(&made, "'Galaxies/id'", "101", "unique");
+    column_of(&made, "Galaxies/id")->is_integer = false;
+    EXPECT_REFUSED(&made, "'Galaxies/id'", "integer");
+}
+
+static void redshifts_must_be_finite_and_not_negative(void **state)
+{
+    static const double bad[] = { (double)NAN, -0.1, (double)INFINITY };
+    static const char *const text[] = { "nan", "-0.1", "inf" };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct made made = ordinary;
+
+        column_of(&made, "Galaxies/redshift")->value[1] = bad[i];
+        EXPECT_REFUSED(&made, "Galaxies/redshift", "row 1", "galaxy 205", text[i], ">= 0");
+    }
+}
+
+static void a_missing_dataset_is_named(void **state)
+{
+    static const char *const paths[] = {
+        "Galaxies/redshift", "Stars/offset",         "Stars/length",
+        "Stars/ages",        "Stars/initial_masses", "Stars/metallicities",
+        "Stars/coordinates", "Gas/offset",           "Stars/smoothing_lengths",
+        "Gas/length",        "Gas/masses",           "Gas/smoothing_lengths",
+        "Gas/coordinates",   "BlackHoles/length",    "BlackHoles/coordinates"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        struct made made = ordinary;
+
+        column_of(&made, paths[i])->is_absent = true;
+        EXPECT_REFUSED(&made, "no dataset", paths[i]);
+    }
+}
+
+static void shapes_must_agree(void **state)
+{
+    static const struct {
+        const char *path;
+        uint64_t n;
+        int width;
+        const char *has, *expected;
+    } cases[] = {
+        { "Stars/ages", 4, 1, "has shape 4,", "expected 5" },
+        { "Stars/coordinates", 5, 2, "has shape 5 x 2,", "expected 5 x 3" },
+        { "Stars/coordinates", 5, 1, "has shape 5,", "expected 5 x 3" },
+        { "Stars/metallicities", 5, 3, "has shape 5 x 3,", "expected 5" },
+        { "Stars/tau", 3, 1, "has shape 3,", "expected 5" },
+        { "Stars/length", 2, 1, "has shape 2,", "expected 3" },
+        { "Galaxies/redshift", 4, 1, "has shape 4,", "expected 3" },
+        { "Galaxies/fesc", 1, 1, "has shape 1,", "expected 3" },
+        { "Galaxies/id", 2, 1, "has shape 2,", "expected 3" },
+        { "Gas/smoothing_lengths", 2, 1, "has shape 2,", "expected 3" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+
+        column_of(&made, cases[i].path)->n = cases[i].n;
+        column_of(&made, cases[i].path)->width = cases[i].width;
+        EXPECT_REFUSED(&made, cases[i].path, cases[i].has, cases[i].expected);
+    }
+}
+
+static void only_files_of_this_format_and_version_are_read(void **state)
+{
+    struct made made = ordinary;
+    struct catalogue *catalogue = NULL;
+    struct error err = { "" };
+    const char *path;
+
+    (void)state;
+    made.version = 2;
+    EXPECT_REFUSED(&made, "version 2", "expected 'polyphony-catalogue' version 1");
+    made = ordinary;
+    made.format = "something";
+    EXPECT_REFUSED(&made, "'something'", "expected 'polyphony-catalogue' version 1");
+    path = write_made(&ordinary);
+    assert_int_equal(truncate(path, 3000), 0);
+    assert_int_equal(catalogue_open(path, &everything, &catalogue, &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "made.hdf5", "truncated");
+    assert_int_equal(catalogue_open("/nowhere/c.hdf5", &everything, &catalogue, &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "/nowhere/c.hdf5", "No such file");
+}
+
+static void a_catalogue_without_galaxies_is_refused(void **state)
+{
+    struct made made = ordinary;
+
+    (void)state;
+    for (size_t i = 0; i < N_COLUMN && made.column[i].path; i++)
+        if (made.column[i].n == 3 && made.column[i].width == 1)
+            made.column[i].n = 0;
+    EXPECT_REFUSED(&made, "no galaxies");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(galaxies_are_the_slices_of_the_file),
+        cmocka_unit_test(metallicities_are_raised_to_the_floor),
+        cmocka_unit_test(a_star_of_age_zero_is_a_star),
+        cmocka_unit_test(units_are_honoured),
+        cmocka_unit_test(a_galaxy_without_stars_is_a_galaxy),
+        cmocka_unit_test(the_centre_is_the_mean_of_the_stars_unless_given),
+        cmocka_unit_test(dust_is_taken_from_the_most_direct_source),
+        cmocka_unit_test(what_is_not_needed_is_neither_checked_nor_read),
+        cmocka_unit_test(gas_black_holes_and_ids_are_optional),
+        cmocka_unit_test(parameters_are_per_particle_or_per_galaxy),
+        cmocka_unit_test(a_bad_value_sets_its_galaxy_aside),
+        cmocka_unit_test(units_must_be_there_known_and_of_the_right_kind),
+        cmocka_unit_test(slices_must_be_in_order_and_inside),
+        cmocka_unit_test(the_offset_of_an_empty_slice_does_not_matter),
+        cmocka_unit_test(ids_must_be_unique_integers),
+        cmocka_unit_test(redshifts_must_be_finite_and_not_negative),
+        cmocka_unit_test(a_missing_dataset_is_named),
+        cmocka_unit_test(shapes_must_agree),
+        cmocka_unit_test(only_files_of_this_format_and_version_are_read),
+        cmocka_unit_test(a_catalogue_without_galaxies_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of the program need: running it under mpirun, small inputs, and files as bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST_RUN_S = 120
+IN_ENV = ["bash", "-c", '. "$0" && exec "$@"', str(ROOT / "scripts/env.sh")]
+
+JOB = """\
+catalogue: {catalogue}
+grid: {grid}
+output: {output}
+threads: {threads}
+igm: inoue14
+emission: {{model: pacman, tau_v: los, fesc: 0.1, method: {method}}}
+instruments:
+  - {{label: wide, builtin: JWST/NIRCam.Wide, resolution_arcsec: 0.1}}
+operations:
+  los_optical_depths: {{write_particles: yes}}
+  sfzh: {{}}
+  sfh: {{}}
+  spectra: {{}}
+  observed_spectra: {{}}
+  photometry_luminosities: {{}}
+  photometry_fluxes: {{}}
+  lines: {{}}
+  observed_lines: {{}}
+  images_luminosity: {{labels: [intrinsic, emergent], fov_arcsec: 2}}
+  images_flux: {{labels: [intrinsic, emergent], fov_arcsec: 2}}
+schedule: {{mode: {mode}, max_batch_galaxies: {max_batch}}}
+progress: no
+"""
+
+
+def start(command, ranks=None, **options):
+    """Start the program (under mpirun if ranks are given) in a session of its own."""
+    mpirun = ["mpirun", "-n", str(ranks)] if ranks else []
+    return subprocess.Popen(IN_ENV + mpirun + [str(part) for part in command], start_new_session=True,
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+def finish(process, timeout_s=LONGEST_RUN_S):
+    """Exit code and output; a hang is killed and raised."""
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        raise AssertionError(f"no end after {timeout_s} s: {process.args}\n{output}") from None
+    return process.returncode, output
+
+
+def read_bytes(path):
+    """Every dataset of galaxies as raw bytes, and the ledger's checksums."""
+    found = {}
+    with h5py.File(path, "r") as file:
+        def keep(name, item):
+            if isinstance(item, h5py.Dataset) and name.startswith("Galaxies/"):
+                found[name] = item[()].tobytes()
+        file.visititems(keep)
+        ledger = file["Run/Ledger"][()]
+    found["status in Run/Ledger"] = ledger["status"].tobytes()
+    found["checksum in Run/Ledger"] = ledger["checksum"].tobytes()
+    return found
+
+
+class ProgramTest(unittest.TestCase):
+    """A directory of its own for each class of tests."""
+
+    program = None  # path, from the command line
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory(prefix="polyphony-cli-")
+        cls.dir = Path(cls.directory.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.directory.cleanup()
+
+    @classmethod
+    def call(cls, *command, ranks=None, expected=0):
+        """Run a command to its end; its output. Another exit code than expected is a failure."""
+        code, output = finish(start([cls.program, *command], ranks, cwd=cls.dir))
+        if code != expected:
+            raise AssertionError(
+                f"{command} on {ranks} ranks: exit code {code}, expected {expected}\n{output}")
+        return output
+
+    @classmethod
+    def make_grid(cls):
+        """A small grid, grid.hdf5."""
+        cls.call("demo-grid", "--nages=8", "--nmetallicities=5", "--nwavelengths=1200", "-o", "grid.hdf5")
+
+    @classmethod
+    def write_job(cls, name, text=JOB, **options):
+        """A job file; its output is <name>.hdf5."""
+        values = {"catalogue": "catalogue.hdf5", "grid": "grid.hdf5", "output": f"{name}.hdf5", "threads": 1,
+                  "method": "fast", "mode": "dynamic", "max_batch": 64}
+        path = cls.dir / f"{name}.yaml"
+        path.write_text(text.format(**(values | options)), encoding="utf-8")
+        return path
+
+    def expect_same(self, got, expected, what):
+        """Two results of read_bytes() are the same."""
+        self.assertEqual(sorted(got), sorted(expected), f"{what}: other datasets")
+        differing = [name for name in expected if got[name] != expected[name]]
+        self.assertEqual(differing, [], f"{what}: these datasets differ")
+
+
+def main():
+    """Command line of a test: the program, then unittest's own arguments."""
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: test_*.py PROGRAM [unittest arguments]")
+    ProgramTest.program = Path(sys.argv.pop(1)).resolve()
+    unittest.main(verbosity=2)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A run by hand, as the program does it: what the tests of results share. */
+#pragma once
+
+#include "../../src/results/results_private.h"
+#include "made_inputs.h"
+
+static const struct made_inputs as_made = { 1.0, 1.0, false };
+
+struct session {
+    struct job *job;
+    struct plan *plan;
+    struct provenance provenance;
+    struct trace *trace;
+    struct pipeline *pipeline;
+    struct results *results;
+};
+
+/* Job to plan; nothing is written. `from` in the job is replaced by `to`. */
+static inline struct session open_plan(const char *from, const char *to)
+{
+    struct session s = { 0 };
+    struct error err = { "" };
+    char *text = made_job(from, to);
+
+    EXPECT_OK(job_parse("job.yaml", text, &s.job, &err), err);
+    free(text);
+    EXPECT_OK(plan_open(s.job, &s.plan, &err), err);
+    EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
+    s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";
+    s.provenance.n_rank = s.provenance.n_thread = 1;
+    return s;
+}
+
+/* And a new file, ready for rows. */
+static inline struct session open_session(void)
+{
+    struct session s = open_plan(NULL, NULL);
+    struct error err = { "" };
+
+    EXPECT_OK(results_create(s.job->output, MPI_COMM_WORLD, s.plan, &s.provenance, &err), err);
+    EXPECT_OK(results_open(s.job->output, s.plan, &s.results, &err), err);
+    s.trace = calloc(1, sizeof(*s.trace));
+    trace_init(s.trace, pipeline_stage_count(), pipeline_stage_names);
+    EXPECT_OK(pipeline_open(s.plan, s.trace, &s.pipeline, &err), err);
+    return s;
+}
+
+static inline void close_session(struct session *s)
+{
+    pipeline_close(s->pipeline);
+    free(s->trace);
+    results_close(s->results);
+    provenance_free(&s->provenance);
+    plan_close(s->plan);
+    job_free(s->job);
+}
+
+static inline int write_inputs(void **state)
+{
+    (void)state;
+    made_inputs_write(&as_made);
+    return 0;
+}
