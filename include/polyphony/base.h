@@ -97,8 +97,7 @@ int hash_file(const char *path, uint64_t *ret_hash, struct error *err);
 
 /** Nanoseconds on a clock that never goes back. */
 int64_t clock_ns(void);
-/** Resident set of this process now and at its peak [bytes]; 0 where the kernel does not say. */
-size_t memory_rss_bytes(void);
+/** Largest resident set of this process so far [bytes]; 0 where the kernel does not say. */
 size_t memory_peak_rss_bytes(void);
 
 /* ---- words --------------------------------------------------------------------------------- */

@@ -32,12 +32,11 @@ struct catalogue_needs {
 struct catalogue {
     size_t n_galaxy;
     int64_t *id;                             /* [n_galaxy] unique */
-    double *redshift;                        /* [n_galaxy], zeros unless needed */
+    double *redshift;                        /* [n_galaxy] as in the file, zeros unless needed */
     uint64_t *star_offset, *n_star;          /* [n_galaxy] slices of /Stars */
     uint64_t *gas_offset, *n_gas;            /* [n_galaxy] zeros where there is no gas */
     uint64_t *black_hole_offset, *n_black_hole;
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
-    uint64_t n_star_max, n_gas_max;          /* of one galaxy */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
     struct catalogue_reader *reader;
 };
@@ -68,8 +67,11 @@ int catalogue_open(const char *path, const struct catalogue_needs *needs, struct
                    struct error *err);
 void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
 
+/** A galaxy whose redshift is not finite and >= 0 is set aside when it is read. */
+bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);
+
 /**
- * Read and validate one galaxy. Checked: finite coordinates; masses, ages and metallicities finite and
+ * Read and validate one galaxy. Checked: redshift finite and >= 0; finite coordinates; masses, ages and metallicities finite and
  * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The text of a failure names file, galaxy, dataset, index, value and bound.
  *
  * Return: 0; POLYPHONY_SET_ASIDE; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL.

@@ -8,7 +8,7 @@
  *
  * After loading no pointer below is NULL, except
  *   - an operation that is not wanted (struct job_operations);
- *   - keys without default: cosmology parameters (given exactly when the name is custom), fov_kpc and
+ *   - keys without default: emission.dust_slope (the curve's own), cosmology parameters (given exactly when the name is custom), fov_kpc and
  *     fov_arcsec (exactly one is given per image operation), and inside an instrument `builtin`
  *     (or `filters`, n_filters = 0) and resolution_arcsec.
  * Names of models, labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms

@@ -39,6 +39,7 @@ struct io_info {
     int rank;
     uint64_t dims[IO_RANK_MAX];
     uint64_t n; /* product of dims */
+    size_t type_bytes;
 };
 
 /** Shape and type class of a dataset, with its size checked against the file's. */

@@ -14,7 +14,7 @@
 struct mix_cells {
     size_t n;
     const uint32_t *cell;  /* [n] rows of the tables */
-    const double *mass;    /* [n] > 0 */
+    const double *mass;    /* [n] >= 0 */
 };
 
 /**

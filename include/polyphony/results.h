@@ -56,7 +56,13 @@ int results_check(const char *path, const struct plan *plan, const struct proven
 int results_open(const char *path, const struct plan *plan, struct results **ret_results, struct error *err);
 void results_close(struct results *results); /* NULL is fine */
 
-/** Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone). */
+/**
+ * Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone); POLYPHONY_SET_ASIDE, and
+ * nothing is written, when a value is not finite.
+ *
+ * The order holds for whatever ends the process. Against the loss of power of the machine that holds the file,
+ * only results_sync() at the end of a run protects.
+ */
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err);
 /** Record that a galaxy was set aside: its values become NaN, and its entry says why. */

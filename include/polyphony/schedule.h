@@ -63,9 +63,10 @@ struct schedule {
  * Run until everything is done, a stop is asked for, or a rank fails. Collective: with one rank there are no
  * messages; with more, rank 0 only deals.
  *
- * Messages: a worker sends REPORT (what it has done; or its failure), the dealer answers each with DEAL (rows, or
- * none: go home). A worker that has been sent home sends nothing more, and the dealer returns when all have
- * been: each worker has at most one message under way, so nothing is left over.
+ * Messages: a worker sends REPORT (what it has done; or its failure) and waits for DEAL (rows, or none: go home). When
+ * the run must end early, the dealer sends the empty DEAL out of turn; a worker looks for it between galaxies, and its
+ * next REPORT is its last and is not answered. Either way each worker gets one empty DEAL and the dealer one REPORT
+ * after its last work, so nothing is left over, and the dealer returns when all have been heard.
  *
  * Return, the same on all ranks: 0; POLYPHONY_STOPPED; the worst failure otherwise, its text in err on rank 0 and
  * on the rank it happened on.

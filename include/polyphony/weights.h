@@ -26,9 +26,6 @@ struct weights {
     double (*share)[WEIGHTS_N_CORNER];
 };
 
-/** "cic" or "ngp". POLYPHONY_USAGE otherwise. */
-int weights_scheme_find(const char *name, enum weights_scheme *ret_scheme, struct error *err);
-
 /** Lower node and fraction towards the next one of a coordinate on one axis. Of a single node: 0 and 0. */
 void weights_bracket(const struct axis_nodes *axis, enum weights_scheme scheme, double x, size_t *ret_lower,
                      double *ret_fraction);

@@ -202,21 +202,28 @@ static int read_galaxy_numbers(struct catalogue *catalogue, const char *path, in
 
 static int read_redshifts(struct catalogue *catalogue, struct error *err)
 {
-    const struct catalogue_needs *needs = &catalogue->reader->needs;
-    int r = 0;
+    struct io_file *file = catalogue->reader->file;
+    size_t n_valid = 0;
+    int r;
 
-    if (!needs->redshift) {
+    if (!catalogue->reader->needs.redshift) {
         catalogue->redshift = mem_array(catalogue->n_galaxy, sizeof(*catalogue->redshift));
         return catalogue->redshift ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for redshifts");
     }
     r = read_galaxy_numbers(catalogue, "Galaxies/redshift", 1, UNITS_DIMENSIONLESS, &catalogue->redshift, err);
     for (size_t i = 0; !r && i < catalogue->n_galaxy; i++)
-        if (!(catalogue->redshift[i] >= 0) || isinf(catalogue->redshift[i]))
-            r = error_set(err, POLYPHONY_INPUT,
-                          "'%s': dataset 'Galaxies/redshift' row %zu (galaxy %lld) is %g, must be >= 0 and finite",
-                          io_file_path(catalogue->reader->file), i, (long long)catalogue->id[i],
-                          catalogue->redshift[i]);
+        n_valid += catalogue_redshift_is_valid(catalogue, i);
+    /* A bad one costs its galaxy the row, when it is read; with none the run has no frame at all. */
+    if (!r && n_valid == 0)
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': no galaxy has a finite 'Galaxies/redshift' >= 0 (the first is %g); give 'redshift' in the job",
+                      io_file_path(file), catalogue->redshift[0]);
     return r;
+}
+
+bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row)
+{
+    return catalogue->redshift[row] >= 0 && isfinite(catalogue->redshift[row]);
 }
 
 /* ---- particle fields and parameters ------------------------------------------------------------ */
@@ -325,12 +332,6 @@ static int read_slices_all(struct catalogue *catalogue, struct error *err)
     if (!r)
         r = read_slices(catalogue, BLACK_HOLES, "BlackHoles/coordinates", &catalogue->black_hole_offset,
                         &catalogue->n_black_hole, &catalogue->n_black_hole_all, err);
-    for (size_t i = 0; !r && i < catalogue->n_galaxy; i++) {
-        if (catalogue->n_star[i] > catalogue->n_star_max)
-            catalogue->n_star_max = catalogue->n_star[i];
-        if (catalogue->n_gas[i] > catalogue->n_gas_max)
-            catalogue->n_gas_max = catalogue->n_gas[i];
-    }
     return r;
 }
 

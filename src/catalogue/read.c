@@ -219,8 +219,10 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
     const struct catalogue_reader *reader = catalogue->reader;
     struct galaxy galaxy = { .row = row, .id = catalogue->id[row], .redshift = catalogue->redshift[row] };
     const double *xyz[3];
-    int r = read_stars(catalogue, row, arena, &galaxy, err);
+    int r = check_galaxy_value(catalogue, row, "Galaxies/redshift", NOT_NEGATIVE, galaxy.redshift, err);
 
+    if (!r)
+        r = read_stars(catalogue, row, arena, &galaxy, err);
     if (!r && reader->is_read[GAS_COORDINATES])
         r = read_gas(catalogue, row, arena, &galaxy, err);
     if (!r && reader->is_read[BLACK_HOLE_COORDINATES]) {

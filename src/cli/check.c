@@ -2,9 +2,14 @@
 #include "cli.h"
 
 #include <argp.h>
+#include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "polyphony/pipeline.h"
+#include "polyphony/results.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -84,6 +89,32 @@ static void print_plan(const struct plan *plan)
         printf("warning     %s\n", plan->warning[i]);
 }
 
+/* Can the results go where the job says? */
+static int check_output(const struct plan *plan, struct error *err)
+{
+    const char *path = plan->job->output;
+    struct provenance provenance = { 0 };
+    char *copy = mem_text(path);
+    int r;
+
+    if (!copy)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory");
+    if (access(dirname(copy), W_OK | X_OK))
+        r = error_set(err, POLYPHONY_OUTPUT, "output '%s': its directory cannot be written: %s", path, strerror(errno));
+    else if (access(path, F_OK))
+        r = 0;
+    else {
+        r = provenance_make(plan, &provenance, err);
+        if (!r)
+            r = results_check(path, plan, &provenance, err);
+        if (!r)
+            printf("            exists, made by the same job: 'run' continues it\n");
+        provenance_free(&provenance);
+    }
+    free(copy);
+    return r;
+}
+
 int cli_check(int argc, char **argv, struct error *err)
 {
     static const struct argp argp = { .parser = parse,
@@ -101,6 +132,10 @@ int cli_check(int argc, char **argv, struct error *err)
         r = plan_open(job, &plan, err);
     if (!r)
         print_plan(plan);
+    if (!r)
+        r = check_output(plan, err);
+    if (!r && fflush(stdout))
+        r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);
     job_free(job);
     return r;

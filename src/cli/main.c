@@ -2,8 +2,11 @@
 #include "cli.h"
 
 #include <argp.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "polyphony/config.h"
 
@@ -74,7 +77,7 @@ int main(int argc, char **argv)
             text_format(name, sizeof(name), "polyphony %s", argv[1]);
             argv[1] = name; /* argp prints it as the program's name */
             r = commands[i].run(argc - 1, argv + 1, &err);
-            if (r && err.text[0])
+            if (r < 0 && err.text[0])
                 fprintf(stderr, "polyphony: %s\n", err.text);
             return r < 0 ? -r : r;
         }
@@ -83,9 +86,26 @@ int main(int argc, char **argv)
     return -r;
 }
 
+/* All ranks parse alike, before MPI begins; one of them is enough to hear from. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
+    const char *rank = getenv("PMIX_RANK");
+    int kept[2] = { -1, -1 };
+
+    if (rank && strcmp(rank, "0"))
+        for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+            int nowhere = open("/dev/null", O_WRONLY);
+
+            kept[fd - STDOUT_FILENO] = dup(fd);
+            dup2(nowhere, fd);
+            close(nowhere);
+        }
     argp_parse(argp, argc, argv, 0, NULL, input);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (kept[fd - STDOUT_FILENO] >= 0) {
+            dup2(kept[fd - STDOUT_FILENO], fd);
+            close(kept[fd - STDOUT_FILENO]);
+        }
 }
 
 int cli_init(int argc, char **argv, struct error *err)

@@ -23,7 +23,7 @@ void report_begin(struct report *report, const struct plan *plan, size_t n_befor
     for (size_t i = 0; i < plan->n_warning; i++)
         fprintf(stderr, "warning: %s\n", plan->warning[i]);
     if (n_before)
-        fprintf(stderr, "continuing '%s': %zu galaxies were done, %zu are left\n", plan->job->output, n_before, n_left);
+        fprintf(stderr, "continuing '%s': %zu galaxies were finished, %zu are left\n", plan->job->output, n_before, n_left);
     else
         fprintf(stderr, "%zu galaxies to do into '%s'\n", n_left, plan->job->output);
     report->begin_ns = report->shown_ns = clock_ns();
@@ -84,24 +84,24 @@ void report_set_aside(struct report *report, const char *stage, const char *reas
 
 void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer)
 {
-    int64_t ns[TRACE_STAGE_MAX], total = 0;
-    uint64_t count[TRACE_STAGE_MAX], rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0,
+    struct trace all = *trace;
+    int64_t total;
+    uint64_t rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0,
                                                 is_dealer ? 0 : memory_peak_rss_bytes() };
     uint64_t peak[2];
     char text[2][24];
 
-    MPI_Reduce(trace->ns, ns, TRACE_STAGE_MAX, MPI_INT64_T, MPI_SUM, 0, comm);
-    MPI_Reduce(trace->count, count, TRACE_STAGE_MAX, MPI_UINT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(trace->ns, all.ns, TRACE_STAGE_MAX, MPI_INT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(trace->count, all.count, TRACE_STAGE_MAX, MPI_UINT64_T, MPI_SUM, 0, comm);
     MPI_Reduce(rss, peak, 2, MPI_UINT64_T, MPI_MAX, 0, comm);
     if (report->rank > 0)
         return;
-    for (size_t i = 0; i < trace->n_stage; i++)
-        total += ns[i];
+    total = trace_total_ns(&all);
     printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
     for (size_t i = 0; i < trace->n_stage; i++)
-        if (ns[i] > total / 1000)
-            printf("%-28s %10.4f %6.1f%% %10llu\n", trace->name[i], (double)ns[i] * 1e-9,
-                   100.0 * (double)ns[i] / (double)total, (unsigned long long)count[i]);
+        if (all.ns[i] > total / 1000)
+            printf("%-28s %10.4f %6.1f%% %10llu\n", trace->name[i], (double)all.ns[i] * 1e-9,
+                   100.0 * (double)all.ns[i] / (double)total, (unsigned long long)all.count[i]);
     cli_format_bytes((double)peak[0], text[0]);
     cli_format_bytes((double)peak[1], text[1]);
     printf("%-28s %10.4f   (sum over computing ranks)\n", "all stages", (double)total * 1e-9);

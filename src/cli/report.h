@@ -17,7 +17,7 @@ struct report {
 void report_init(struct report *report, int rank, bool shows_progress);
 /** Rank 0: what there is to do. */
 void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left);
-/** Collective: one line a rank, alike ranks in one. */
+/** Collective: one line a rank. */
 void report_placement(struct report *report, MPI_Comm comm, const char *text);
 /** Rank 0, often: prints now and then. */
 void report_progress(struct report *report, const struct schedule_progress *progress);

@@ -7,10 +7,12 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "polyphony/placement.h"
@@ -22,7 +24,7 @@
 
 struct options {
     const char *job_path;
-    bool overwrite;
+    bool overwrite, retry_failed;
 };
 
 struct run {
@@ -39,6 +41,7 @@ struct run {
     struct dealer *dealer;
     struct report report;
     size_t n_left; /* rows to do, rank 0 */
+    int lock_fd;   /* rank 0, or -1 */
 };
 
 /* ---- asked to stop ------------------------------------------------------------------------------------------- */
@@ -67,11 +70,11 @@ static bool run_is_stopping(void *context)
 
 /* ---- agreeing -------------------------------------------------------------------------------------------------- */
 
-/* The worst status of all ranks; the first rank that has it keeps its text, the others stay silent. */
+/* The worst status of all ranks; the first rank that has it and can say why keeps its text, the others stay silent. */
 static int agree(const struct run *run, int r, struct error *err)
 {
     int worst = schedule_agree(run->comm, r);
-    int candidate = r == worst ? run->rank : run->n_rank, speaker = 0;
+    int candidate = r == worst && err->text[0] ? run->rank : run->n_rank, speaker = 0;
 
     MPI_Allreduce(&candidate, &speaker, 1, MPI_INT, MPI_MIN, run->comm);
     if (worst < 0 && speaker != run->rank)
@@ -85,17 +88,23 @@ static int run_work(void *context, uint64_t row, struct error *err)
 {
     struct run *run = context;
     struct pipeline_row out = { 0 };
+    struct error write_err = { 0 };
     int64_t begin = clock_ns(), computed;
-    int r = pipeline_run(run->pipeline, row, &out, err), w;
+    int r = pipeline_run(run->pipeline, row, &out, err), w = 0;
+    double seconds;
 
     computed = clock_ns();
     if (r < 0)
         return r;
+    seconds = (double)(computed - begin) * 1e-9;
+    if (r == 0)
+        r = results_write(run->results, &out, run->rank, seconds, err);
     if (r == POLYPHONY_SET_ASIDE) {
         report_set_aside(&run->report, out.stage, err->text);
-        w = results_set_aside(run->results, row, run->rank, (double)(computed - begin) * 1e-9, out.stage, err->text, err);
-    } else
-        w = results_write(run->results, &out, run->rank, (double)(computed - begin) * 1e-9, err);
+        w = results_set_aside(run->results, row, run->rank, seconds, out.stage, err->text, &write_err);
+        if (w)
+            *err = write_err;
+    }
     trace_end(&run->trace, pipeline_stage_write(), computed);
     return w ? w : r;
 }
@@ -138,6 +147,33 @@ static void place(struct run *run)
         run->placement = (struct placement){ .n_thread = 1, .text = "deals only" };
 }
 
+/* Rank 0 keeps other runs off the output file. Where the file system has no locks, on trust. */
+static int lock_output(struct run *run, struct error *err)
+{
+    char path[4096];
+
+    if (!text_format(path, sizeof(path), "%s.lock", run->job->output))
+        return error_set(err, POLYPHONY_USAGE, "'%s': path too long", run->job->output);
+    run->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (run->lock_fd < 0)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be created: %s", path, strerror(errno));
+    if (flock(run->lock_fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", run->job->output,
+                         path);
+    return 0;
+}
+
+static void unlock_output(struct run *run)
+{
+    char path[4096];
+
+    if (run->lock_fd < 0)
+        return;
+    if (text_format(path, sizeof(path), "%s.lock", run->job->output) && !flock(run->lock_fd, LOCK_EX | LOCK_NB))
+        unlink(path);
+    close(run->lock_fd);
+}
+
 /* Rank 0 decides about the output file: make it, or continue it. */
 static int prepare_output(struct run *run, bool *ret_create, struct error *err)
 {
@@ -145,6 +181,9 @@ static int prepare_output(struct run *run, bool *ret_create, struct error *err)
     int r = 0;
 
     *ret_create = true;
+    r = lock_output(run, err);
+    if (r)
+        return r;
     if (run->options.overwrite && access(path, F_OK) == 0) {
         struct ledger ledger;
 
@@ -213,7 +252,8 @@ static int deal_rows(struct run *run, struct error *err)
     if (!row || !cost)
         r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", ledger.n_galaxy);
     for (size_t i = 0; !r && i < ledger.n_galaxy; i++)
-        if (ledger.entry[i].status == ROW_LEFT) {
+        if (ledger.entry[i].status == ROW_LEFT ||
+            (run->options.retry_failed && ledger.entry[i].status == ROW_SET_ASIDE)) {
             row[run->n_left] = i;
             cost[run->n_left++] = plan_cost(run->plan, i);
         }
@@ -252,6 +292,7 @@ static int run_open(struct run *run, struct error *err)
 
 static void run_close(struct run *run)
 {
+    unlock_output(run);
     dealer_close(run->dealer);
     pipeline_close(run->pipeline);
     results_close(run->results);
@@ -273,13 +314,17 @@ static int run_finish(struct run *run, int r, struct error *err)
         *err = sync_err;
         r = synced;
     }
-    report_summary(&run->report, run->comm, &run->trace, run->rank == 0 && run->n_rank > 1);
-    if (run->rank == 0 && r == 0 && !ledger_read(run->job->output, &ledger, err)) {
+    if (r == 0 || r == POLYPHONY_STOPPED)
+        report_summary(&run->report, run->comm, &run->trace, run->rank == 0 && run->n_rank > 1);
+    if (run->rank == 0 && r == 0)
+        r = ledger_read(run->job->output, &ledger, err);
+    if (run->rank == 0 && r == 0) {
         n_aside = ledger.n_set_aside > 0;
         report_end(&run->report, run->job->output, &ledger);
         ledger_free(&ledger);
     }
     MPI_Bcast(&n_aside, 1, MPI_INT, 0, run->comm);
+    MPI_Bcast(&r, 1, MPI_INT, 0, run->comm);
     if (r == POLYPHONY_STOPPED && run->rank == 0)
         error_set(err, r, "stopped early%s; the same command continues",
                   stop_signal ? " (asked by a signal)" : "");
@@ -293,6 +338,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case 'f':
         options->overwrite = true;
+        return 0;
+    case 'r':
+        options->retry_failed = true;
         return 0;
     case ARGP_KEY_ARG:
         if (options->job_path)
@@ -309,7 +357,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
-    { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 }, { 0 }
+    { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 },
+    { "retry-failed", 'r', NULL, 0, "when continuing, try the galaxies again that were set aside", 0 },
+    { 0 }
 };
 
 int cli_run(int argc, char **argv, struct error *err)
@@ -322,7 +372,7 @@ int cli_run(int argc, char **argv, struct error *err)
                "compute, with the threads of the job file (default: all cores, shared out). An existing results file of "
                "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop after the galaxies in hand.\v" CLI_EXIT_CODES
     };
-    struct run run = { .comm = MPI_COMM_WORLD };
+    struct run run = { .comm = MPI_COMM_WORLD, .lock_fd = -1 };
     struct schedule schedule;
     int provided, r;
 

@@ -61,7 +61,9 @@ struct range {
 
 static const struct range positive = { 0, true, INFINITY };
 static const struct range not_negative = { 0, false, INFINITY };
-static const struct range at_least_one = { 1, false, INFINITY };
+/* No node has more cores; the schedule packs no more rows into a message. */
+static const struct range thread_count = { 0, false, 4096 };
+static const struct range batch_size = { 1, false, 4096 };
 static const struct range fraction = { 0, false, 1 };
 
 static int check_number(const struct job *job, struct error *err, const char *key_path, double value,
@@ -83,9 +85,9 @@ static int check_numbers(const struct job *job, struct error *err)
         double value;
         const struct range *range;
     } checks[] = {
-        { "threads", *job->threads, &not_negative },
+        { "threads", *job->threads, &thread_count },
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
-        { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &at_least_one },
+        { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &batch_size },
         { "operations.los_optical_depths.kappa_pc2_msun", depths ? *depths->kappa_pc2_msun : 1, &positive },
     };
     int r = 0;

@@ -65,7 +65,7 @@ static const cyaml_schema_field_t emission_fields[] = {
     CYAML_FIELD_STRING_PTR("fesc_ly_alpha", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission,
                            fesc_ly_alpha, 1, CYAML_UNLIMITED),
     CYAML_FIELD_STRING_PTR("dust_curve", OPTIONAL, struct job_emission, dust_curve, 1, CYAML_UNLIMITED),
-    CYAML_FIELD_FLOAT_PTR("dust_slope", OPTIONAL, struct job_emission, dust_slope),
+    CYAML_FIELD_FLOAT_PTR("dust_slope", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_emission, dust_slope),
     CYAML_FIELD_ENUM_PTR("grid_assignment", CHOICE, struct job_emission, grid_assignment,
                          grid_assignment_choices, N_OF(grid_assignment_choices)),
     CYAML_FIELD_ENUM_PTR("method", CHOICE, struct job_emission, method, method_choices, N_OF(method_choices)),

@@ -65,8 +65,8 @@ static int read_line(struct filter *filter, size_t *capacity, const char *path, 
 int filter_read(const char *path, const char *code, struct filter *ret_filter, struct error *err)
 {
     struct filter filter = { 0 };
-    char text[512];
-    size_t capacity = 0, line = 0;
+    char *text = NULL;
+    size_t capacity = 0, line = 0, room = 0;
     double area = 0.0;
     FILE *file = fopen(path, "r");
     int r = 0;
@@ -75,11 +75,12 @@ int filter_read(const char *path, const char *code, struct filter *ret_filter, s
         return error_set(err, POLYPHONY_INPUT, "filter '%s': '%s': %s", code, path, strerror(errno));
     if (!text_format(filter.code, sizeof(filter.code), "%s", code))
         r = error_set(err, POLYPHONY_INPUT, "filter code '%s' is longer than %d bytes", code, INSTRUMENT_NAME_MAX - 1);
-    while (!r && fgets(text, sizeof(text), file))
+    while (!r && getline(&text, &room, file) >= 0)
         r = read_line(&filter, &capacity, path, ++line, text, err);
     if (!r && ferror(file))
         r = error_set(err, POLYPHONY_INPUT, "filter '%s': '%s': %s", code, path, strerror(errno));
     fclose(file);
+    free(text);
     for (size_t i = 0; i < filter.n; i++)
         area += filter.transmission[i];
     if (!r && (filter.n < 2 || !(area > 0)))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Far more than the headers of all datasets of a job. */
@@ -40,15 +41,21 @@ static struct io_file *file_new(const char *path, bool is_partial)
 int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
 {
     struct io_file *file = NULL;
+    struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int r = 0;
 
-    if (fd < 0)
-        return error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+    if (fd < 0 || fstat(fd, &st)) {
+        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
     close(fd);
     file = file_new(path, false);
     if (!file)
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
+    file->size_bytes = st.st_size;
     file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file->id < 0)
         r = error_set(err, POLYPHONY_INPUT, "'%s': not a readable HDF5 file (truncated, or of another format)", path);

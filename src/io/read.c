@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Deflate, the densest filter HDF5 brings, cannot shrink data by more than 1032 (zlib documentation). A dataset
  * that claims more than that of its storage has an extent that was never written, or a lie. */
@@ -57,7 +58,7 @@ static int dataset_shape(struct io_file *file, hid_t id, const char *path, struc
         goto out;
     }
     H5Sget_simple_extent_dims(space, dims, NULL);
-    *ret_info = (struct io_info){ .class = class_of(type), .rank = rank, .n = 1 };
+    *ret_info = (struct io_info){ .class = class_of(type), .rank = rank, .n = 1, .type_bytes = bytes };
     for (int i = 0; i < rank; i++) {
         ret_info->dims[i] = dims[i];
         if (__builtin_mul_overflow(ret_info->n, dims[i], &ret_info->n))
@@ -130,6 +131,16 @@ int io_dataset_expect(struct io_file *file, const char *path, int rank, const ui
     return 0;
 }
 
+/* HDF5 reads zeros beyond the end of a file that shrinks while it is open: notice, and say so. */
+static int check_whole(struct io_file *file, struct error *err)
+{
+    struct stat st;
+
+    if (file->size_bytes == 0 || (!stat(file->path, &st) && st.st_size >= file->size_bytes))
+        return 0;
+    return error_set(err, POLYPHONY_INPUT, "'%s': was truncated or removed while it was being read", file->path);
+}
+
 static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, hid_t memory_type,
                      enum io_class class, void *ret_data, struct error *err)
 {
@@ -141,6 +152,8 @@ static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint
     if (id < 0)
         return POLYPHONY_INPUT;
     r = dataset_shape(file, id, path, &info, err);
+    if (!r)
+        r = check_whole(file, err);
     if (!r && info.class != class && !(info.class == IO_INTEGER && class == IO_FLOAT))
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not of %s numbers", file->path, path,
                       class == IO_INTEGER ? "integer" : "floating-point");

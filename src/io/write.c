@@ -39,6 +39,18 @@ static hid_t space_of(int rank, const uint64_t *dims)
     return rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
 }
 
+/* What the one rank that wrote says, on all ranks: they leave together, or go on together. */
+static int share_status(struct io_file *file, const char *path, herr_t status, struct error *err)
+{
+    int failed = status < 0;
+
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Bcast(&failed, 1, MPI_INT, 0, file->comm);
+    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path,
+                              path) :
+                    0;
+}
+
 static int write_whole(struct io_file *file, const char *path, int rank, const uint64_t *dims, hid_t type,
                        const void *data, const char *units, const char *description, struct error *err)
 {
@@ -46,8 +58,9 @@ static int write_whole(struct io_file *file, const char *path, int rank, const u
     int r = create(file, path, type, space, H5P_DEFAULT, units, description, data ? &id : NULL, err);
 
     /* Every rank would write the same bytes: one does. */
-    if (!r && data && file->comm_rank == 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path, path);
+    if (!r && data)
+        r = share_status(file, path,
+                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0, err);
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
@@ -115,8 +128,9 @@ int io_write_names(struct io_file *file, const char *path, size_t n, const char 
         memcpy(packed + i * size, text[i], strlen(text[i]));
     r = packed ? create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err) :
                  error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", file->path, path);
-    if (!r && file->comm_rank == 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path, path);
+    if (!r)
+        r = share_status(file, path,
+                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0, err);
     free(packed);
     if (id >= 0)
         H5Dclose(id);

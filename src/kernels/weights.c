@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-int weights_scheme_find(const char *name, enum weights_scheme *ret_scheme, struct error *err)
-{
-    if (!strcmp(name, "cic"))
-        *ret_scheme = WEIGHTS_CIC;
-    else if (!strcmp(name, "ngp"))
-        *ret_scheme = WEIGHTS_NGP;
-    else
-        return error_set(err, POLYPHONY_USAGE, "unknown grid assignment '%s'; known: cic, ngp", name);
-    return 0;
-}
-
 /* Largest i with coordinate[i] <= x, for coordinate[0] < x < coordinate[n - 1]. */
 static size_t node_below(const struct axis_nodes *axis, double x)
 {

@@ -62,19 +62,26 @@ static int place_stars(const struct grid *grid, enum weights_scheme scheme, stru
     return 0;
 }
 
-/* The cells that hold mass, in order, and where to find them. */
+/* The cells that hold stars with mass, in order, and where to find them. */
 static int find_cells(const struct grid *grid, struct stellar_light *light, struct arena *arena, struct error *err)
 {
+    const struct weights *weights = &light->weights;
     double *mass = arena_array(arena, grid->n_cell, sizeof(*mass));
     uint32_t *cell = arena_array(arena, grid->n_cell, sizeof(*cell));
+    bool *is_occupied = arena_zeros(arena, grid->n_cell, sizeof(*is_occupied));
     size_t n = 0;
 
     light->slot = arena_zeros(arena, grid->n_cell, sizeof(*light->slot));
-    if (!mass || !cell || !light->slot)
+    if (!mass || !cell || !is_occupied || !light->slot)
         return no_memory(light->galaxy, err);
-    weights_histogram(&light->weights, light->galaxy->star_mass_msun, grid->n_cell, mass);
+    weights_histogram(weights, light->galaxy->star_mass_msun, grid->n_cell, mass);
+    /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the same. */
+    for (size_t i = 0; i < weights->n; i++)
+        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
+            if (light->galaxy->star_mass_msun[i] > 0.0 && weights->share[i][corner] > 0.0)
+                is_occupied[weights->cell[i][corner]] = true;
     for (size_t c = 0; c < grid->n_cell; c++)
-        if (mass[c] > 0.0) {
+        if (is_occupied[c]) {
             light->slot[c] = (uint32_t)n;
             cell[n] = (uint32_t)c;
             mass[n++] = mass[c];

@@ -25,6 +25,9 @@ void plan_warn(struct plan *plan, const char *format, ...)
     va_start(args, format);
     vsnprintf(text.text, sizeof(text.text), format, args);
     va_end(args);
+    for (size_t i = 0; i < plan->n_warning; i++)
+        if (!strncmp(plan->warning[i], text.text, sizeof(plan->warning[i]) - 1))
+            return;
     text_format(plan->warning[plan->n_warning++], sizeof(plan->warning[0]), "%s", text.text);
 }
 
@@ -62,7 +65,7 @@ static int resolve_names(struct plan *plan, struct error *err)
     const struct job *job = plan->job;
     const struct job_operations *ops = &job->operations;
     /* A slope that was not given is the curve's own. */
-    double slope = job_given(job, "emission.dust_slope") ? *job->emission.dust_slope : (double)NAN;
+    double slope = job->emission.dust_slope ? *job->emission.dust_slope : (double)NAN;
     int r = resolve_cosmology(plan, err);
 
     if (!r)
@@ -135,18 +138,46 @@ static int open_instruments(struct plan *plan, struct error *err)
     return r;
 }
 
-/* The same filter code in two instruments would be one path in the results. */
+/* Filter codes become paths: no empty part, none that is "." or "..". */
+static bool code_is_path(const char *code)
+{
+    for (const char *part = code;; part++) {
+        size_t n = strcspn(part, "/");
+
+        if (n == 0 || (n <= 2 && !strncmp(part, "..", n)))
+            return false;
+        part += n;
+        if (!*part)
+            return true;
+    }
+}
+
+/* Would one code be another's group, or the same dataset? */
+static bool codes_collide(const char *a, const char *b)
+{
+    size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+
+    return !strncmp(a, b, n) && (a[n] == '\0' || a[n] == '/') && (b[n] == '\0' || b[n] == '/');
+}
+
+/* Over all instruments, as photometry is written by label and filter only. */
 static int check_filter_codes(const struct plan *plan, struct error *err)
 {
     for (size_t i = 0; i < plan->n_instrument; i++)
-        for (size_t j = 0; j < i; j++)
-            for (size_t f = 0; f < plan->instrument[i].n_filter; f++)
-                for (size_t g = 0; g < plan->instrument[j].n_filter; g++)
-                    if (!strcmp(plan->instrument[i].filter[f].code, plan->instrument[j].filter[g].code))
+        for (size_t f = 0; f < plan->instrument[i].n_filter; f++) {
+            const char *code = plan->instrument[i].filter[f].code;
+
+            if (!code_is_path(code))
+                return job_error(plan->job, err, "instruments", "filter code '%s' cannot be a path in the results", code);
+            for (size_t j = 0; j <= i; j++)
+                for (size_t g = 0; g < (j < i ? plan->instrument[j].n_filter : f); g++)
+                    if (codes_collide(plan->instrument[j].filter[g].code, code))
                         return job_error(plan->job, err, "instruments",
-                                         "filter '%s' is in '%s' and in '%s'; give one of them another code",
-                                         plan->instrument[i].filter[f].code, plan->instrument[j].label,
+                                         "filters '%s' of '%s' and '%s' of '%s' would have one path in the results; give one of "
+                                         "them another code",
+                                         plan->instrument[j].filter[g].code, plan->instrument[j].label, code,
                                          plan->instrument[i].label);
+        }
     return 0;
 }
 
@@ -233,4 +264,9 @@ void plan_close(struct plan *plan)
 double plan_redshift(const struct plan *plan, uint64_t row)
 {
     return plan->redshift_is_given ? plan->redshift : plan->catalogue->redshift[row];
+}
+
+bool plan_redshift_is_valid(const struct plan *plan, uint64_t row)
+{
+    return plan->redshift_is_given || catalogue_redshift_is_valid(plan->catalogue, row);
 }

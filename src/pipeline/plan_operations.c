@@ -46,40 +46,55 @@ static int select_parts(struct plan *plan, const char *key, char *const *labels,
 
 /* ---- images and filters ---------------------------------------------------------------------------------------- */
 
+/* Pixels across the field of one galaxy; 0 with an error when there are none or too many. */
+static int count_pixels_at(struct plan *plan, const char *key, const struct image_plan *images,
+                           const struct instrument *instrument, double redshift, size_t *ret_n, struct error *err)
+{
+    double fov_arcsec = images->fov_arcsec;
+    struct distances distances;
+    int r;
+
+    if (images->fov_kpc > 0) {
+        r = cosmology_distances(&plan->cosmology, redshift, &distances, err);
+        if (r)
+            return r;
+        fov_arcsec = images->fov_kpc * distances.arcsec_per_kpc;
+    }
+    *ret_n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
+    if (*ret_n)
+        return 0;
+    return job_error(plan->job, err, key,
+                     "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
+                     fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
+}
+
 /* All galaxies must have images of the same size: a field in kpc at different redshifts is not. */
 static int count_pixels(struct plan *plan, const char *key, struct image_plan *images, size_t i_selected,
                         struct error *err)
 {
     const struct instrument *instrument = &plan->instrument[images->selection.i_instrument[i_selected]];
-    size_t n_galaxy = plan->redshift_is_given ? 1 : plan->catalogue->n_galaxy;
-    double first = plan_redshift(plan, 0), last = -1.0;
+    size_t *n_pixel = &images->n_pixel[i_selected];
+    double first = 0.0, last = -1.0;
     char path[96];
     int r = 0;
 
     text_format(path, sizeof(path), "operations.%s.%s", key, images->fov_kpc > 0 ? "fov_kpc" : "fov_arcsec");
-    for (size_t row = 0; !r && row < n_galaxy; row++) {
-        double redshift = plan_redshift(plan, row), fov_arcsec = images->fov_arcsec;
-        struct distances distances;
-        size_t n;
+    for (size_t row = 0; !r && row < plan->catalogue->n_galaxy; row++) {
+        double redshift = plan_redshift(plan, row);
+        size_t n = 0;
 
-        if (redshift == last || (row > 0 && !(images->fov_kpc > 0)))
+        if (redshift == last || !plan_redshift_is_valid(plan, row) || (*n_pixel && !(images->fov_kpc > 0)))
             continue;
         last = redshift;
-        if (images->fov_kpc > 0) {
-            r = cosmology_distances(&plan->cosmology, redshift, &distances, err);
-            fov_arcsec = r ? 0 : images->fov_kpc * distances.arcsec_per_kpc;
+        r = count_pixels_at(plan, path, images, instrument, redshift, &n, err);
+        if (!r && *n_pixel == 0) {
+            *n_pixel = n;
+            first = redshift;
         }
-        n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
-        if (!r && n == 0)
-            return job_error(plan->job, err, path,
-                             "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
-                             fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
-        if (row == 0)
-            images->n_pixel[i_selected] = n;
-        else if (!r && n != images->n_pixel[i_selected])
+        if (!r && n != *n_pixel)
             return job_error(plan->job, err, path,
                              "is %zu pixels at redshift %g but %zu at %g; give fov_arcsec instead, or one redshift",
-                             images->n_pixel[i_selected], first, n, redshift);
+                             *n_pixel, first, n, redshift);
     }
     return r;
 }
@@ -132,10 +147,10 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
         }
     if (n_positive < 2)
         return error_set(err, POLYPHONY_INPUT,
-                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom%s; "
-                         "leave the filter out, or use another grid",
+                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom at "
+                         "redshift %g; leave the filter out, use another grid, or look at the redshifts",
                          filter->code, curve_low, curve_high, plan->job->grid, low, high,
-                         frame == BAND_REST ? " in the rest frame" : " at the redshift of the galaxies");
+                         frame == BAND_REST ? 0.0 : redshift);
     if (curve_low < low || curve_high > high)
         plan_warn(plan, "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
                   filter->code, curve_low, curve_high, low, high);
@@ -145,13 +160,14 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
 static int check_filters(struct plan *plan, const struct selection *selection, enum band_frame frame,
                          struct error *err)
 {
-    double low = plan_redshift(plan, 0), high = low;
+    double low = HUGE_VAL, high = 0.0;
     int r = 0;
 
-    for (size_t row = 0; row < plan->catalogue->n_galaxy; row++) {
-        low = fmin(low, plan_redshift(plan, row));
-        high = fmax(high, plan_redshift(plan, row));
-    }
+    for (size_t row = 0; row < plan->catalogue->n_galaxy; row++)
+        if (plan_redshift_is_valid(plan, row)) {
+            low = fmin(low, plan_redshift(plan, row));
+            high = fmax(high, plan_redshift(plan, row));
+        }
     for (size_t i = 0; i < selection->n_instrument; i++) {
         const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
 

@@ -16,6 +16,9 @@ int plan_operations(struct plan *plan, struct error *err);
 int plan_spectra_columns(struct plan *plan, struct error *err);
 int plan_line_columns(struct plan *plan, struct error *err);
 
+/* Can this galaxy be observed, as far as its redshift goes? */
+bool plan_redshift_is_valid(const struct plan *plan, uint64_t row);
+
 /* List what a row holds and where. */
 int plan_products(struct plan *plan, struct error *err);
 

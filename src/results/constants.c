@@ -57,7 +57,9 @@ static int write_filter(struct io_file *file, const struct plan *plan, const cha
     text_format(path, sizeof(path), "%s/Original_Transmission", base);
     if (!r)
         r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as given", err);
-    return r ? r : io_attr_write_text(file, base, "filter_code", filter->code, err);
+    if (!r)
+        r = io_attr_write_text(file, base, "filter_code", filter->code, err);
+    return r ? r : io_attr_write_f64(file, base, "pivot_wavelength_angstrom", filter_pivot_angstrom(filter), err);
 }
 
 static int write_instrument(struct io_file *file, const struct plan *plan, const struct instrument *instrument,

@@ -64,6 +64,10 @@ int ledger_read(const char *path, struct ledger *ret_ledger, struct error *err)
         r = error_set(err, POLYPHONY_INPUT, "'%s' is not a results file: it has no '%s'", path, LEDGER_PATH);
     if (!r)
         r = io_dataset_info(file, LEDGER_PATH, &info, err);
+    if (!r && (info.rank != 1 || info.type_bytes != sizeof(struct ledger_entry)))
+        r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' is not a ledger of this version of the program", path, LEDGER_PATH);
+    if (!r)
+        r = io_dataset_expect(file, "Galaxies/ID", 1, info.dims, NULL, err);
     if (!r)
         r = io_dataset_offset(file, LEDGER_PATH, &ledger_offset, err);
     if (!r)

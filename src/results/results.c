@@ -328,12 +328,35 @@ static int write_entry(struct results *results, uint64_t row, const struct ledge
     return write_at(results, results->ledger_offset + row * sizeof(*entry), entry, sizeof(*entry), err);
 }
 
+/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result. */
+static int check_finite(const struct plan *plan, const struct pipeline_row *row, struct error *err)
+{
+    char path[RESULTS_PATH_MAX];
+
+    for (size_t i = 0; i < plan->n_product; i++) {
+        const struct product *product = &plan->product[i];
+        const double *value = row->value + product->offset;
+
+        for (size_t j = 0; j < product->n && !product->is_integer; j++)
+            if (!isfinite(value[j])) {
+                results_product_path(plan, product, path, sizeof(path));
+                return error_set(err, POLYPHONY_SET_ASIDE, "galaxy %lld: '%s' value %zu would be %g: are its inputs sane?",
+                                 (long long)plan->catalogue->id[row->row], path, j, value[j]);
+            }
+    }
+    return 0;
+}
+
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err)
 {
     const struct catalogue *catalogue = results->plan->catalogue;
     struct ledger_entry entry = { .status = ROW_DONE, .rank = rank, .seconds = seconds };
-    int r = write_values(results, row->row, row->value, err);
+    int r = check_finite(results->plan, row, err);
+
+    if (r)
+        return r;
+    r = write_values(results, row->row, row->value, err);
 
     hash_restart(&results->hash);
     hash_add(&results->hash, row->value, results->plan->n_value * sizeof(double));
@@ -349,6 +372,17 @@ int results_write(struct results *results, const struct pipeline_row *row, int r
     }
     entry.checksum = hash_value(&results->hash);
     return r ? r : write_entry(results, row->row, &entry, err);
+}
+
+/* NaN for each particle of a set-aside galaxy. */
+static int write_nan(struct results *results, uint64_t offset, uint64_t first, uint64_t n, struct error *err)
+{
+    const double nan_value = (double)NAN;
+    int r = 0;
+
+    for (uint64_t i = 0; !r && i < n; i++)
+        r = write_at(results, offset + (first + i) * sizeof(nan_value), &nan_value, sizeof(nan_value), err);
+    return r;
 }
 
 int results_set_aside(struct results *results, uint64_t row, int rank, double seconds, const char *stage,
@@ -376,6 +410,12 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
         !text_format(entry.reason, sizeof(entry.reason), "%s", reason))
         entry.reason[sizeof(entry.reason) - 2] = '~'; /* cut short; the log has all of it */
     r = write_values(results, row, results->nan_row, err);
+    if (!r && results->star_tau_offset)
+        r = write_nan(results, results->star_tau_offset, plan->catalogue->star_offset[row], plan->catalogue->n_star[row],
+                      err);
+    if (!r && results->black_hole_tau_offset)
+        r = write_nan(results, results->black_hole_tau_offset, plan->catalogue->black_hole_offset[row],
+                      plan->catalogue->n_black_hole[row], err);
     return r ? r : write_entry(results, row, &entry, err);
 }
 

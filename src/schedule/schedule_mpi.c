@@ -69,24 +69,51 @@ static int run_alone(struct schedule *schedule, struct error *err)
 
 /* ---- the dealer's side -------------------------------------------------------------------------------------- */
 
-static bool wait_for_report(struct schedule *schedule, struct report *ret_report, int *ret_rank)
+/* The dealer's knowledge of its workers. */
+struct desk {
+    struct schedule *schedule;
+    int n_rank, n_home;
+    bool is_stopped;
+    bool *is_called; /* [n_rank] has been sent home, in answer to a report or out of turn */
+};
+
+static void deal(struct desk *desk, int rank, size_t n, const uint64_t *row)
+{
+    MPI_Send(row, (int)(n * sizeof(*row)), MPI_BYTE, rank, TAG_DEAL, desk->schedule->comm);
+    desk->is_called[rank] = n == 0;
+}
+
+/* Nothing more is dealt, and workers in the middle of a batch hear of it before their next galaxy. */
+static void stop(struct desk *desk)
+{
+    if (desk->is_stopped)
+        return;
+    desk->is_stopped = true;
+    dealer_stop(desk->schedule->dealer);
+    for (int rank = 1; rank < desk->n_rank; rank++)
+        if (!desk->is_called[rank])
+            deal(desk, rank, 0, NULL);
+}
+
+static int wait_for_report(struct desk *desk, struct report *ret_report)
 {
     static const struct timespec pause = { .tv_nsec = POLL_NS };
+    struct schedule *schedule = desk->schedule;
     MPI_Status status;
     int is_here = 0;
 
     for (;;) {
+        if (is_stopping(schedule))
+            stop(desk);
         MPI_Iprobe(MPI_ANY_SOURCE, TAG_REPORT, schedule->comm, &is_here, &status);
         if (is_here)
             break;
-        if (is_stopping(schedule))
-            dealer_stop(schedule->dealer);
         watch(schedule);
         nanosleep(&pause, NULL);
     }
-    *ret_rank = status.MPI_SOURCE;
-    return MPI_Recv(ret_report, sizeof(*ret_report), MPI_BYTE, status.MPI_SOURCE, TAG_REPORT, schedule->comm,
-                    MPI_STATUS_IGNORE) == MPI_SUCCESS;
+    MPI_Recv(ret_report, sizeof(*ret_report), MPI_BYTE, status.MPI_SOURCE, TAG_REPORT, schedule->comm,
+             MPI_STATUS_IGNORE);
+    return status.MPI_SOURCE;
 }
 
 /* A stop is continued by the same command, a failure is not: it counts more than any stop. */
@@ -101,41 +128,53 @@ static int run_dealer(struct schedule *schedule, struct error *err)
 {
     uint64_t row[DEALER_BATCH_MAX];
     struct report report;
-    int n_rank, n_home = 0, rank, worst = 0;
+    struct desk desk = { .schedule = schedule };
+    int worst = 0;
 
-    MPI_Comm_size(schedule->comm, &n_rank);
-    while (n_home < n_rank - 1) {
-        size_t n;
+    MPI_Comm_size(schedule->comm, &desk.n_rank);
+    desk.is_called = mem_array((size_t)desk.n_rank, sizeof(*desk.is_called));
+    if (!desk.is_called) /* the workers wait for an answer that cannot be given */
+        MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
+    while (desk.n_home < desk.n_rank - 1) {
+        int rank = wait_for_report(&desk, &report);
 
-        if (!wait_for_report(schedule, &report, &rank))
-            return error_set(err, POLYPHONY_INTERNAL, "a message from a worker was lost");
         schedule->progress.n_done += report.n_done;
         schedule->progress.n_set_aside += report.n_set_aside;
-        if (report.status < 0) {
-            /* One failure ends the run: nothing more is dealt, everybody goes home. */
-            dealer_stop(schedule->dealer);
-            if (is_worse(report.status, worst)) {
-                error_set(err, report.status, "rank %d: %.900s", rank, report.text);
-                worst = report.status;
-            }
+        if (report.status < 0 && is_worse(report.status, worst)) {
+            error_set(err, report.status, "rank %d: %.900s", rank, report.text);
+            worst = report.status;
         }
-        if (is_stopping(schedule)) /* busy workers may leave no pause in which to ask */
-            dealer_stop(schedule->dealer);
-        n = dealer_next(schedule->dealer, (size_t)(rank - 1), row);
-        MPI_Send(row, (int)(n * sizeof(*row)), MPI_BYTE, rank, TAG_DEAL, schedule->comm);
-        n_home += n == 0;
+        /* The report of a worker that was called out of turn is its last, and is not answered. */
+        desk.n_home += desk.is_called[rank];
+        if (!desk.is_called[rank]) {
+            deal(&desk, rank, report.status < 0 ? 0 : dealer_next(schedule->dealer, (size_t)(rank - 1), row), row);
+            desk.n_home += desk.is_called[rank];
+        }
+        if (report.status < 0) /* one failure, or stop, ends the run */
+            stop(&desk);
         watch(schedule);
     }
+    free(desk.is_called);
     return worst;
 }
 
 /* ---- a worker's side ------------------------------------------------------------------------------------------ */
 
+/* A deal that comes while a batch is in hand can only be the call home. */
+static bool is_called_home(const struct schedule *schedule)
+{
+    int is_here = 0;
+
+    MPI_Iprobe(0, TAG_DEAL, schedule->comm, &is_here, MPI_STATUS_IGNORE);
+    return is_here;
+}
+
 static int work_batch(struct schedule *schedule, size_t n, const uint64_t *row, struct report *report,
                       struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        int r = is_stopping(schedule) ? POLYPHONY_STOPPED : schedule->work(schedule->context, row[i], err);
+        int r = is_stopping(schedule) || is_called_home(schedule) ? POLYPHONY_STOPPED :
+                                                                    schedule->work(schedule->context, row[i], err);
 
         if (r < 0)
             return r;
@@ -145,32 +184,29 @@ static int work_batch(struct schedule *schedule, size_t n, const uint64_t *row, 
     return 0;
 }
 
-static int run_worker(struct schedule *schedule, struct error *err)
+static void run_worker(struct schedule *schedule, struct error *err)
 {
     uint64_t row[DEALER_BATCH_MAX];
-    int status = 0;
+    size_t n = 0;
+    int bytes;
 
-    for (size_t n = 0;;) {
+    do {
         struct report report = { 0 };
-        MPI_Status deal;
-        int bytes = 0, r = status ? 0 : work_batch(schedule, n, row, &report, err);
+        MPI_Status status;
 
-        status = status ? status : r;
-        report.status = r;
-        if (r && r != POLYPHONY_STOPPED && err)
+        report.status = work_batch(schedule, n, row, &report, err);
+        if (report.status && report.status != POLYPHONY_STOPPED)
             memcpy(report.text, err->text, sizeof(report.text));
         MPI_Send(&report, sizeof(report), MPI_BYTE, 0, TAG_REPORT, schedule->comm);
-        MPI_Recv(row, sizeof(row), MPI_BYTE, 0, TAG_DEAL, schedule->comm, &deal);
-        MPI_Get_count(&deal, MPI_BYTE, &bytes);
+        MPI_Recv(row, sizeof(row), MPI_BYTE, 0, TAG_DEAL, schedule->comm, &status);
+        MPI_Get_count(&status, MPI_BYTE, &bytes);
         n = (size_t)bytes / sizeof(*row);
-        if (n == 0)
-            return status;
-    }
+    } while (n > 0);
 }
 
 int schedule_run(struct schedule *schedule, struct error *err)
 {
-    int n_rank, rank, r;
+    int n_rank, rank, r = 0;
 
     MPI_Comm_size(schedule->comm, &n_rank);
     MPI_Comm_rank(schedule->comm, &rank);
@@ -181,7 +217,7 @@ int schedule_run(struct schedule *schedule, struct error *err)
         if (r == 0 && schedule->progress.n_done + schedule->progress.n_set_aside < schedule->n_total)
             r = POLYPHONY_STOPPED;
     } else
-        r = run_worker(schedule, err);
+        run_worker(schedule, err);
     /* Rank 0 has had every report. */
     MPI_Bcast(&r, 1, MPI_INT, 0, schedule->comm);
     return r;

@@ -106,7 +106,7 @@ static void a_minimal_job_is_complete(void **state)
     assert_string_equal(job->cosmology.name, "Planck18");
     assert_string_equal(job->redshift, "catalogue");
     assert_string_equal(job->emission.model, "pacman");
-    assert_true(*job->emission.dust_slope == -1);
+    assert_null(job->emission.dust_slope);
     assert_int_equal(*job->emission.grid_assignment, JOB_ASSIGN_CIC);
     assert_int_equal(*job->emission.method, JOB_METHOD_FAST);
     assert_true(*job->dust_to_metal_ratio == 0.3);

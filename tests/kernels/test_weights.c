@@ -325,22 +325,6 @@ static void a_histogram_of_nothing_is_zero(void **state)
     free(table);
 }
 
-static void schemes_are_found_by_name(void **state)
-{
-    enum weights_scheme scheme = WEIGHTS_NGP;
-    struct error err = { "" };
-
-    (void)state;
-    assert_int_equal(weights_scheme_find("cic", &scheme, &err), 0);
-    assert_int_equal(scheme, WEIGHTS_CIC);
-    assert_int_equal(weights_scheme_find("ngp", &scheme, &err), 0);
-    assert_int_equal(scheme, WEIGHTS_NGP);
-    assert_int_equal(weights_scheme_find("tsc", &scheme, &err), POLYPHONY_USAGE);
-    assert_int_equal(scheme, WEIGHTS_NGP);
-    assert_text_has(err.text, "'tsc'");
-    assert_text_has(err.text, "cic, ngp");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,7 +340,6 @@ int main(void)
         cmocka_unit_test(histograms_conserve_mass),
         cmocka_unit_test(both_schemes_agree_on_nodes),
         cmocka_unit_test(a_histogram_of_nothing_is_zero),
-        cmocka_unit_test(schemes_are_found_by_name),
     };
 
     return cmocka_run_group_tests_name("weights", tests, NULL, NULL);
