@@ -156,7 +156,8 @@ static int lock_output(struct run *run, struct error *err)
         return error_set(err, POLYPHONY_USAGE, "'%s': path too long", run->job->output);
     run->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (run->lock_fd < 0)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be created: %s", path, strerror(errno));
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", run->job->output, path,
+                         strerror(errno));
     if (flock(run->lock_fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
         return error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", run->job->output,
                          path);

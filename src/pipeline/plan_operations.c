@@ -134,6 +134,7 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
     double low = grid->lambda_rest_angstrom[0] * stretch, high = grid->lambda_rest_angstrom[grid->n_lambda - 1] * stretch;
     double curve_low = 0.0, curve_high = 0.0;
     size_t n_positive = 0;
+    char where[32] = "in the rest frame";
 
     if (!t)
         return error_set(err, POLYPHONY_INTERNAL, "no memory to check filters");
@@ -145,12 +146,13 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
             curve_low = filter->lambda_angstrom[i];
             curve_high = fmax(curve_high, filter->lambda_angstrom[i]);
         }
+    if (frame == BAND_OBSERVED)
+        text_format(where, sizeof(where), "at redshift %g", redshift);
     if (n_positive < 2)
         return error_set(err, POLYPHONY_INPUT,
-                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom at "
-                         "redshift %g; leave the filter out, use another grid, or look at the redshifts",
-                         filter->code, curve_low, curve_high, plan->job->grid, low, high,
-                         frame == BAND_REST ? 0.0 : redshift);
+                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom "
+                         "%s; leave the filter out, use another grid, or look at the redshifts",
+                         filter->code, curve_low, curve_high, plan->job->grid, low, high, where);
     if (curve_low < low || curve_high > high)
         plan_warn(plan, "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
                   filter->code, curve_low, curve_high, low, high);

@@ -288,6 +288,33 @@ static void files_that_are_not_whole_hdf5_are_refused(void **state)
     assert_null(file);
 }
 
+/* HDF5 itself reads zeros beyond the end of the file, without a word. */
+static void a_file_that_shrinks_while_it_is_open_is_noticed(void **state)
+{
+    const char *path = temp_path("shrinks.hdf5");
+    const uint64_t dim = 4000;
+    struct io_file *file = NULL;
+    struct error err = { "" };
+    double *value = calloc(dim, sizeof(*value));
+
+    (void)state;
+    assert_non_null(value);
+    EXPECT_OK(io_file_create(path, &file, &err), err);
+    EXPECT_OK(io_write_f64(file, "numbers", 1, &dim, value, "kpc", "Numbers", &err), err);
+    EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
+    EXPECT_OK(io_file_open(path, &file, &err), err);
+    EXPECT_OK(io_read_rows_f64(file, "numbers", 0, dim, value, &err), err);
+    assert_int_equal(truncate(path, 20000), 0);
+    assert_int_equal(io_read_rows_f64(file, "numbers", 0, dim, value, &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "shrinks.hdf5", "was truncated");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(io_read_rows_f64(file, "numbers", 0, dim, value, &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "removed");
+    io_file_close(file);
+    free(value);
+}
+
 static void wrong_rank_class_and_shape_are_named(void **state)
 {
     static const char *const texts[] = { "a", "b" };
@@ -565,6 +592,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(any_width_byte_order_and_layout_is_read),
         cmocka_unit_test(strings_of_any_padding_are_names),
         cmocka_unit_test(files_that_are_not_whole_hdf5_are_refused),
+        cmocka_unit_test(a_file_that_shrinks_while_it_is_open_is_noticed),
         cmocka_unit_test(wrong_rank_class_and_shape_are_named),
         cmocka_unit_test(rows_past_the_end_are_refused),
         cmocka_unit_test(a_dataset_larger_than_its_file_is_refused),
