@@ -40,7 +40,8 @@ int error_prefix(struct error *err, int code, const char *format, ...) __attribu
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-/** Zeroed array of n elements of `size` bytes; NULL when n*size overflows or memory is short. n = 0 gives a valid pointer. */
+/** Zeroed array of n elements of `size` bytes; NULL when n*size overflows or memory is short. n = 0 gives a
+ * valid pointer. */
 void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
 
 /** Copy of a string; NULL when memory is short. */
@@ -106,6 +107,7 @@ size_t memory_peak_rss_bytes(void);
 const char *text_nearest(const char *word, const char *const *names, size_t n);
 /** Format into dst[size]; false if it did not fit. */
 bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/** Whole of `text` as a finite number; false otherwise. Independent of the locale's decimal point as the program never sets one. */
+/** Whole of `text` as a finite number; false otherwise. Independent of the locale's decimal point as the
+ * program never sets one. */
 bool text_to_double(const char *text, double *ret_value);
 bool text_to_int64(const char *text, int64_t *ret_value);

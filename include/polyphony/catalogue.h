@@ -2,9 +2,9 @@
 /*
  * Galaxies in: the catalogue file (docs/formats.md) to structures of arrays, one galaxy at a time.
  *
- * Opening checks the whole layout (presence, shapes, units, slices, ids) and reads the index of sizes, ids and
- * redshifts; particles are read when a galaxy is. What is wrong with the file ends the run (POLYPHONY_INPUT);
- * what is wrong with the data of one galaxy sets that galaxy aside (POLYPHONY_SET_ASIDE).
+ * Opening checks the whole layout (presence, shapes, units, slices, ids) and reads the index of sizes, ids
+ * and redshifts; particles are read when a galaxy is. What is wrong with the file ends the run
+ * (POLYPHONY_INPUT); what is wrong with the data of one galaxy sets that galaxy aside (POLYPHONY_SET_ASIDE).
  *
  * Everything handed out is in kpc, Msun and yr, in the frame of the file. Not thread-safe: one thread reads.
  */
@@ -19,11 +19,11 @@
 
 /** What a job will read, so that only this is checked and read. */
 struct catalogue_needs {
-    bool redshift;               /* false: the job overrides it */
+    bool redshift; /* false: the job overrides it */
     bool star_smoothing_lengths;
-    bool gas;                    /* coordinates, smoothing lengths and dust masses */
-    bool black_holes;            /* coordinates */
-    double dust_to_metal_ratio;  /* where the file gives neither dust masses nor a ratio [-] */
+    bool gas;                   /* coordinates, smoothing lengths and dust masses */
+    bool black_holes;           /* coordinates */
+    double dust_to_metal_ratio; /* where the file gives neither dust masses nor a ratio [-] */
     /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
     size_t n_parameter;
     const char *parameter[CATALOGUE_PARAMETER_MAX];
@@ -31,10 +31,10 @@ struct catalogue_needs {
 
 struct catalogue {
     size_t n_galaxy;
-    int64_t *id;                             /* [n_galaxy] unique */
-    double *redshift;                        /* [n_galaxy] as in the file, zeros unless needed */
-    uint64_t *star_offset, *n_star;          /* [n_galaxy] slices of /Stars */
-    uint64_t *gas_offset, *n_gas;            /* [n_galaxy] zeros where there is no gas */
+    int64_t *id;                    /* [n_galaxy] unique */
+    double *redshift;               /* [n_galaxy] as in the file, zeros unless needed */
+    uint64_t *star_offset, *n_star; /* [n_galaxy] slices of /Stars */
+    uint64_t *gas_offset, *n_gas;   /* [n_galaxy] zeros where there is no gas */
     uint64_t *black_hole_offset, *n_black_hole;
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
@@ -71,8 +71,10 @@ void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);
 
 /**
- * Read and validate one galaxy. Checked: redshift finite and >= 0; finite coordinates; masses, ages and metallicities finite and
- * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The text of a failure names file, galaxy, dataset, index, value and bound.
+ * Read and validate one galaxy. Checked: redshift finite and >= 0; finite coordinates; masses, ages and
+ * metallicities finite and
+ * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The
+ * text of a failure names file, galaxy, dataset, index, value and bound.
  *
  * Return: 0; POLYPHONY_SET_ASIDE; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL.
  */

@@ -8,12 +8,12 @@
  *
  * After loading no pointer below is NULL, except
  *   - an operation that is not wanted (struct job_operations);
- *   - keys without default: emission.dust_slope (the curve's own), cosmology parameters (given exactly when the name is custom), fov_kpc and
- *     fov_arcsec (exactly one is given per image operation), and inside an instrument `builtin`
- *     (or `filters`, n_filters = 0) and resolution_arcsec.
- * Names of models, labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms
- * that know them resolve them, and report through job_error() so that the user sees the line.
- * Everything is owned by the job. Relative paths count from the directory the program is run in.
+ *   - keys without default: emission.dust_slope (the curve's own), cosmology parameters (given exactly when
+ * the name is custom), fov_kpc and fov_arcsec (exactly one is given per image operation), and inside an
+ * instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names of models, labels, curves,
+ * kernels, IGM laws, cosmologies and lines stay text here: the rooms that know them resolve them, and report
+ * through job_error() so that the user sees the line. Everything is owned by the job. Relative paths count
+ * from the directory the program is run in.
  */
 #pragma once
 
@@ -28,10 +28,10 @@ enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_S
 struct job_cosmology {
     char *name;
     double *h0_km_s_mpc;
-    double *omega_m;  /* [-] at z = 0 */
-    double *t_cmb_k;  /* at z = 0 */
-    double *n_eff;    /* [-] effective number of neutrino species */
-    double *m_nu_ev;  /* [n_m_nu_ev], three masses */
+    double *omega_m; /* [-] at z = 0 */
+    double *t_cmb_k; /* at z = 0 */
+    double *n_eff;   /* [-] effective number of neutrino species */
+    double *m_nu_ev; /* [n_m_nu_ev], three masses */
     unsigned n_m_nu_ev;
 };
 
@@ -53,8 +53,8 @@ struct job_filter {
 };
 
 struct job_instrument {
-    char *label;   /* unique; without '/' as it becomes one level of a path in the results */
-    char *builtin; /* NULL: see filters */
+    char *label;                /* unique; without '/' as it becomes one level of a path in the results */
+    char *builtin;              /* NULL: see filters */
     struct job_filter *filters; /* [n_filters]; none: see builtin */
     unsigned n_filters;
     double *resolution_arcsec; /* pixel size, > 0; NULL where no image needs it */

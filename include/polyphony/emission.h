@@ -15,9 +15,9 @@
 
 #include "polyphony/base.h"
 
-#define EMISSION_FACTOR_MAX 6
-#define EMISSION_TERM_MAX 16
-#define EMISSION_LABEL_MAX 24
+#define EMISSION_FACTOR_MAX  6
+#define EMISSION_TERM_MAX    16
+#define EMISSION_LABEL_MAX   24
 #define EMISSION_CHANNEL_MAX 16
 #define EMISSION_EXTRACT_MAX 8
 
@@ -72,14 +72,15 @@ struct emission_factors {
 
 struct emission_term {
     size_t i_extract;
-    size_t i_channel;            /* outside Lyman alpha */
-    size_t i_channel_ly_alpha;   /* at Lyman alpha; the same unless fesc_ly_alpha differs between particles */
+    size_t i_channel;          /* outside Lyman alpha */
+    size_t i_channel_ly_alpha; /* at Lyman alpha; the same unless fesc_ly_alpha differs between particles */
     struct emission_factors galaxy; /* one number a galaxy, or exp(-p k) with one p */
 };
 
 /** Particle weights shared by terms: mass * product of `particle`. The plain mass is channel 0 where used. */
 struct emission_channel {
-    struct emission_factors particle; /* ESCAPED, PROCESSED, LY_ALPHA (a plain factor here), at most one ATTENUATE */
+    struct emission_factors
+        particle; /* ESCAPED, PROCESSED, LY_ALPHA (a plain factor here), at most one ATTENUATE */
     bool is_attenuated;
     enum emission_parameter tau; /* if is_attenuated */
     bool extract_is_used[EMISSION_EXTRACT_MAX];

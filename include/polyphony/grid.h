@@ -5,8 +5,8 @@
  * Tables are [n_cell][n_column], row-major, cell = i_age * n_metallicity + i_metallicity, per solar mass of
  * stars formed. Immutable once opened: threads of a rank share one grid.
  *
- * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the lines of
- * a spectrum are (PHYSICS.md section 1.3):
+ * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the
+ * lines of a spectrum are (PHYSICS.md section 1.3):
  *
  *     spectrum            luminosity          continuum at the line
  *     nebular             lines/luminosity    lines/nebular_continuum
@@ -20,12 +20,13 @@
 #include "polyphony/weights.h"
 
 #define GRID_SPECTRUM_MAX 8
-#define GRID_NAME_MAX 64
+#define GRID_NAME_MAX     64
 
 /** The spectra a job extracts, and whether it wants lines. */
 struct grid_needs {
     size_t n_spectrum;
-    const char *spectrum[GRID_SPECTRUM_MAX]; /* "incident", "transmitted", "linecont", "nebular_continuum", ... */
+    const char
+        *spectrum[GRID_SPECTRUM_MAX]; /* "incident", "transmitted", "linecont", "nebular_continuum", ... */
     bool lines;
 };
 
@@ -37,12 +38,12 @@ struct grid_spectrum {
 };
 
 struct grid {
-    char name[GRID_NAME_MAX];     /* file name without directory and extension */
+    char name[GRID_NAME_MAX]; /* file name without directory and extension */
     size_t n_age, n_metallicity, n_cell;
     double *age_yr, *metallicity; /* the nodes as they are */
     double *log10_age, *log10_metallicity;
-    bool axis_is_log[2];          /* interpolate in log10? (log_on_read of the file) */
-    struct axis_nodes axis[2];    /* the coordinates that are interpolated: age, metallicity */
+    bool axis_is_log[2];       /* interpolate in log10? (log_on_read of the file) */
+    struct axis_nodes axis[2]; /* the coordinates that are interpolated: age, metallicity */
     size_t n_lambda;
     double *lambda_rest_angstrom; /* [n_lambda] ascending */
     size_t n_line;                /* 0 unless lines are needed */

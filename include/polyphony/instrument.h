@@ -22,7 +22,8 @@ struct filter {
  */
 int filter_read(const char *path, const char *code, struct filter *ret_filter, struct error *err);
 
-/** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (PHYSICS.md 6.1). */
+/** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (PHYSICS.md 6.1).
+ */
 int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_max_angstrom,
                    struct filter *ret_filter, struct error *err);
 void filter_free(struct filter *filter); /* a zeroed filter is fine */
@@ -48,7 +49,8 @@ struct band {
  */
 enum band_frame { BAND_REST, BAND_OBSERVED };
 int band_make(const struct filter *filter, enum band_frame frame, double redshift, size_t n_lambda,
-              const double *lambda_rest_angstrom, struct arena *arena, struct band *ret_band, struct error *err);
+              const double *lambda_rest_angstrom, struct arena *arena, struct band *ret_band,
+              struct error *err);
 
 /** The curve on the grid's wavelengths, ret_transmission[n_lambda]: interpolated as above. */
 void filter_on_grid(const struct filter *filter, enum band_frame frame, double redshift, size_t n_lambda,
@@ -62,7 +64,8 @@ struct instrument {
     double resolution_arcsec; /* pixel width; 0: no images */
 };
 
-/** An instrument by name, from published half-power wavelengths: "JWST/NIRCam.Wide". POLYPHONY_USAGE if unknown. */
+/** An instrument by name, from published half-power wavelengths: "JWST/NIRCam.Wide". POLYPHONY_USAGE if
+ * unknown. */
 int instrument_builtin(const char *name, const char *label, double resolution_arcsec,
                        struct instrument *ret_instrument, struct error *err);
 void instrument_free(struct instrument *instrument); /* a zeroed instrument is fine */

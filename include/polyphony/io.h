@@ -51,13 +51,15 @@ int io_dataset_info(struct io_file *file, const char *path, struct io_info *ret_
 int io_dataset_expect(struct io_file *file, const char *path, int rank, const uint64_t *dims,
                       struct io_info *ret_info, struct error *err);
 
-/** Rows [row0, row0 + n_row) along the first axis, converted to double or int64. Integers from float data are refused. */
+/** Rows [row0, row0 + n_row) along the first axis, converted to double or int64. Integers from float data are
+ * refused. */
 int io_read_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, double *ret_data,
                      struct error *err);
 int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,
                      struct error *err);
 
-/** All of a one-dimensional string dataset, fixed or variable length, as names of at most IO_NAME_MAX - 1 bytes. */
+/** All of a one-dimensional string dataset, fixed or variable length, as names of at most IO_NAME_MAX - 1
+ * bytes. */
 int io_read_names(struct io_file *file, const char *path, uint64_t n, char (*ret_names)[IO_NAME_MAX],
                   struct error *err);
 
@@ -77,7 +79,8 @@ int io_attr_read_i64(struct io_file *file, const char *object, const char *name,
 /** Names of all attributes of an object; *ret_names is the caller's, to be freed with free(). */
 int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO_NAME_MAX], size_t *ret_n,
                  struct error *err);
-/** A text as io_attr_write_text() writes it, whatever its length; *ret_text is the caller's, to be freed with free(). */
+/** A text as io_attr_write_text() writes it, whatever its length; *ret_text is the caller's, to be freed with
+ * free(). */
 int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text,
                       struct error *err);
 
@@ -133,7 +136,8 @@ struct io_member {
     size_t text_bytes; /* > 0: a string of this many bytes; type is ignored */
 };
 
-/** Collective: begin `path`.partial on every rank of `comm`. All the writers above then work, called alike by all ranks. */
+/** Collective: begin `path`.partial on every rank of `comm`. All the writers above then work, called alike by
+ * all ranks. */
 int io_layout_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err);
 
 /** Create a dataset, contiguous, allocated now, not filled (reads as zeros until written). */
@@ -147,9 +151,8 @@ int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t
  * A dataset that shows a column of another one in the same file: view[g] = source[g, column...].
  * No data of its own (HDF5 virtual dataset), so writing the source writes the view.
  */
-int io_layout_column_view(struct io_file *file, const char *path, const char *source,
-                          const uint64_t *column, const char *units, const char *description,
-                          struct error *err);
+int io_layout_column_view(struct io_file *file, const char *path, const char *source, const uint64_t *column,
+                          const char *units, const char *description, struct error *err);
 /** Collective: everything of the layout is on disk, and the file has its name. Close it afterwards. */
 int io_layout_commit(struct io_file *file, struct error *err);
 

@@ -13,8 +13,8 @@
 /** Cells that hold mass, ascending. */
 struct mix_cells {
     size_t n;
-    const uint32_t *cell;  /* [n] rows of the tables */
-    const double *mass;    /* [n] >= 0 */
+    const uint32_t *cell; /* [n] rows of the tables */
+    const double *mass;   /* [n] >= 0 */
 };
 
 /**
@@ -25,15 +25,15 @@ void mix_plain(const struct mix_cells *cells, size_t n_column, const double *val
 /** Particles behind screens of their own: particle i is dimmed by exp(-tau[i] * k[column]). */
 struct mix_screened {
     size_t n_particle;
-    const double *mass;              /* [n_particle] >= 0 */
-    const double *tau;               /* [n_particle] optical depth in V, finite, >= 0 */
+    const double *mass; /* [n_particle] >= 0 */
+    const double *tau;  /* [n_particle] optical depth in V, finite, >= 0 */
     const struct weights *weights;
-    struct mix_cells cells;          /* cells.mass is not used */
-    const uint32_t *slot;            /* [all cells] position in cells.cell */
+    struct mix_cells cells; /* cells.mass is not used */
+    const uint32_t *slot;   /* [all cells] position in cells.cell */
     size_t n_column;
-    const double *k;                 /* [n_column] optical depth relative to V */
+    const double *k; /* [n_column] optical depth relative to V */
     size_t n_table;
-    const double *const *value;      /* [n_table] tables */
+    const double *const *value; /* [n_table] tables */
 };
 
 /**
@@ -47,9 +47,9 @@ void mix_screened_direct(const struct mix_screened *in, double *const *ret_sum);
  * The same with far fewer exponentials: in a tile of columns the total weight of a cell,
  * A_cell(k) = sum_i mass_i share_i exp(-tau_i k), is a smooth function of k, evaluated at Chebyshev nodes and
  * interpolated to the columns. The screen that all particles share, exp(-tau_min k), is taken out
- * first and put back at each column, so that deep shadows keep their relative accuracy. The number of nodes makes the truncation error smaller than
- * MIX_TOLERANCE times the largest contribution in the tile; a tile that would need as many nodes as columns
- * is evaluated at its columns instead.
+ * first and put back at each column, so that deep shadows keep their relative accuracy. The number of nodes
+ * makes the truncation error smaller than MIX_TOLERANCE times the largest contribution in the tile; a tile
+ * that would need as many nodes as columns is evaluated at its columns instead.
  *
  * Return: 0, or POLYPHONY_INTERNAL without memory for scratch.
  */

@@ -26,9 +26,9 @@
  * @param kappa_pc2_msun  dust opacity [pc^2 / Msun]
  * @param ret_tau_v       [n]
  */
-int observe_optical_depths(enum sph_kernel kernel, double kappa_pc2_msun, const struct galaxy *galaxy, size_t n,
-                           const double *x_kpc, const double *y_kpc, const double *z_kpc, double *ret_tau_v,
-                           struct arena *arena, struct error *err);
+int observe_optical_depths(enum sph_kernel kernel, double kappa_pc2_msun, const struct galaxy *galaxy,
+                           size_t n, const double *x_kpc, const double *y_kpc, const double *z_kpc,
+                           double *ret_tau_v, struct arena *arena, struct error *err);
 
 /* ---- histories ----------------------------------------------------------------------------------- */
 
@@ -55,8 +55,8 @@ struct observe_parameter {
 /** Columns that emission is computed in: wavelengths, line luminosities or line continua. */
 struct observe_columns {
     size_t n;
-    const double *k;           /* [n] dust curve, relative to V */
-    const bool *is_ly_alpha;   /* [n] */
+    const double *k;                           /* [n] dust curve, relative to V */
+    const bool *is_ly_alpha;                   /* [n] */
     const double *value[EMISSION_EXTRACT_MAX]; /* [n_cell][n] by extract of the program; NULL: all 0 */
 };
 
@@ -67,14 +67,14 @@ struct stellar_light {
     enum observe_method method;
     struct observe_parameter parameter[EMISSION_N_PARAMETER];
     struct weights weights;
-    struct mix_cells cells;                    /* cells with stars; mass is the plain histogram */
-    uint32_t *slot;                            /* [n_cell] position of a cell in `cells` */
-    const double *mass[EMISSION_CHANNEL_MAX];  /* [n_star] mass times the particle-wise fractions */
+    struct mix_cells cells;                   /* cells with stars; mass is the plain histogram */
+    uint32_t *slot;                           /* [n_cell] position of a cell in `cells` */
+    const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
 };
 
 /**
- * Place the stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter is out of
- * its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.
+ * Place the stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter is out
+ * of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.
  */
 int observe_light(const struct emission_program *program, const struct grid *grid, enum weights_scheme scheme,
                   enum observe_method method, const struct galaxy *galaxy,
@@ -105,7 +105,8 @@ struct observe_wavelengths {
 
 /** Arrays are taken from the arena. At redshift 0 the galaxy is at 10 pc and nothing is absorbed. */
 int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm,
-                       const struct observe_wavelengths *wavelengths, double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err);
+                       const struct observe_wavelengths *wavelengths, double redshift,
+                       struct observe_frame *ret_frame, struct arena *arena, struct error *err);
 
 void observe_fnu(const struct observe_frame *frame, size_t n, const double *lnu, double *ret_fnu_njy);
 /** Line fluxes [erg/s/cm^2] from luminosities [erg/s]; the output may be the input. */
@@ -130,7 +131,8 @@ int observe_particle_bands(const struct stellar_light *light, const struct obser
 
 /* ---- images ---------------------------------------------------------------------------------------- */
 
-/** Number of pixels across a field: round(fov / resolution), PHYSICS.md 10.1. 0 if it does not fit 1 to 65535. */
+/** Number of pixels across a field: round(fov / resolution), PHYSICS.md 10.1. 0 if it does not fit 1 to
+ * 65535. */
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec);
 
 /**

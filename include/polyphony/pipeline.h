@@ -21,18 +21,18 @@ enum product_kind {
     PRODUCT_N_STAR,
     PRODUCT_N_GAS,
     PRODUCT_N_BLACK_HOLE,
-    PRODUCT_STAR_TAU,       /* mass-weighted mean, median, maximum: [3] */
-    PRODUCT_BLACK_HOLE_TAU, /* mean, median, maximum: [3] */
-    PRODUCT_SFH,            /* [n_age] */
-    PRODUCT_SFZH,           /* [n_age][n_metallicity] */
-    PRODUCT_LNU,            /* [n_lambda], by label */
-    PRODUCT_FNU,            /* [n_lambda], by label */
-    PRODUCT_LUMINOSITIES,   /* [n_label][n_filter] of the operation */
-    PRODUCT_FLUXES,         /* [n_label][n_filter] of the operation */
-    PRODUCT_LINE_LUMINOSITY, /* [n_line], by label */
-    PRODUCT_LINE_CONTINUUM,  /* [n_line], by label */
-    PRODUCT_LINE_FLUX,       /* [n_line], by label */
-    PRODUCT_LINE_LAMBDA,     /* [n_line] observed */
+    PRODUCT_STAR_TAU,         /* mass-weighted mean, median, maximum: [3] */
+    PRODUCT_BLACK_HOLE_TAU,   /* mean, median, maximum: [3] */
+    PRODUCT_SFH,              /* [n_age] */
+    PRODUCT_SFZH,             /* [n_age][n_metallicity] */
+    PRODUCT_LNU,              /* [n_lambda], by label */
+    PRODUCT_FNU,              /* [n_lambda], by label */
+    PRODUCT_LUMINOSITIES,     /* [n_label][n_filter] of the operation */
+    PRODUCT_FLUXES,           /* [n_label][n_filter] of the operation */
+    PRODUCT_LINE_LUMINOSITY,  /* [n_line], by label */
+    PRODUCT_LINE_CONTINUUM,   /* [n_line], by label */
+    PRODUCT_LINE_FLUX,        /* [n_line], by label */
+    PRODUCT_LINE_LAMBDA,      /* [n_line] observed */
     PRODUCT_IMAGE_LUMINOSITY, /* [n_pixel][n_pixel], by instrument, label and filter */
     PRODUCT_IMAGE_FLUX,
     PRODUCT_N_KIND
@@ -96,8 +96,8 @@ struct plan {
     struct observe_columns spectra;         /* wavelengths */
     struct observe_columns line_luminosity; /* the lines wanted */
     struct observe_columns line_continuum;
-    size_t n_line;      /* wanted */
-    size_t *i_line;     /* [n_line] in the grid */
+    size_t n_line;                           /* wanted */
+    size_t *i_line;                          /* [n_line] in the grid */
     const double *line_lambda_rest_angstrom; /* [n_line] */
     struct selection lnu, fnu, luminosities, fluxes, lines, line_fluxes;
     struct image_plan images[2]; /* luminosity, flux */
@@ -135,11 +135,11 @@ struct pipeline;
 /** What came out; valid until the next galaxy. */
 struct pipeline_row {
     uint64_t row;
-    const double *value;    /* [plan->n_value]; integers lie there as int64 */
+    const double *value; /* [plan->n_value]; integers lie there as int64 */
     size_t n_star, n_black_hole;
     const double *star_tau;       /* [n_star], NULL unless particles are to be written */
     const double *black_hole_tau; /* [n_black_hole], likewise */
-    const char *stage;      /* where a galaxy was set aside */
+    const char *stage;            /* where a galaxy was set aside */
 };
 
 /** The stages of a trace, as Synthesizer names its operations. */
@@ -152,8 +152,8 @@ int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
 
 /**
- * Run all stages for one galaxy. Return: 0; POLYPHONY_SET_ASIDE, the row is not to be used except for `stage`;
- * a negative code ends the run.
+ * Run all stages for one galaxy. Return: 0; POLYPHONY_SET_ASIDE, the row is not to be used except for
+ * `stage`; a negative code ends the run.
  */
 int pipeline_run(struct pipeline *pipeline, uint64_t row, struct pipeline_row *ret_row, struct error *err);
 

@@ -2,22 +2,23 @@
 /*
  * Which cores a rank computes on, and its OpenMP threads pinned to them, by hwloc.
  *
- * Starts from the cpuset that the launcher gave and never leaves it. When the launcher gave all ranks of a node
- * everything, the workers share it out in node-local order. Where pinning is impossible it goes on without,
- * and says so.
+ * Starts from the cpuset that the launcher gave and never leaves it. When the launcher gave all ranks of a
+ * node everything, the workers share it out in node-local order. Where pinning is impossible it goes on
+ * without, and says so.
  */
 #pragma once
 
 #include "polyphony/base.h"
 
 struct placement {
-    int n_core;      /* physical cores this rank may use */
-    int n_thread;    /* OpenMP threads it will use */
-    bool is_pinned;  /* each thread on a core of its own */
-    char text[240];  /* what was done, in a line */
+    int n_core;     /* physical cores this rank may use */
+    int n_thread;   /* OpenMP threads it will use */
+    bool is_pinned; /* each thread on a core of its own */
+    char text[240]; /* what was done, in a line */
 };
 
-/** Fingerprint of the cpuset this process was given: the same on two ranks means that they share it. 0: unknown. */
+/** Fingerprint of the cpuset this process was given: the same on two ranks means that they share it. 0:
+ * unknown. */
 uint64_t placement_cpuset_hash(void);
 
 /**

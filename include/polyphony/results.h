@@ -4,8 +4,8 @@
  *
  * Every dataset is contiguous and has its place before the first galaxy is dealt (docs/formats.md). From
  * then on a row is written with pwrite() at known offsets: no HDF5, no MPI, no metadata, so that a killed job
- * leaves a readable file and a dead rank hangs nobody. A row counts as done when its ledger entry, written after
- * its data, says so.
+ * leaves a readable file and a dead rank hangs nobody. A row counts as done when its ledger entry, written
+ * after its data, says so.
  */
 #pragma once
 
@@ -43,25 +43,26 @@ void provenance_free(struct provenance *provenance);
 struct results;
 
 /** Collective over `comm`: lay out a new file at `path`. */
-int results_create(const char *path, MPI_Comm comm, const struct plan *plan, const struct provenance *provenance,
-                   struct error *err);
+int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
+                   const struct provenance *provenance, struct error *err);
 
 /**
  * May this file be continued by this job? One process asks. POLYPHONY_USAGE names the key that differs;
  * POLYPHONY_INPUT when the file is no results file.
  */
-int results_check(const char *path, const struct plan *plan, const struct provenance *provenance, struct error *err);
+int results_check(const char *path, const struct plan *plan, const struct provenance *provenance,
+                  struct error *err);
 
 /** Open a laid-out file for writing rows; each rank on its own. */
 int results_open(const char *path, const struct plan *plan, struct results **ret_results, struct error *err);
 void results_close(struct results *results); /* NULL is fine */
 
 /**
- * Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone); POLYPHONY_SET_ASIDE, and
- * nothing is written, when a value is not finite.
+ * Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone);
+ * POLYPHONY_SET_ASIDE, and nothing is written, when a value is not finite.
  *
- * The order holds for whatever ends the process. Against the loss of power of the machine that holds the file,
- * only results_sync() at the end of a run protects.
+ * The order holds for whatever ends the process. Against the loss of power of the machine that holds the
+ * file, only results_sync() at the end of a run protects.
  */
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err);

@@ -29,7 +29,8 @@ int dealer_open(size_t n, const uint64_t *row, const double *cost, size_t n_work
                 size_t n_max_batch, struct dealer **ret_dealer, struct error *err);
 void dealer_close(struct dealer *dealer); /* NULL is fine */
 
-/** The next batch of a worker: at most n_max_batch rows into ret_row. Returns how many; 0: none are left for it. */
+/** The next batch of a worker: at most n_max_batch rows into ret_row. Returns how many; 0: none are left for
+ * it. */
 size_t dealer_next(struct dealer *dealer, size_t i_worker, uint64_t *ret_row);
 /** Deal nothing more. */
 void dealer_stop(struct dealer *dealer);
@@ -37,7 +38,8 @@ void dealer_stop(struct dealer *dealer);
 double dealer_cost_left(const struct dealer *dealer);
 double dealer_cost_total(const struct dealer *dealer);
 
-/* ---- running it over MPI -------------------------------------------------------------------------------- */
+/* ---- running it over MPI --------------------------------------------------------------------------------
+ */
 
 /** Seen by the one who watches: after each galaxy or batch, and now and then. */
 struct schedule_progress {
@@ -49,7 +51,8 @@ struct schedule {
     MPI_Comm comm;
     struct dealer *dealer; /* rank 0 */
     size_t n_total;        /* rows to do, rank 0 */
-    /** Compute and store one row. 0, POLYPHONY_SET_ASIDE (recorded by the callee), or negative to end the run. */
+    /** Compute and store one row. 0, POLYPHONY_SET_ASIDE (recorded by the callee), or negative to end the
+     * run. */
     int (*work)(void *context, uint64_t row, struct error *err);
     /** Rank 0, often; may print. NULL is fine. */
     void (*watch)(void *context, const struct schedule_progress *progress);
@@ -63,13 +66,14 @@ struct schedule {
  * Run until everything is done, a stop is asked for, or a rank fails. Collective: with one rank there are no
  * messages; with more, rank 0 only deals.
  *
- * Messages: a worker sends REPORT (what it has done; or its failure) and waits for DEAL (rows, or none: go home). When
- * the run must end early, the dealer sends the empty DEAL out of turn; a worker looks for it between galaxies, and its
- * next REPORT is its last and is not answered. Either way each worker gets one empty DEAL and the dealer one REPORT
- * after its last work, so nothing is left over, and the dealer returns when all have been heard.
+ * Messages: a worker sends REPORT (what it has done; or its failure) and waits for DEAL (rows, or none: go
+ * home). When the run must end early, the dealer sends the empty DEAL out of turn; a worker looks for it
+ * between galaxies, and its next REPORT is its last and is not answered. Either way each worker gets one
+ * empty DEAL and the dealer one REPORT after its last work, so nothing is left over, and the dealer returns
+ * when all have been heard.
  *
- * Return, the same on all ranks: 0; POLYPHONY_STOPPED; the worst failure otherwise, its text in err on rank 0 and
- * on the rank it happened on.
+ * Return, the same on all ranks: 0; POLYPHONY_STOPPED; the worst failure otherwise, its text in err on rank 0
+ * and on the rank it happened on.
  */
 int schedule_run(struct schedule *schedule, struct error *err);
 

@@ -10,8 +10,8 @@
 
 struct trace {
     size_t n_stage;
-    const char *const *name;       /* [n_stage] */
-    int64_t ns[TRACE_STAGE_MAX];   /* exclusive: stages do not nest */
+    const char *const *name;     /* [n_stage] */
+    int64_t ns[TRACE_STAGE_MAX]; /* exclusive: stages do not nest */
     uint64_t count[TRACE_STAGE_MAX];
 };
 

@@ -19,7 +19,8 @@ struct axis_nodes {
 
 enum weights_scheme { WEIGHTS_CIC, WEIGHTS_NGP };
 
-/** Shares of each particle: node cell[i][corner] gets share[i][corner] of it; shares of a particle sum to 1. */
+/** Shares of each particle: node cell[i][corner] gets share[i][corner] of it; shares of a particle sum to 1.
+ */
 struct weights {
     size_t n;
     uint32_t (*cell)[WEIGHTS_N_CORNER]; /* i_0 * axis[1].n + i_1 */
@@ -38,8 +39,9 @@ void weights_assign(const struct axis_nodes axis[2], enum weights_scheme scheme,
                     const double *x1, struct weights *ret_weights);
 
 /** Histogram of `mass` over the nodes, summed in particle order: ret_histogram[n_cell], set here. */
-void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell, double *ret_histogram);
+void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell,
+                       double *ret_histogram);
 
 /** The same along a single axis: ret_histogram[axis->n]. */
-void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n, const double *x,
-                            const double *mass, double *ret_histogram);
+void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
+                            const double *x, const double *mass, double *ret_histogram);

@@ -27,7 +27,8 @@ int error_prefix(struct error *err, int code, const char *format, ...)
         n = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
         if (n > 0 && (size_t)n < sizeof(text) - 2)
-            snprintf(text + n, sizeof(text) - (size_t)n, ": %.*s", (int)(sizeof(text) - (size_t)n - 3), err->text);
+            snprintf(text + n, sizeof(text) - (size_t)n, ": %.*s", (int)(sizeof(text) - (size_t)n - 3),
+                     err->text);
         memcpy(err->text, text, sizeof(text));
     }
     return code;

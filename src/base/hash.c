@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-#define MEBIBYTE ((off_t)1 << 20)
+#define MEBIBYTE         ((off_t)1 << 20)
 #define HASH_WHOLE_BYTES (64 * MEBIBYTE)
 #define HASH_PIECE_BYTES ((off_t)1 << 16)
-#define HASH_N_PIECE 256
+#define HASH_N_PIECE     256
 
 int hash_open(struct hash *hash, struct error *err)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* One cache line, and the widest vector register of x86-64. */
-#define ARENA_ALIGN ((size_t)64)
+#define ARENA_ALIGN     ((size_t)64)
 #define ARENA_BLOCK_MIN ((size_t)1 << 18)
 
 struct arena_block {
@@ -34,7 +34,7 @@ static int arena_grow(struct arena *arena, size_t bytes)
 
     if (!block)
         return -1;
-    *block = (struct arena_block){ .next = arena->blocks, .size = size };
+    *block = (struct arena_block) { .next = arena->blocks, .size = size };
     arena->blocks = block;
     return 0;
 }
@@ -93,9 +93,9 @@ void arena_reset(struct arena *arena)
 
 struct arena_mark arena_mark(const struct arena *arena)
 {
-    return (struct arena_mark){ .block = arena->blocks,
-                                .block_used = arena->blocks ? arena->blocks->used : 0,
-                                .used_bytes = arena->used_bytes };
+    return (struct arena_mark) { .block = arena->blocks,
+                                 .block_used = arena->blocks ? arena->blocks->used : 0,
+                                 .used_bytes = arena->used_bytes };
 }
 
 void arena_release(struct arena *arena, struct arena_mark mark)
@@ -112,5 +112,5 @@ void arena_release(struct arena *arena, struct arena_mark mark)
 void arena_free(struct arena *arena)
 {
     arena_drop_until(arena, NULL);
-    *arena = (struct arena){ 0 };
+    *arena = (struct arena) { 0 };
 }

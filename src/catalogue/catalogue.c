@@ -30,9 +30,10 @@ int catalogue_unit(struct io_file *file, const char *path, enum units_kind kind,
     int r;
 
     if (!io_attr_has(file, path, "Units"))
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': dataset '%s' has no 'Units' attribute; add one (kpc, Msun, yr, dimensionless, ...)",
-                         io_file_path(file), path);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s' has no 'Units' attribute; add one (kpc, Msun, yr, dimensionless, ...)",
+            io_file_path(file), path);
     r = io_attr_read_text(file, path, "Units", unit, sizeof(unit), err);
     if (!r)
         r = units_factor(unit, kind, ret_factor, err);
@@ -48,7 +49,8 @@ static int check_format(struct io_file *file, struct error *err)
     if (!r)
         r = io_attr_read_i64(file, "/", "version", &version, err);
     if (!r && (strcmp(format, "polyphony-catalogue") || version != 1))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': format '%s' version %lld, expected 'polyphony-catalogue' version 1",
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': format '%s' version %lld, expected 'polyphony-catalogue' version 1",
                       io_file_path(file), format, (long long)version);
     return r ? error_prefix(err, r, "not a galaxy catalogue") : 0;
 }
@@ -83,19 +85,22 @@ static int check_slices(const char *path, const char *group, size_t n, const int
 
     for (size_t i = 0; i < n; i++) {
         if (length[i] < 0 || offset[i] < 0)
-            return error_set(err, POLYPHONY_INPUT, "'%s': '%s' row %zu: offset %lld, length %lld must not be negative",
-                             path, group, i, (long long)offset[i], (long long)length[i]);
+            return error_set(err, POLYPHONY_INPUT,
+                             "'%s': '%s' row %zu: offset %lld, length %lld must not be negative", path, group,
+                             i, (long long)offset[i], (long long)length[i]);
         if (length[i] == 0)
             continue;
         if ((uint64_t)offset[i] < end)
-            return error_set(err, POLYPHONY_INPUT,
-                             "'%s': '%s/offset' row %zu is %lld, before the end of the galaxies above it (%llu)", path,
-                             group, i, (long long)offset[i], (unsigned long long)end);
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "'%s': '%s/offset' row %zu is %lld, before the end of the galaxies above it (%llu)", path,
+                group, i, (long long)offset[i], (unsigned long long)end);
         end = (uint64_t)offset[i] + (uint64_t)length[i];
         if (end > n_all)
-            return error_set(err, POLYPHONY_INPUT,
-                             "'%s': '%s' row %zu: offset %lld + length %lld is past the end of the particles (%llu)",
-                             path, group, i, (long long)offset[i], (long long)length[i], (unsigned long long)n_all);
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "'%s': '%s' row %zu: offset %lld + length %lld is past the end of the particles (%llu)", path,
+                group, i, (long long)offset[i], (long long)length[i], (unsigned long long)n_all);
     }
     return 0;
 }
@@ -114,7 +119,9 @@ static int read_slices(struct catalogue *catalogue, enum component component, co
     if (!io_has(file, group) && component != STARS) {
         *ret_offset = mem_array(catalogue->n_galaxy, sizeof(**ret_offset));
         *ret_n = mem_array(catalogue->n_galaxy, sizeof(**ret_n));
-        return *ret_offset && *ret_n ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the catalogue's index");
+        return *ret_offset && *ret_n
+                   ? 0
+                   : error_set(err, POLYPHONY_INTERNAL, "no memory for the catalogue's index");
     }
     text_format(path, sizeof(path), "%s/offset", group);
     r = read_index(file, path, catalogue->n_galaxy, &offset, err);
@@ -166,7 +173,8 @@ static int read_ids(struct catalogue *catalogue, struct error *err)
     qsort(sorted, n, sizeof(*sorted), compare_i64);
     for (size_t i = 1; i < n && !r; i++)
         if (sorted[i] == sorted[i - 1])
-            r = error_set(err, POLYPHONY_INPUT, "'%s': 'Galaxies/id' %lld occurs more than once; ids must be unique",
+            r = error_set(err, POLYPHONY_INPUT,
+                          "'%s': 'Galaxies/id' %lld occurs more than once; ids must be unique",
                           io_file_path(file), (long long)sorted[i]);
     free(sorted);
     return r;
@@ -210,13 +218,15 @@ static int read_redshifts(struct catalogue *catalogue, struct error *err)
         catalogue->redshift = mem_array(catalogue->n_galaxy, sizeof(*catalogue->redshift));
         return catalogue->redshift ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for redshifts");
     }
-    r = read_galaxy_numbers(catalogue, "Galaxies/redshift", 1, UNITS_DIMENSIONLESS, &catalogue->redshift, err);
+    r = read_galaxy_numbers(catalogue, "Galaxies/redshift", 1, UNITS_DIMENSIONLESS, &catalogue->redshift,
+                            err);
     for (size_t i = 0; !r && i < catalogue->n_galaxy; i++)
         n_valid += catalogue_redshift_is_valid(catalogue, i);
     /* A bad one costs its galaxy the row, when it is read; with none the run has no frame at all. */
     if (!r && n_valid == 0)
         r = error_set(err, POLYPHONY_INPUT,
-                      "'%s': no galaxy has a finite 'Galaxies/redshift' >= 0 (the first is %g); give 'redshift' in the job",
+                      "'%s': no galaxy has a finite 'Galaxies/redshift' >= 0 (the first is %g); give "
+                      "'redshift' in the job",
                       io_file_path(file), catalogue->redshift[0]);
     return r;
 }
@@ -291,8 +301,9 @@ static int no_parameter(struct catalogue *catalogue, const char *name, struct er
             known[i] = names[i];
         nearest = text_nearest(name, known, n);
     }
-    error_set(err, POLYPHONY_INPUT, "'%s': model parameter '%s' is neither in 'Stars' nor in 'Galaxies'%s%s%s",
-              io_file_path(file), name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    error_set(err, POLYPHONY_INPUT,
+              "'%s': model parameter '%s' is neither in 'Stars' nor in 'Galaxies'%s%s%s", io_file_path(file),
+              name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     free(names);
     return POLYPHONY_INPUT;
 }
@@ -347,7 +358,8 @@ static int open_parts(struct catalogue *catalogue, struct error *err)
         return r;
     catalogue->n_galaxy = info.dims[0];
     if (catalogue->n_galaxy == 0)
-        return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue has no galaxies", io_file_path(reader->file));
+        return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue has no galaxies",
+                         io_file_path(reader->file));
     r = read_slices_all(catalogue, err);
     if (!r)
         r = read_ids(catalogue, err);
@@ -415,7 +427,8 @@ void catalogue_close(struct catalogue *catalogue)
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row)
 {
     const struct catalogue_reader *reader = catalogue->reader;
-    const uint64_t n[N_COMPONENT] = { catalogue->n_star[row], catalogue->n_gas[row], catalogue->n_black_hole[row] };
+    const uint64_t n[N_COMPONENT] = { catalogue->n_star[row], catalogue->n_gas[row],
+                                      catalogue->n_black_hole[row] };
     uint64_t values = 0;
 
     for (size_t i = 0; i < N_FIELD; i++)

@@ -42,9 +42,9 @@ struct catalogue_reader {
     struct io_file *file;
     struct catalogue_needs needs;
     bool is_read[N_FIELD];
-    double factor[N_FIELD];                         /* file unit to ours */
-    double *centre_kpc;                             /* [n_galaxy][3], or NULL */
-    double *galaxy_dust_ratio;                      /* [n_galaxy], or NULL */
+    double factor[N_FIELD];                            /* file unit to ours */
+    double *centre_kpc;                                /* [n_galaxy][3], or NULL */
+    double *galaxy_dust_ratio;                         /* [n_galaxy], or NULL */
     double *galaxy_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_galaxy], or NULL */
     char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
 };

@@ -17,15 +17,16 @@ static int check_values(const struct catalogue *catalogue, uint64_t row, const c
 {
     for (size_t i = 0; i < n * width; i++)
         if (!is_within(bound, value[i]))
-            return error_set(err, POLYPHONY_SET_ASIDE, "'%s': galaxy %lld: dataset '%s' particle %zu is %g, must be %s",
-                             io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path, i / width,
-                             value[i], needed[bound]);
+            return error_set(err, POLYPHONY_SET_ASIDE,
+                             "'%s': galaxy %lld: dataset '%s' particle %zu is %g, must be %s",
+                             io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path,
+                             i / width, value[i], needed[bound]);
     return 0;
 }
 
 /* The same for a number that the galaxy has once. */
-static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, const char *path, enum bound bound,
-                              double value, struct error *err)
+static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, const char *path,
+                              enum bound bound, double value, struct error *err)
 {
     if (is_within(bound, value))
         return 0;
@@ -37,7 +38,8 @@ static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, c
 static int out_of_memory(const struct catalogue *catalogue, uint64_t row, struct error *err)
 {
     return error_set(err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its particles (%llu bytes)",
-                     (long long)catalogue->id[row], (unsigned long long)catalogue_galaxy_bytes(catalogue, row));
+                     (long long)catalogue->id[row],
+                     (unsigned long long)catalogue_galaxy_bytes(catalogue, row));
 }
 
 /* Read one field of a galaxy and turn it into our unit. */
@@ -117,8 +119,8 @@ static int read_dust(struct catalogue *catalogue, uint64_t row, uint64_t first, 
 {
     const struct catalogue_reader *reader = catalogue->reader;
     double *mass, *metallicity, *ratio = NULL;
-    double ratio_all = reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[row] :
-                                                   reader->needs.dust_to_metal_ratio;
+    double ratio_all =
+        reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[row] : reader->needs.dust_to_metal_ratio;
     int r;
 
     if (reader->is_read[GAS_DUST_MASS]) {
@@ -186,15 +188,16 @@ static int read_parameters(struct catalogue *catalogue, uint64_t row, struct are
         r = io_read_rows_f64(reader->file, reader->star_parameter_path[i], catalogue->star_offset[row],
                              galaxy->n_star, value, err);
         if (!r)
-            r = check_values(catalogue, row, reader->star_parameter_path[i], ANY_FINITE, galaxy->n_star, 1, value,
-                             err);
+            r = check_values(catalogue, row, reader->star_parameter_path[i], ANY_FINITE, galaxy->n_star, 1,
+                             value, err);
         galaxy->star_parameter[i] = value;
     }
     return r;
 }
 
 /* The given centre, or the unweighted mean of the stars' coordinates. */
-static int set_centre(const struct catalogue *catalogue, uint64_t row, struct galaxy *galaxy, struct error *err)
+static int set_centre(const struct catalogue *catalogue, uint64_t row, struct galaxy *galaxy,
+                      struct error *err)
 {
     const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
     const double *given = catalogue->reader->centre_kpc;
@@ -205,9 +208,9 @@ static int set_centre(const struct catalogue *catalogue, uint64_t row, struct ga
 
         for (size_t i = 0; !given && i < galaxy->n_star; i++)
             sum += xyz[axis][i];
-        galaxy->centre_kpc[axis] = given           ? given[3 * row + (size_t)axis] :
-                                   galaxy->n_star ? sum / (double)galaxy->n_star :
-                                                    0.0;
+        galaxy->centre_kpc[axis] = given            ? given[3 * row + (size_t)axis]
+                                   : galaxy->n_star ? sum / (double)galaxy->n_star
+                                                    : 0.0;
         r = check_galaxy_value(catalogue, row, "Galaxies/centre", ANY_FINITE, galaxy->centre_kpc[axis], err);
     }
     return r;

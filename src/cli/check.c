@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -10,25 +9,6 @@
 #include <unistd.h>
 
 #include "polyphony/results.h"
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    const char **path = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (*path)
-            argp_error(state, "one job file at a time");
-        *path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!*path)
-            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 static void print_operations(const struct plan *plan)
 {
@@ -74,15 +54,17 @@ static void print_plan(const struct plan *plan)
     cli_format_bytes((double)grid_bytes(plan->grid), grid);
     cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, largest), particles);
     printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", plan->job->catalogue,
-           catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all, (unsigned long long)catalogue->n_gas_all,
-           (unsigned long long)catalogue->n_black_hole_all);
+           catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all,
+           (unsigned long long)catalogue->n_gas_all, (unsigned long long)catalogue->n_black_hole_all);
     printf("            costliest: galaxy %lld with %llu stars, %llu gas (%s of particles)\n",
            (long long)catalogue->id[largest], (unsigned long long)catalogue->n_star[largest],
            (unsigned long long)catalogue->n_gas[largest], particles);
-    printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each rank)\n",
-           plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda, plan->grid->n_line, grid);
-    printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n", plan->model->name,
-           plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
+    printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each "
+           "rank)\n",
+           plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
+           plan->grid->n_line, grid);
+    printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n",
+           plan->model->name, plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
     print_operations(plan);
     printf("output      %s: %s a galaxy, %s in all\n", plan->job->output, row, all);
     for (size_t i = 0; i < plan->n_warning; i++)
@@ -100,7 +82,8 @@ static int check_output(const struct plan *plan, struct error *err)
     if (!copy)
         return error_set(err, POLYPHONY_INTERNAL, "no memory");
     if (access(dirname(copy), W_OK | X_OK))
-        r = error_set(err, POLYPHONY_OUTPUT, "output '%s': its directory cannot be written: %s", path, strerror(errno));
+        r = error_set(err, POLYPHONY_OUTPUT, "output '%s': its directory cannot be written: %s", path,
+                      strerror(errno));
     else if (access(path, F_OK))
         r = 0;
     else {
@@ -117,16 +100,14 @@ static int check_output(const struct plan *plan, struct error *err)
 
 int cli_check(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .parser = parse,
-                                      .args_doc = "JOB",
-                                      .doc = "Validate a job file and all its inputs, and say what the run will read and "
-                                             "write.\v" CLI_EXIT_CODES };
-    const char *path = NULL;
+    const char *path =
+        cli_parse_path(argc, argv, "JOB", "job file",
+                       "Validate a job file and all its inputs, and say what the run will read and "
+                       "write.\v" CLI_EXIT_CODES);
     struct job *job = NULL;
     struct plan *plan = NULL;
     int r;
 
-    cli_parse(&argp, argc, argv, &path);
     r = job_load(path, &job, err);
     if (!r)
         r = plan_open(job, &plan, err);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Subcommands. Each parses its own arguments (argp), does its work and returns 0 or a negative code with its text
- * in err; main() turns that into the exit code.
+ * Subcommands. Each parses its own arguments (argp), does its work and returns 0 or a negative code with its
+ * text in err; main() turns that into the exit code.
  */
 #pragma once
 
 #include "polyphony/base.h"
 
 /** Closes every --help. */
-#define CLI_EXIT_CODES                                                                                             \
-    "Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file; 3 unreadable or "  \
+#define CLI_EXIT_CODES                                                                                       \
+    "Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file; 3 "          \
+    "unreadable or "                                                                                         \
     "invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal."
 
 int cli_init(int argc, char **argv, struct error *err);
@@ -23,5 +24,8 @@ int cli_demo_catalogue(int argc, char **argv, struct error *err);
 void cli_format_bytes(double bytes, char *ret_text);
 
 struct argp;
-/** argp_parse() that exits with our usage code. */
+/** argp_parse() that exits with our usage code, and is heard of from one rank only. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/** Of a command with one argument and no options: the argument. `what` names it in messages. */
+const char *cli_parse_path(int argc, char **argv, const char *args_doc, const char *what, const char *doc);

@@ -7,7 +7,8 @@
 
 #include "polyphony/demo.h"
 
-/* ---- reading option values ----------------------------------------------------------------------------------- */
+/* ---- reading option values
+ * ----------------------------------------------------------------------------------- */
 
 static double parse_number(const char *text, const char *option, struct argp_state *state)
 {
@@ -27,14 +28,25 @@ static uint64_t parse_count(const char *text, const char *option, struct argp_st
     return (uint64_t)value;
 }
 
-/* ---- demo-grid -------------------------------------------------------------------------------------------------- */
+/* ---- demo-grid
+ * -------------------------------------------------------------------------------------------------- */
 
-enum { KEY_N_AGE = 256, KEY_N_METALLICITY, KEY_N_LAMBDA, KEY_SEED, KEY_REDSHIFT, KEY_TAU_V, KEY_FESC, KEY_MYR };
+enum {
+    KEY_N_AGE = 256,
+    KEY_N_METALLICITY,
+    KEY_N_LAMBDA,
+    KEY_SEED,
+    KEY_REDSHIFT,
+    KEY_TAU_V,
+    KEY_FESC,
+    KEY_MYR
+};
 
 static const struct argp_option grid_options[] = {
     { "output", 'o', "FILE", 0, "where to write it (default: grid.hdf5)", 0 },
     { "nages", KEY_N_AGE, "N", 0, "ages, 1e6 to 1e11 yr, evenly in log (default: 51)", 0 },
-    { "nmetallicities", KEY_N_METALLICITY, "N", 0, "metallicities, 1e-5 to 0.04, evenly in log (default: 13)", 0 },
+    { "nmetallicities", KEY_N_METALLICITY, "N", 0, "metallicities, 1e-5 to 0.04, evenly in log (default: 13)",
+      0 },
     { "nwavelengths", KEY_N_LAMBDA, "N", 0, "wavelengths, 1 to 1e7 angstrom (default: 9244)", 0 },
     { 0 }
 };
@@ -66,12 +78,11 @@ static error_t parse_grid(int key, char *arg, struct argp_state *state)
 
 int cli_demo_grid(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = {
-        .options = grid_options,
-        .parser = parse_grid,
-        .doc = "Make a stellar population grid in Synthesizer's format from textbook physics: to try the program, not "
-               "for science.\v" CLI_EXIT_CODES
-    };
+    static const struct argp argp = { .options = grid_options,
+                                      .parser = parse_grid,
+                                      .doc = "Make a stellar population grid in Synthesizer's format from "
+                                             "textbook physics: to try the program, not "
+                                             "for science.\v" CLI_EXIT_CODES };
     struct demo_grid_options options = demo_grid_defaults("grid.hdf5");
     int r;
 
@@ -83,7 +94,8 @@ int cli_demo_grid(int argc, char **argv, struct error *err)
     return r;
 }
 
-/* ---- demo-catalogue ------------------------------------------------------------------------------------------------ */
+/* ---- demo-catalogue
+ * ------------------------------------------------------------------------------------------------ */
 
 static const struct argp_option catalogue_options[] = {
     { "output", 'o', "FILE", 0, "where to write it (default: catalogue.hdf5)", 0 },
@@ -94,7 +106,9 @@ static const struct argp_option catalogue_options[] = {
     { "tau-v", KEY_TAU_V, "TAU", 0, "V-band optical depth of all galaxies (default: 0.5)", 0 },
     { "fesc", KEY_FESC, "F", 0, "escape fraction of all galaxies, 0 to 1 (default: 0.1)", 0 },
     { "ages-in-myr", KEY_MYR, NULL, 0,
-      "ages of 1e6 to 1e10 Myr instead of yr, as in the benchmark of Synthesizer: all stars are older than any grid", 0 },
+      "ages of 1e6 to 1e10 Myr instead of yr, as in the benchmark of Synthesizer: all stars are older than "
+      "any grid",
+      0 },
     { 0 }
 };
 
@@ -137,10 +151,12 @@ static error_t parse_catalogue(int key, char *arg, struct argp_state *state)
 
 int cli_demo_catalogue(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .options = catalogue_options,
-                                      .parser = parse_catalogue,
-                                      .doc = "Make a catalogue of random galaxies with stars, gas and black holes, the "
-                                             "distributions of Synthesizer's benchmark.\v" CLI_EXIT_CODES };
+    static const struct argp argp = {
+        .options = catalogue_options,
+        .parser = parse_catalogue,
+        .doc = "Make a catalogue of random galaxies with stars, gas and black holes, the "
+               "distributions of Synthesizer's benchmark.\v" CLI_EXIT_CODES
+    };
     struct demo_catalogue_options options = demo_catalogue_defaults("catalogue.hdf5");
     int r;
 

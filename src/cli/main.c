@@ -38,10 +38,12 @@ static void print_help(void)
         printf("  %-15s %s\n", commands[i].name, commands[i].help);
     puts("\n  polyphony init > job.yaml\n"
          "  polyphony check job.yaml\n"
-         "  mpirun --bind-to none -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 compute\n\n"
+         "  mpirun --bind-to none -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 "
+         "compute\n\n"
          "'polyphony COMMAND --help' has the options, with units and defaults.\n");
-    puts("Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file;\n"
-         "3 unreadable or invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal.");
+    puts(
+        "Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file;\n"
+        "3 unreadable or invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal.");
 }
 
 static int unknown_command(const char *name, struct error *err)
@@ -108,10 +110,43 @@ void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
         }
 }
 
+struct one_path {
+    const char *path, *what;
+};
+
+static error_t parse_one_path(int key, char *arg, struct argp_state *state)
+{
+    struct one_path *one = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (one->path)
+            argp_error(state, "one %s at a time", one->what);
+        one->path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!one->path)
+            argp_error(state, "which %s?", one->what);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const char *cli_parse_path(int argc, char **argv, const char *args_doc, const char *what, const char *doc)
+{
+    const struct argp argp = { .parser = parse_one_path, .args_doc = args_doc, .doc = doc };
+    struct one_path one = { .what = what };
+
+    cli_parse(&argp, argc, argv, &one);
+    return one.path;
+}
+
 int cli_init(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .doc = "Print a commented job file, with all keys and their defaults, to "
-                                             "standard output.\v" CLI_EXIT_CODES };
+    static const struct argp argp = { .doc =
+                                          "Print a commented job file, with all keys and their defaults, to "
+                                          "standard output.\v" CLI_EXIT_CODES };
 
     cli_parse(&argp, argc, argv, NULL);
     if (fputs(job_template(), stdout) == EOF || fflush(stdout))

@@ -9,13 +9,15 @@
 
 /* How often a progress line appears: on a terminal it replaces itself, in a log it adds up. */
 #define SHOW_TERMINAL_NS 200000000
-#define SHOW_LOG_NS 10000000000
-#define PLACEMENT_TEXT 256
+#define SHOW_LOG_NS      10000000000
+#define PLACEMENT_TEXT   256
 
 void report_init(struct report *report, int rank, bool shows_progress)
 {
-    *report = (struct report){ .rank = rank, .shows_progress = shows_progress, .is_terminal = isatty(STDERR_FILENO),
-                               .begin_ns = clock_ns() };
+    *report = (struct report) { .rank = rank,
+                                .shows_progress = shows_progress,
+                                .is_terminal = isatty(STDERR_FILENO),
+                                .begin_ns = clock_ns() };
 }
 
 void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left)
@@ -23,7 +25,8 @@ void report_begin(struct report *report, const struct plan *plan, size_t n_befor
     for (size_t i = 0; i < plan->n_warning; i++)
         fprintf(stderr, "warning: %s\n", plan->warning[i]);
     if (n_before)
-        fprintf(stderr, "continuing '%s': %zu galaxies were finished, %zu are left\n", plan->job->output, n_before, n_left);
+        fprintf(stderr, "continuing '%s': %zu galaxies were finished, %zu are left\n", plan->job->output,
+                n_before, n_left);
     else
         fprintf(stderr, "%zu galaxies to do into '%s'\n", n_left, plan->job->output);
     report->begin_ns = report->shown_ns = clock_ns();
@@ -73,21 +76,21 @@ void report_progress(struct report *report, const struct schedule_progress *prog
     if (part > 0)
         format_duration(seconds * (1.0 - part) / part, left, sizeof(left));
     fprintf(stderr, "%s%zu of %zu galaxies, %.3g a second, %zu set aside, %s left %s",
-            report->is_terminal ? "\r" : "", n, progress->n_total, (double)n / seconds, progress->n_set_aside, left,
-            report->is_terminal ? (n == progress->n_total ? "\n" : "   ") : "\n");
+            report->is_terminal ? "\r" : "", n, progress->n_total, (double)n / seconds, progress->n_set_aside,
+            left, report->is_terminal ? (n == progress->n_total ? "\n" : "   ") : "\n");
 }
 
 void report_set_aside(struct report *report, const char *stage, const char *reason)
 {
-    fprintf(stderr, "%srank %d: set aside (%s): %s\n", report->is_terminal ? "\n" : "", report->rank, stage, reason);
+    fprintf(stderr, "%srank %d: set aside (%s): %s\n", report->is_terminal ? "\n" : "", report->rank, stage,
+            reason);
 }
 
 void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer)
 {
     struct trace all = *trace;
     int64_t total;
-    uint64_t rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0,
-                                                is_dealer ? 0 : memory_peak_rss_bytes() };
+    uint64_t rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0, is_dealer ? 0 : memory_peak_rss_bytes() };
     uint64_t peak[2];
     char text[2][24];
 

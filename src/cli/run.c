@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * `polyphony run`: open everything, let the schedule run, say how it went. Ranks agree after each step that can
- * fail on one of them, so that none is left waiting in a collective call.
+ * `polyphony run`: open everything, let the schedule run, say how it went. Ranks agree after each step that
+ * can fail on one of them, so that none is left waiting in a collective call.
  */
 #include "cli.h"
 
@@ -44,7 +44,8 @@ struct run {
     int lock_fd;   /* rank 0, or -1 */
 };
 
-/* ---- asked to stop ------------------------------------------------------------------------------------------- */
+/* ---- asked to stop
+ * ------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -68,9 +69,11 @@ static bool run_is_stopping(void *context)
     return stop_signal != 0;
 }
 
-/* ---- agreeing -------------------------------------------------------------------------------------------------- */
+/* ---- agreeing
+ * -------------------------------------------------------------------------------------------------- */
 
-/* The worst status of all ranks; the first rank that has it and can say why keeps its text, the others stay silent. */
+/* The worst status of all ranks; the first rank that has it and can say why keeps its text, the others stay
+ * silent. */
 static int agree(const struct run *run, int r, struct error *err)
 {
     int worst = schedule_agree(run->comm, r);
@@ -82,7 +85,8 @@ static int agree(const struct run *run, int r, struct error *err)
     return worst;
 }
 
-/* ---- one galaxy -------------------------------------------------------------------------------------------------- */
+/* ---- one galaxy
+ * -------------------------------------------------------------------------------------------------- */
 
 static int run_work(void *context, uint64_t row, struct error *err)
 {
@@ -116,7 +120,8 @@ static void run_watch(void *context, const struct schedule_progress *progress)
     report_progress(&run->report, progress);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Which of the ranks on this node compute, and with whom do they share cores? */
 static void place(struct run *run)
@@ -144,7 +149,7 @@ static void place(struct run *run)
     if (is_worker)
         placement_apply(*run->job->threads, i_worker, n_worker > 0 ? n_worker : 1, &run->placement);
     else
-        run->placement = (struct placement){ .n_thread = 1, .text = "deals only" };
+        run->placement = (struct placement) { .n_thread = 1, .text = "deals only" };
 }
 
 /* Rank 0 keeps other runs off the output file. Where the file system has no locks, on trust. */
@@ -159,8 +164,8 @@ static int lock_output(struct run *run, struct error *err)
         return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", run->job->output, path,
                          strerror(errno));
     if (flock(run->lock_fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", run->job->output,
-                         path);
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')",
+                         run->job->output, path);
     return 0;
 }
 
@@ -170,7 +175,8 @@ static void unlock_output(struct run *run)
 
     if (run->lock_fd < 0)
         return;
-    if (text_format(path, sizeof(path), "%s.lock", run->job->output) && !flock(run->lock_fd, LOCK_EX | LOCK_NB))
+    if (text_format(path, sizeof(path), "%s.lock", run->job->output) &&
+        !flock(run->lock_fd, LOCK_EX | LOCK_NB))
         unlink(path);
     close(run->lock_fd);
 }
@@ -208,7 +214,8 @@ static int open_output(struct run *run, struct error *err)
 {
     bool create = false;
     uint64_t hashes[3];
-    int r = run->rank == 0 ? prepare_output(run, &create, err) : job_echo(run->job, &run->provenance.echo, err);
+    int r =
+        run->rank == 0 ? prepare_output(run, &create, err) : job_echo(run->job, &run->provenance.echo, err);
 
     r = agree(run, r, err);
     if (r)
@@ -260,8 +267,8 @@ static int deal_rows(struct run *run, struct error *err)
         }
     if (!r)
         r = dealer_open(run->n_left, row, cost, (size_t)(run->n_rank > 1 ? run->n_rank - 1 : 1),
-                        modes[*run->job->schedule.mode], (size_t)*run->job->schedule.max_batch_galaxies, &run->dealer,
-                        err);
+                        modes[*run->job->schedule.mode], (size_t)*run->job->schedule.max_batch_galaxies,
+                        &run->dealer, err);
     if (!r)
         report_begin(&run->report, run->plan, ledger.n_galaxy - run->n_left, run->n_left);
     free(row);
@@ -302,7 +309,8 @@ static void run_close(struct run *run)
     job_free(run->job);
 }
 
-/* ---- the command ---------------------------------------------------------------------------------------------------- */
+/* ---- the command
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* After the schedule: bytes to disk, and whether anything was set aside, now or in an earlier run. */
 static int run_finish(struct run *run, int r, struct error *err)
@@ -365,14 +373,15 @@ static const struct argp_option argp_options[] = {
 
 int cli_run(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = {
-        .options = argp_options,
-        .parser = parse,
-        .args_doc = "JOB",
-        .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun rank 0 deals galaxies and the other ranks "
-               "compute, with the threads of the job file (default: all cores, shared out). An existing results file of "
-               "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop after the galaxies in hand.\v" CLI_EXIT_CODES
-    };
+    static const struct argp argp = { .options = argp_options,
+                                      .parser = parse,
+                                      .args_doc = "JOB",
+                                      .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun "
+                                             "rank 0 deals galaxies and the other ranks "
+                                             "compute, with the threads of the job file (default: all cores, "
+                                             "shared out). An existing results file of "
+                                             "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop "
+                                             "after the galaxies in hand.\v" CLI_EXIT_CODES };
     struct run run = { .comm = MPI_COMM_WORLD, .lock_fd = -1 };
     struct schedule schedule;
     int provided, r;
@@ -384,8 +393,13 @@ int cli_run(int argc, char **argv, struct error *err)
     catch_signals();
     r = run_open(&run, err);
     if (!r) {
-        schedule = (struct schedule){ .comm = run.comm, .dealer = run.dealer, .n_total = run.n_left, .work = run_work,
-                                      .watch = run_watch, .is_stopping = run_is_stopping, .context = &run };
+        schedule = (struct schedule) { .comm = run.comm,
+                                       .dealer = run.dealer,
+                                       .n_total = run.n_left,
+                                       .work = run_work,
+                                       .watch = run_watch,
+                                       .is_stopping = run_is_stopping,
+                                       .context = &run };
         r = schedule_run(&schedule, err);
         if (run.rank > 0)
             err->text[0] = '\0'; /* rank 0 has it, with this rank's number */

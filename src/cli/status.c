@@ -1,56 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
-#include <argp.h>
 #include <stdio.h>
 
 #include "polyphony/results.h"
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    const char **path = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (*path)
-            argp_error(state, "one results file at a time");
-        *path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!*path)
-            argp_error(state, "which results file?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 /* Exit code 0 when all is done, 1 with galaxies set aside, 4 with galaxies left. */
 int cli_status(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .parser = parse,
-                                      .args_doc = "RESULTS",
-                                      .doc = "Say what of a results file is done, set aside (and why) and left; at any "
-                                             "time, also while a job writes it or after it was killed.\v" CLI_EXIT_CODES };
-    const char *path = NULL;
+    const char *path =
+        cli_parse_path(argc, argv, "RESULTS", "results file",
+                       "Say what of a results file is done, set aside (and why) and left; at any "
+                       "time, also while a job writes it or after it was killed.\v" CLI_EXIT_CODES);
     struct ledger ledger;
     double seconds = 0.0;
     size_t n_left;
     int r;
 
-    cli_parse(&argp, argc, argv, &path);
     r = ledger_read(path, &ledger, err);
     if (r)
         return r;
     n_left = ledger.n_galaxy - ledger.n_done - ledger.n_set_aside;
     for (size_t i = 0; i < ledger.n_galaxy; i++)
         seconds += ledger.entry[i].seconds;
-    printf("%s: %zu galaxies: %zu done, %zu set aside, %zu left; %.3g s of computing\n", path, ledger.n_galaxy,
-           ledger.n_done, ledger.n_set_aside, n_left, seconds);
+    printf("%s: %zu galaxies: %zu done, %zu set aside, %zu left; %.3g s of computing\n", path,
+           ledger.n_galaxy, ledger.n_done, ledger.n_set_aside, n_left, seconds);
     for (size_t i = 0; i < ledger.n_galaxy; i++)
         if (ledger.entry[i].status == ROW_SET_ASIDE)
-            printf("  set aside: galaxy %lld (row %zu, %s): %s\n", (long long)ledger.id[i], i, ledger.entry[i].stage,
-                   ledger.entry[i].reason);
+            printf("  set aside: galaxy %lld (row %zu, %s): %s\n", (long long)ledger.id[i], i,
+                   ledger.entry[i].stage, ledger.entry[i].reason);
     r = n_left ? POLYPHONY_STOPPED : ledger.n_set_aside ? POLYPHONY_SET_ASIDE : 0;
     ledger_free(&ledger);
     return r;

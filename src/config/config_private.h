@@ -15,8 +15,8 @@
  * Marks of our own in the schema's flags, in bits that libcyaml neither defines nor looks at. They apply
  * to everything below a marked mapping.
  */
-#define SCHEMA_NO_DEFAULT (1 << 24)     /* the template's value is an example, not a default */
-#define SCHEMA_NOT_NUMERIC (1 << 25)    /* does not determine the numbers of the results */
+#define SCHEMA_NO_DEFAULT     (1 << 24) /* the template's value is an example, not a default */
+#define SCHEMA_NOT_NUMERIC    (1 << 25) /* does not determine the numbers of the results */
 #define SCHEMA_NUMBER_OR_NAME (1 << 26) /* text that may be a number */
 
 /* Longest "operations.photometry_luminosities.instruments[10000]" and room to spare. */
@@ -48,4 +48,4 @@ struct job_survey;
 int survey_read(const char *name, const char *text, struct job_survey **ret_survey, struct error *err);
 const char *survey_name(const struct job_survey *survey);
 int survey_line(const struct job_survey *survey, const char *key_path); /* 0 if not given */
-void survey_free(struct job_survey *survey);                          /* NULL is fine */
+void survey_free(struct job_survey *survey);                            /* NULL is fine */

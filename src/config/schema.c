@@ -15,10 +15,10 @@
 #include <string.h>
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL
-#define LIST (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define CHOICE (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
+#define LIST     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define CHOICE   (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
 /* Far above any list that makes sense; bounds the search for names given twice. */
-#define LIST_MAX 10000
+#define LIST_MAX    10000
 #define N_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 static const cyaml_strval_t grid_assignment_choices[] = {
@@ -360,10 +360,10 @@ static int echo_add(struct echo_walk *walk, const char *key_path, char *value, b
         walk->capacity = capacity;
     }
     entry = &echo->entries[echo->n];
-    *entry = (struct job_echo_entry){ .key_path = mem_text(key_path),
-                                      .value = value,
-                                      .given = job_given(walk->job, key_path),
-                                      .determines_numbers = numeric };
+    *entry = (struct job_echo_entry) { .key_path = mem_text(key_path),
+                                       .value = value,
+                                       .given = job_given(walk->job, key_path),
+                                       .determines_numbers = numeric };
     if (!value || !entry->key_path) {
         free(entry->key_path);
         goto no_memory;
@@ -427,5 +427,5 @@ void job_echo_free(struct job_echo *echo)
         free(echo->entries[i].value);
     }
     free(echo->entries);
-    *echo = (struct job_echo){ 0 };
+    *echo = (struct job_echo) { 0 };
 }

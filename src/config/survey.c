@@ -19,7 +19,7 @@
 
 /* Most choices of an enum, and keys of a mapping, that messages list. */
 #define CHOICES_MAX 16
-#define KEYS_MAX 32
+#define KEYS_MAX    32
 
 struct survey_key {
     char path[KEY_PATH_MAX];

@@ -39,7 +39,8 @@ static bool factors_are_equal(const struct emission_factors *a, const struct emi
     if (a->n != b->n)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (a->factor[i].transform != b->factor[i].transform || a->factor[i].parameter != b->factor[i].parameter)
+        if (a->factor[i].transform != b->factor[i].transform ||
+            a->factor[i].parameter != b->factor[i].parameter)
             return false;
     return true;
 }
@@ -69,8 +70,9 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
         if (factors_are_equal(&program->channel[*ret_channel].particle, particle))
             break;
     if (*ret_channel == EMISSION_CHANNEL_MAX)
-        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s' needs more than %d sets of particle weights",
-                         walk->model->name, EMISSION_CHANNEL_MAX);
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "emission model '%s' needs more than %d sets of particle weights", walk->model->name,
+                         EMISSION_CHANNEL_MAX);
     channel = &program->channel[*ret_channel];
     channel->extract_is_used[i_extract] = true;
     if (*ret_channel < program->n_channel)
@@ -99,8 +101,9 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
     int r;
 
     if (walk->label->n_term == EMISSION_TERM_MAX)
-        return error_set(walk->err, POLYPHONY_USAGE, "label '%s' of emission model '%s' has more than %d terms",
-                         walk->label->name, walk->model->name, EMISSION_TERM_MAX);
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "label '%s' of emission model '%s' has more than %d terms", walk->label->name,
+                         walk->model->name, EMISSION_TERM_MAX);
     for (size_t i = 0; i < factors->n; i++) {
         struct emission_factor factor = factors->factor[i];
 
@@ -130,18 +133,20 @@ static int expand(struct walk *walk, const char *name, const struct emission_fac
     int r = 0;
 
     if (!node)
-        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have",
-                         walk->model->name, name);
-    if (depth > walk->model->n_node)
-        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': '%s' is made of itself", walk->model->name,
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "emission model '%s' refers to '%s', which it does not have", walk->model->name,
                          name);
+    if (depth > walk->model->n_node)
+        return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': '%s' is made of itself",
+                         walk->model->name, name);
     switch (node->op) {
     case EMISSION_EXTRACT:
         return add_term(walk, node->of[0], factors);
     case EMISSION_TRANSFORM:
-        if (!factors_add(&more, (struct emission_factor){ node->transform, node->parameter }))
-            return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': more than %d transforms above '%s'",
-                             walk->model->name, EMISSION_FACTOR_MAX, name);
+        if (!factors_add(&more, (struct emission_factor) { node->transform, node->parameter }))
+            return error_set(walk->err, POLYPHONY_USAGE,
+                             "emission model '%s': more than %d transforms above '%s'", walk->model->name,
+                             EMISSION_FACTOR_MAX, name);
         return expand(walk, node->of[0], &more, depth + 1);
     case EMISSION_COMBINE:
         for (size_t i = 0; !r && i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++)
@@ -171,10 +176,10 @@ int emission_compile(const struct emission_model *model, const bool is_per_parti
     const struct emission_factors none = { 0 };
     int r = 0;
 
-    *ret_program = (struct emission_program){ 0 };
+    *ret_program = (struct emission_program) { 0 };
     if (model->root && !emission_node_find(model, model->root))
-        return error_set(err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have", model->name,
-                         model->root);
+        return error_set(err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have",
+                         model->name, model->root);
     for (size_t i = 0; !r && i < model->n_node; i++) {
         const struct emission_node *node = &model->node[i];
         struct emission_label *label = &ret_program->label[ret_program->n_label];
@@ -183,8 +188,8 @@ int emission_compile(const struct emission_model *model, const bool is_per_parti
         if (!node->is_saved || (model->root && !is_made_of(model, model->root, node->label, 0)))
             continue;
         if (ret_program->n_label == EMISSION_LABEL_MAX)
-            return error_set(err, POLYPHONY_USAGE, "emission model '%s' saves more than %d labels", model->name,
-                             EMISSION_LABEL_MAX);
+            return error_set(err, POLYPHONY_USAGE, "emission model '%s' saves more than %d labels",
+                             model->name, EMISSION_LABEL_MAX);
         ret_program->n_label++;
         label->name = node->label;
         r = expand(&walk, node->label, &none, 0);

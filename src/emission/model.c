@@ -64,7 +64,8 @@ void emission_ly_alpha_lines(size_t n_lambda, const double *lambda_rest_angstrom
     last = nearest + 1 < n_lambda ? nearest + 1 : nearest;
     low = lambda_rest_angstrom[nearest ? nearest - 1 : 0];
     /* Right of the last pixel, up to the next; at the end of the grid only the pixel itself. */
-    high = last + 1 < n_lambda ? lambda_rest_angstrom[last + 1] : nextafter(lambda_rest_angstrom[last], INFINITY);
+    high = last + 1 < n_lambda ? lambda_rest_angstrom[last + 1]
+                               : nextafter(lambda_rest_angstrom[last], INFINITY);
     for (size_t i = 0; i < n_line; i++)
         ret_is_ly_alpha[i] = line_lambda_rest_angstrom[i] >= low && line_lambda_rest_angstrom[i] < high;
 }

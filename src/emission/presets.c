@@ -4,8 +4,8 @@
 #include <string.h>
 
 /*
- * The presets are roots in one graph, that of Synthesizer's PacmanEmission with an escape fraction (PHYSICS.md
- * 3.2): a model named after a node saves what that node is made of, and pacman saves all.
+ * The presets are roots in one graph, that of Synthesizer's PacmanEmission with an escape fraction
+ * (PHYSICS.md 3.2): a model named after a node saves what that node is made of, and pacman saves all.
  *
  *     emergent   = attenuated + escaped          intrinsic   = reprocessed + escaped
  *     attenuated = reprocessed behind dust       reprocessed = nebular + transmitted
@@ -28,7 +28,10 @@ static const struct emission_node nodes[] = {
       .transform = EMISSION_PROCESSED,
       .parameter = EMISSION_FESC },
     { .label = "full_transmitted", .is_saved = true, .op = EMISSION_EXTRACT, .of = { "transmitted" } },
-    { .label = "nebular", .is_saved = true, .op = EMISSION_COMBINE, .of = { "nebular_line", "nebular_continuum" } },
+    { .label = "nebular",
+      .is_saved = true,
+      .op = EMISSION_COMBINE,
+      .of = { "nebular_line", "nebular_continuum" } },
     { .label = "nebular_continuum", .is_saved = true, .op = EMISSION_EXTRACT, .of = { "nebular_continuum" } },
     { .label = "nebular_line",
       .is_saved = true,
@@ -50,13 +53,15 @@ static const struct emission_node nodes[] = {
 #define N_NODE (sizeof(nodes) / sizeof(*nodes))
 
 static const struct emission_model models[] = {
-    { "pacman", "escape and one dust screen: all of the graph (Synthesizer's PacmanEmission)", NULL, N_NODE, nodes },
+    { "pacman", "escape and one dust screen: all of the graph (Synthesizer's PacmanEmission)", NULL, N_NODE,
+      nodes },
     { "incident", "stars alone", "incident", N_NODE, nodes },
     { "transmitted", "stars seen through their nebula", "transmitted", N_NODE, nodes },
     { "nebular", "lines and nebular continuum", "nebular", N_NODE, nodes },
     { "reprocessed", "nebular and transmitted light", "reprocessed", N_NODE, nodes },
     { "intrinsic", "reprocessed and escaping light, no dust", "intrinsic", N_NODE, nodes },
-    { "emergent", "dust-attenuated and escaping light, and what they are made of", "emergent", N_NODE, nodes },
+    { "emergent", "dust-attenuated and escaping light, and what they are made of", "emergent", N_NODE,
+      nodes },
 };
 
 size_t emission_model_count(void)

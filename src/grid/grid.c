@@ -10,14 +10,16 @@ struct axis_name {
     const char *name;
     bool holds_log10;
 };
-static const struct axis_name age_names[] = { { "ages", false }, { "age", false }, { "log10ages", true }, { "log10age", true } };
+static const struct axis_name age_names[] = {
+    { "ages", false }, { "age", false }, { "log10ages", true }, { "log10age", true }
+};
 static const struct axis_name metallicity_names[] = { { "metallicities", false },
                                                       { "metallicity", false },
                                                       { "log10metallicities", true },
                                                       { "log10metallicity", true } };
 
-static int unit_factor(struct io_file *file, const char *path, enum units_kind kind, const char *unit_if_missing,
-                       double *ret_factor, struct error *err)
+static int unit_factor(struct io_file *file, const char *path, enum units_kind kind,
+                       const char *unit_if_missing, double *ret_factor, struct error *err)
 {
     char unit[64];
     int r = 0;
@@ -55,8 +57,9 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
             r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' index %zu is %g, not a finite number",
                           io_file_path(file), path, i, value[i]);
         else if (is_ascending && i && !(value[i] > value[i - 1]))
-            r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' must ascend, but index %zu is %g after %g",
-                          io_file_path(file), path, i, value[i], value[i - 1]);
+            r = error_set(err, POLYPHONY_INPUT,
+                          "'%s': dataset '%s' must ascend, but index %zu is %g after %g", io_file_path(file),
+                          path, i, value[i], value[i - 1]);
     }
     if (r) {
         free(value);
@@ -81,16 +84,17 @@ int grid_read_table(const struct grid *grid, struct io_file *file, const char *p
         return r;
     table = mem_array(n, sizeof(*table));
     if (!table)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s' (%zu bytes)", io_file_path(file), path,
-                         n * sizeof(*table));
+        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s' (%zu bytes)", io_file_path(file),
+                         path, n * sizeof(*table));
     r = io_read_rows_f64(file, path, 0, grid->n_age, table, err);
     for (size_t i = 0; !r && i < n; i++) {
         table[i] *= factor;
         if (!isfinite(table[i]))
-            r = error_set(err, POLYPHONY_INPUT,
-                          "'%s': dataset '%s' at age %zu, metallicity %zu, column %zu is %g, not a finite number",
-                          io_file_path(file), path, i / n_column / grid->n_metallicity,
-                          i / n_column % grid->n_metallicity, i % n_column, table[i]);
+            r = error_set(
+                err, POLYPHONY_INPUT,
+                "'%s': dataset '%s' at age %zu, metallicity %zu, column %zu is %g, not a finite number",
+                io_file_path(file), path, i / n_column / grid->n_metallicity,
+                i / n_column % grid->n_metallicity, i % n_column, table[i]);
     }
     if (r) {
         free(table);
@@ -116,11 +120,13 @@ static int read_population_axis(struct grid *grid, struct io_file *file, const c
         if (!strcmp(name, names[i].name))
             known = &names[i];
     if (!known)
-        return error_set(err, POLYPHONY_INPUT, "'%s': axis %d of the grid is '%s'; only (ages, metallicities), in this order, are understood",
-                         io_file_path(file), i_axis + 1, name);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': axis %d of the grid is '%s'; only (ages, metallicities), in this order, are understood",
+            io_file_path(file), i_axis + 1, name);
     text_format(path, sizeof(path), "axes/%s", name);
-    r = grid_read_axis(file, path, known->holds_log10 ? UNITS_DIMENSIONLESS : kind, known->holds_log10 ? "dimensionless" : NULL,
-                       true, &n, &value, err);
+    r = grid_read_axis(file, path, known->holds_log10 ? UNITS_DIMENSIONLESS : kind,
+                       known->holds_log10 ? "dimensionless" : NULL, true, &n, &value, err);
     if (r)
         return r;
     log10_value = mem_array(n, sizeof(*log10_value));
@@ -139,7 +145,7 @@ static int read_population_axis(struct grid *grid, struct io_file *file, const c
     if (!known->holds_log10 && io_attr_has(file, path, "log_on_read"))
         r = io_attr_read_i64(file, path, "log_on_read", &is_log, err);
     grid->axis_is_log[i_axis] = known->holds_log10 || is_log;
-    grid->axis[i_axis] = (struct axis_nodes){ n, grid->axis_is_log[i_axis] ? log10_value : value };
+    grid->axis[i_axis] = (struct axis_nodes) { n, grid->axis_is_log[i_axis] ? log10_value : value };
     return r;
 }
 
@@ -153,10 +159,12 @@ static int read_axes(struct grid *grid, struct io_file *file, struct error *err)
     if (r)
         return error_prefix(err, r, "not a stellar population grid");
     if (n != 2)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': the grid has %zu axes; two (ages, metallicities) are understood so far",
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': the grid has %zu axes; two (ages, metallicities) are understood so far",
                       io_file_path(file), n);
     if (!r)
-        r = read_population_axis(grid, file, names[0], age_names, sizeof(age_names) / sizeof(*age_names), 0, err);
+        r = read_population_axis(grid, file, names[0], age_names, sizeof(age_names) / sizeof(*age_names), 0,
+                                 err);
     if (!r)
         r = read_population_axis(grid, file, names[1], metallicity_names,
                                  sizeof(metallicity_names) / sizeof(*metallicity_names), 1, err);
@@ -164,7 +172,8 @@ static int read_axes(struct grid *grid, struct io_file *file, struct error *err)
     if (!r && io_attr_has(file, "/", "WeightVariable"))
         r = io_attr_read_text(file, "/", "WeightVariable", weight, sizeof(weight), err);
     if (!r && strcmp(weight, "initial_masses"))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': the grid is per '%s'; only grids per 'initial_masses' are understood",
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': the grid is per '%s'; only grids per 'initial_masses' are understood",
                       io_file_path(file), weight);
     grid->n_cell = grid->n_age * grid->n_metallicity;
     return r;
@@ -229,7 +238,8 @@ int grid_open(const char *path, const struct grid_needs *needs, struct grid **re
         r = grid_read_axis(file, "spectra/wavelength", UNITS_WAVELENGTH, "angstrom", true, &grid->n_lambda,
                            &grid->lambda_rest_angstrom, err);
     if (!r && (grid->n_lambda < 2 || !(grid->lambda_rest_angstrom[0] > 0)))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': 'spectra/wavelength' needs at least two wavelengths > 0", path);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': 'spectra/wavelength' needs at least two wavelengths > 0",
+                      path);
     for (size_t i = 0; !r && i < needs->n_spectrum; i++)
         r = read_spectrum(grid, file, needs->spectrum[i], err);
     if (!r && needs->lines)

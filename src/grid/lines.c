@@ -42,7 +42,8 @@ static int interpolate_continuum(const struct grid *grid, struct grid_spectrum *
     return 0;
 }
 
-static int read_tables(struct grid *grid, struct io_file *file, struct grid_spectrum *spectrum, struct error *err)
+static int read_tables(struct grid *grid, struct io_file *file, struct grid_spectrum *spectrum,
+                       struct error *err)
 {
     int r = 0;
 
@@ -55,8 +56,8 @@ static int read_tables(struct grid *grid, struct io_file *file, struct grid_spec
             r = grid_read_table(grid, file, source->luminosity, grid->n_line, UNITS_ENERGY_RATE,
                                 &spectrum->line_luminosity, err);
         if (!r && source->continuum)
-            r = grid_read_table(grid, file, source->continuum, grid->n_line, UNITS_LNU, &spectrum->line_continuum,
-                                err);
+            r = grid_read_table(grid, file, source->continuum, grid->n_line, UNITS_LNU,
+                                &spectrum->line_continuum, err);
         return r;
     }
     return interpolate_continuum(grid, spectrum, err);
@@ -74,8 +75,8 @@ static int read_ids(struct grid *grid, struct io_file *file, struct error *err)
         r = io_read_names(file, "lines/id", grid->n_line, names, err);
     for (size_t i = 0; !r && i < grid->n_line; i++)
         if (!text_format(grid->line_id[i], GRID_NAME_MAX, "%s", names[i]))
-            r = error_set(err, POLYPHONY_INPUT, "'%s': 'lines/id' %zu is longer than %d bytes", io_file_path(file), i,
-                          GRID_NAME_MAX - 1);
+            r = error_set(err, POLYPHONY_INPUT, "'%s': 'lines/id' %zu is longer than %d bytes",
+                          io_file_path(file), i, GRID_NAME_MAX - 1);
     free(names);
     return r;
 }
@@ -85,9 +86,10 @@ int grid_read_lines(struct grid *grid, struct io_file *file, struct error *err)
     int r;
 
     if (!io_has(file, "lines/id"))
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': the grid has no lines; leave out the line operations, or use a grid processed with Cloudy",
-                         io_file_path(file));
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': the grid has no lines; leave out the line operations, or use a grid processed with Cloudy",
+            io_file_path(file));
     r = grid_read_axis(file, "lines/wavelength", UNITS_WAVELENGTH, NULL, false, &grid->n_line,
                        &grid->line_lambda_rest_angstrom, err);
     if (!r)

@@ -10,8 +10,8 @@
 #include "polyphony/units.h"
 
 /* A curve longer than this is not a filter curve. */
-#define FILTER_N_MAX 1000000
-#define TOP_HAT_N 1000
+#define FILTER_N_MAX            1000000
+#define TOP_HAT_N               1000
 #define TOP_HAT_MARGIN_ANGSTROM 1000.0
 
 static int filter_append(struct filter *filter, size_t *capacity, double lambda, double transmission)
@@ -47,16 +47,18 @@ static int read_line(struct filter *filter, size_t *capacity, const char *path, 
         if (*c == ',')
             *c = ' ';
     if (sscanf(text, "%lf %lf %n", &lambda, &transmission, &end) != 2 || text[end])
-        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: '%.60s' is not 'wavelength[angstrom] transmission'", path,
-                         line, text);
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s' line %zu: '%.60s' is not 'wavelength[angstrom] transmission'", path, line,
+                         text);
     if (!isfinite(lambda) || lambda <= 0)
-        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: wavelength %g must be > 0 angstrom", path, line, lambda);
+        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: wavelength %g must be > 0 angstrom", path,
+                         line, lambda);
     if (!(transmission >= 0 && transmission <= 1))
-        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: transmission %g must be within 0 to 1", path, line,
-                         transmission);
+        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: transmission %g must be within 0 to 1", path,
+                         line, transmission);
     if (filter->n && !(lambda > filter->lambda_angstrom[filter->n - 1]))
-        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: wavelengths must ascend, but %g follows %g", path, line,
-                         lambda, filter->lambda_angstrom[filter->n - 1]);
+        return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: wavelengths must ascend, but %g follows %g",
+                         path, line, lambda, filter->lambda_angstrom[filter->n - 1]);
     if (filter->n >= FILTER_N_MAX || filter_append(filter, capacity, lambda, transmission))
         return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: the curve is too long", path, line);
     return 0;
@@ -74,7 +76,8 @@ int filter_read(const char *path, const char *code, struct filter *ret_filter, s
     if (!file)
         return error_set(err, POLYPHONY_INPUT, "filter '%s': '%s': %s", code, path, strerror(errno));
     if (!text_format(filter.code, sizeof(filter.code), "%s", code))
-        r = error_set(err, POLYPHONY_INPUT, "filter code '%s' is longer than %d bytes", code, INSTRUMENT_NAME_MAX - 1);
+        r = error_set(err, POLYPHONY_INPUT, "filter code '%s' is longer than %d bytes", code,
+                      INSTRUMENT_NAME_MAX - 1);
     while (!r && getline(&text, &room, file) >= 0)
         r = read_line(&filter, &capacity, path, ++line, text, err);
     if (!r && ferror(file))
@@ -84,7 +87,8 @@ int filter_read(const char *path, const char *code, struct filter *ret_filter, s
     for (size_t i = 0; i < filter.n; i++)
         area += filter.transmission[i];
     if (!r && (filter.n < 2 || !(area > 0)))
-        r = error_set(err, POLYPHONY_INPUT, "filter '%s': '%s' lets no light through (%zu points)", code, path, filter.n);
+        r = error_set(err, POLYPHONY_INPUT, "filter '%s': '%s' lets no light through (%zu points)", code,
+                      path, filter.n);
     if (r) {
         filter_free(&filter);
         return r;
@@ -102,7 +106,8 @@ int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_m
 
     filter.lambda_angstrom = mem_array(TOP_HAT_N, sizeof(double));
     filter.transmission = mem_array(TOP_HAT_N, sizeof(double));
-    if (!filter.lambda_angstrom || !filter.transmission || !text_format(filter.code, sizeof(filter.code), "%s", code)) {
+    if (!filter.lambda_angstrom || !filter.transmission ||
+        !text_format(filter.code, sizeof(filter.code), "%s", code)) {
         filter_free(&filter);
         return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", code);
     }
@@ -120,7 +125,7 @@ void filter_free(struct filter *filter)
 {
     free(filter->lambda_angstrom);
     free(filter->transmission);
-    *filter = (struct filter){ 0 };
+    *filter = (struct filter) { 0 };
 }
 
 double filter_pivot_angstrom(const struct filter *filter)
@@ -132,12 +137,14 @@ double filter_pivot_angstrom(const struct filter *filter)
         double half = 0.5 * (lambda[i] - lambda[i - 1]);
 
         by_lambda += half * (t[i] * lambda[i] + t[i - 1] * lambda[i - 1]);
-        over_lambda += half * ((t[i] > 0 ? t[i] / lambda[i] : 0) + (t[i - 1] > 0 ? t[i - 1] / lambda[i - 1] : 0));
+        over_lambda +=
+            half * ((t[i] > 0 ? t[i] / lambda[i] : 0) + (t[i - 1] > 0 ? t[i - 1] / lambda[i - 1] : 0));
     }
     return sqrt(by_lambda / over_lambda);
 }
 
-/* Linear interpolation at x of (coordinate, transmission), 0 outside; `sign` -1 when the coordinate descends. */
+/* Linear interpolation at x of (coordinate, transmission), 0 outside; `sign` -1 when the coordinate descends.
+ */
 static double curve_at(const struct filter *filter, bool in_frequency, double x)
 {
     const double *lambda = filter->lambda_angstrom;
@@ -166,15 +173,16 @@ void filter_on_grid(const struct filter *filter, enum band_frame frame, double r
 {
     for (size_t i = 0; i < n_lambda; i++) {
         double nu_observed = UNITS_LIGHT_SPEED_ANGSTROM_S / lambda_rest_angstrom[i] / (1.0 + redshift);
-        double t = frame == BAND_REST ? curve_at(filter, false, lambda_rest_angstrom[i]) :
-                                        curve_at(filter, true, nu_observed);
+        double t = frame == BAND_REST ? curve_at(filter, false, lambda_rest_angstrom[i])
+                                      : curve_at(filter, true, nu_observed);
 
         ret_transmission[i] = fmin(fmax(t, 0.0), 1.0);
     }
 }
 
 int band_make(const struct filter *filter, enum band_frame frame, double redshift, size_t n_lambda,
-              const double *lambda_rest_angstrom, struct arena *arena, struct band *ret_band, struct error *err)
+              const double *lambda_rest_angstrom, struct arena *arena, struct band *ret_band,
+              struct error *err)
 {
     double *t = arena_array(arena, n_lambda, sizeof(*t));
     double *nu = arena_array(arena, n_lambda, sizeof(*nu));
@@ -185,13 +193,14 @@ int band_make(const struct filter *filter, enum band_frame frame, double redshif
         return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s' on the grid", filter->code);
     filter_on_grid(filter, frame, redshift, n_lambda, lambda_rest_angstrom, t);
     for (size_t i = 0; i < n_lambda; i++) {
-        nu[i] = UNITS_LIGHT_SPEED_ANGSTROM_S / lambda_rest_angstrom[i] / (frame == BAND_REST ? 1.0 : 1.0 + redshift);
+        nu[i] = UNITS_LIGHT_SPEED_ANGSTROM_S / lambda_rest_angstrom[i] /
+                (frame == BAND_REST ? 1.0 : 1.0 + redshift);
         if (t[i] != 0.0) {
             first = n_positive++ ? first : i;
             last = i;
         }
     }
-    *ret_band = (struct band){ 0 };
+    *ret_band = (struct band) { 0 };
     if (n_positive < 2)
         return 0;
     /* Trapezoids in frequency, of T / nu; half a cell on either side of each wavelength. */

@@ -9,7 +9,8 @@ struct half_power {
     double lambda_min_micron, lambda_max_micron;
 };
 
-/* Blue and red half-power wavelengths: JWST User Documentation, "NIRCam Filters", table 1 (post-flight, 2022). */
+/* Blue and red half-power wavelengths: JWST User Documentation, "NIRCam Filters", table 1 (post-flight,
+ * 2022). */
 static const struct half_power nircam_wide[] = {
     { "JWST/NIRCam.F070W", 0.624, 0.781 }, { "JWST/NIRCam.F090W", 0.795, 1.005 },
     { "JWST/NIRCam.F115W", 1.013, 1.282 }, { "JWST/NIRCam.F150W", 1.331, 1.668 },
@@ -29,7 +30,8 @@ int instrument_builtin(const char *name, const char *label, double resolution_ar
     int r = 0;
 
     if (strcmp(name, builtin_names[0]))
-        return error_set(err, POLYPHONY_USAGE, "unknown built-in instrument '%s'; known: %s", name, builtin_names[0]);
+        return error_set(err, POLYPHONY_USAGE, "unknown built-in instrument '%s'; known: %s", name,
+                         builtin_names[0]);
     instrument.filter = mem_array(n, sizeof(*instrument.filter));
     if (!instrument.filter || !text_format(instrument.label, sizeof(instrument.label), "%s", label)) {
         free(instrument.filter);
@@ -40,7 +42,8 @@ int instrument_builtin(const char *name, const char *label, double resolution_ar
                 "top hats between the published half-power wavelengths (JWST User Documentation)");
     for (size_t i = 0; !r && i < n; i++)
         r = filter_top_hat(nircam_wide[i].code, nircam_wide[i].lambda_min_micron * ANGSTROM_PER_MICRON,
-                           nircam_wide[i].lambda_max_micron * ANGSTROM_PER_MICRON, &instrument.filter[i], err);
+                           nircam_wide[i].lambda_max_micron * ANGSTROM_PER_MICRON, &instrument.filter[i],
+                           err);
     if (r) {
         instrument_free(&instrument);
         return r;
@@ -54,5 +57,5 @@ void instrument_free(struct instrument *instrument)
     for (size_t i = 0; i < instrument->n_filter; i++)
         filter_free(&instrument->filter[i]);
     free(instrument->filter);
-    *instrument = (struct instrument){ 0 };
+    *instrument = (struct instrument) { 0 };
 }

@@ -13,8 +13,8 @@ static int attr_write(struct io_file *file, hid_t object, const char *path, cons
     if (id >= 0)
         H5Aclose(id);
     return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': attribute '%s' of '%s' cannot be written",
-                                  file->path, name, path) :
-                        0;
+                                  file->path, name, path)
+                      : 0;
 }
 
 /* Variable-length UTF-8, which h5py reads as str: Synthesizer uses some of these texts as names. */
@@ -170,16 +170,19 @@ int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO
 {
     struct attr_list list = { 0 };
 
-    if (H5Aiterate_by_name(file->id, object, H5_INDEX_NAME, H5_ITER_INC, NULL, attr_list_add, &list, H5P_DEFAULT) < 0) {
+    if (H5Aiterate_by_name(file->id, object, H5_INDEX_NAME, H5_ITER_INC, NULL, attr_list_add, &list,
+                           H5P_DEFAULT) < 0) {
         free(list.names);
-        return error_set(err, POLYPHONY_INPUT, "'%s': the attributes of '%s' cannot be listed", file->path, object);
+        return error_set(err, POLYPHONY_INPUT, "'%s': the attributes of '%s' cannot be listed", file->path,
+                         object);
     }
     *ret_names = list.names;
     *ret_n = list.n;
     return 0;
 }
 
-int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text, struct error *err)
+int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text,
+                      struct error *err)
 {
     hid_t id = H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT), type, space;
     char *raw = NULL, *text = NULL;
@@ -188,7 +191,8 @@ int io_attr_copy_text(struct io_file *file, const char *object, const char *name
         return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
     type = H5Aget_type(id);
     space = H5Aget_space(id);
-    if (H5Tis_variable_str(type) > 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(id, type, &raw) >= 0 && raw) {
+    if (H5Tis_variable_str(type) > 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+        H5Aread(id, type, &raw) >= 0 && raw) {
         text = mem_text(raw);
         H5Dvlen_reclaim(type, space, H5P_DEFAULT, &raw);
     }
@@ -196,8 +200,8 @@ int io_attr_copy_text(struct io_file *file, const char *object, const char *name
     H5Tclose(type);
     H5Aclose(id);
     if (!text)
-        return error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read as text", file->path, name,
-                         object);
+        return error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read as text",
+                         file->path, name, object);
     *ret_text = text;
     return 0;
 }

@@ -58,7 +58,8 @@ int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
     file->size_bytes = st.st_size;
     file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file->id < 0)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': not a readable HDF5 file (truncated, or of another format)", path);
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': not a readable HDF5 file (truncated, or of another format)", path);
     if (r) {
         io_file_close(file);
         return r;
@@ -68,8 +69,8 @@ int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
 }
 
 /*
- * HDF5 1.10 cannot close a file whose headers find no room on the disk, and crashes when the program ends. So room
- * is held back, by a file without a name, until the file is closed. One process does it for all.
+ * HDF5 1.10 cannot close a file whose headers find no room on the disk, and crashes when the program ends. So
+ * room is held back, by a file without a name, until the file is closed. One process does it for all.
  */
 static int room_hold(struct io_file *file, struct error *err)
 {
@@ -81,8 +82,8 @@ static int room_hold(struct io_file *file, struct error *err)
     status = posix_fallocate(file->room_fd, 0, ROOM_BYTES);
     unlink(file->partial_path);
     if (status == ENOSPC || status == EDQUOT)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s': %s; %d MiB are needed to begin", file->path, strerror(status),
-                         (int)(ROOM_BYTES >> 20));
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': %s; %d MiB are needed to begin", file->path,
+                         strerror(status), (int)(ROOM_BYTES >> 20));
     return 0;
 }
 
@@ -118,8 +119,8 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         goto out;
     file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be created (does the directory exist, may you write there?)",
-                      path);
+        r = error_set(err, POLYPHONY_OUTPUT,
+                      "'%s': cannot be created (does the directory exist, may you write there?)", path);
         goto out;
     }
     *ret_file = file;
@@ -161,7 +162,8 @@ int io_file_commit(struct io_file *file, struct error *err)
 
     room_release(file);
     if (H5Fclose(file->id) < 0 || status < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)", file->path);
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)",
+                      file->path);
     file->id = H5I_INVALID_HID;
     if (file->comm != MPI_COMM_NULL)
         MPI_Allreduce(MPI_IN_PLACE, &r, 1, MPI_INT, MPI_MIN, file->comm);

@@ -8,12 +8,12 @@
 
 struct io_file {
     hid_t id;
-    MPI_Comm comm;       /* MPI_COMM_NULL when one process owns the file */
-    int comm_rank;       /* 0 when one process owns the file */
-    off_t size_bytes;    /* when it was opened for reading; 0 otherwise */
-    char *path;          /* its name when complete */
-    char *partial_path;  /* its name under construction; NULL when reading or committed */
-    int room_fd;         /* holds disk space back until the file is closed, or -1; see room_hold() */
+    MPI_Comm comm;      /* MPI_COMM_NULL when one process owns the file */
+    int comm_rank;      /* 0 when one process owns the file */
+    off_t size_bytes;   /* when it was opened for reading; 0 otherwise */
+    char *path;         /* its name when complete */
+    char *partial_path; /* its name under construction; NULL when reading or committed */
+    int room_fd;        /* holds disk space back until the file is closed, or -1; see room_hold() */
 };
 
 /** Dataset id, or a negative number with `err` set. */

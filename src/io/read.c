@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Deflate, the densest filter HDF5 brings, cannot shrink data by more than 1032 (zlib documentation). A dataset
- * that claims more than that of its storage has an extent that was never written, or a lie. */
+/* Deflate, the densest filter HDF5 brings, cannot shrink data by more than 1032 (zlib documentation). A
+ * dataset that claims more than that of its storage has an extent that was never written, or a lie. */
 #define IO_FILTER_RATIO_MAX 1032
 
 hid_t io_dataset_open(struct io_file *file, const char *path, struct error *err)
@@ -33,7 +33,8 @@ static enum io_class class_of(hid_t type)
     }
 }
 
-/* A view of other datasets (HDF5 virtual dataset) stores nothing itself: its size has no storage to be compared with. */
+/* A view of other datasets (HDF5 virtual dataset) stores nothing itself: its size has no storage to be
+ * compared with. */
 static bool is_view(hid_t dataset)
 {
     hid_t creation = H5Dget_create_plist(dataset);
@@ -53,12 +54,12 @@ static int dataset_shape(struct io_file *file, hid_t id, const char *path, struc
     int r = 0;
 
     if (rank < 0 || rank > IO_RANK_MAX || bytes == 0) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has %d axes, at most %d are understood", file->path,
-                      path, rank, IO_RANK_MAX);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has %d axes, at most %d are understood",
+                      file->path, path, rank, IO_RANK_MAX);
         goto out;
     }
     H5Sget_simple_extent_dims(space, dims, NULL);
-    *ret_info = (struct io_info){ .class = class_of(type), .rank = rank, .n = 1, .type_bytes = bytes };
+    *ret_info = (struct io_info) { .class = class_of(type), .rank = rank, .n = 1, .type_bytes = bytes };
     for (int i = 0; i < rank; i++) {
         ret_info->dims[i] = dims[i];
         if (__builtin_mul_overflow(ret_info->n, dims[i], &ret_info->n))
@@ -66,10 +67,10 @@ static int dataset_shape(struct io_file *file, hid_t id, const char *path, struc
     }
     if (__builtin_mul_overflow(bytes, ret_info->n, &bytes) ||
         (bytes / IO_FILTER_RATIO_MAX > H5Dget_storage_size(id) && !is_view(id)))
-        r = error_set(err, POLYPHONY_INPUT,
-                      "'%s': dataset '%s' claims %llu values but holds only %llu bytes (truncated or never written)",
-                      file->path, path, (unsigned long long)ret_info->n,
-                      (unsigned long long)H5Dget_storage_size(id));
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s' claims %llu values but holds only %llu bytes (truncated or never written)",
+            file->path, path, (unsigned long long)ret_info->n, (unsigned long long)H5Dget_storage_size(id));
 out:
     H5Tclose(type);
     H5Sclose(space);
@@ -123,8 +124,8 @@ int io_dataset_expect(struct io_file *file, const char *path, int rank, const ui
     if (!fits) {
         format_shape(want, sizeof(want), rank, dims);
         format_shape(have, sizeof(have), info.rank, info.dims);
-        return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has shape %s, expected %s", file->path, path,
-                         have, want);
+        return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has shape %s, expected %s", file->path,
+                         path, have, want);
     }
     if (ret_info)
         *ret_info = info;
@@ -138,7 +139,8 @@ static int check_whole(struct io_file *file, struct error *err)
 
     if (file->size_bytes == 0 || (!stat(file->path, &st) && st.st_size >= file->size_bytes))
         return 0;
-    return error_set(err, POLYPHONY_INPUT, "'%s': was truncated or removed while it was being read", file->path);
+    return error_set(err, POLYPHONY_INPUT, "'%s': was truncated or removed while it was being read",
+                     file->path);
 }
 
 static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, hid_t memory_type,
@@ -158,8 +160,9 @@ static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not of %s numbers", file->path, path,
                       class == IO_INTEGER ? "integer" : "floating-point");
     if (!r && (info.rank < 1 || row0 > info.dims[0] || n_row > info.dims[0] - row0))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has %llu rows, rows %llu to %llu were asked for",
-                      file->path, path, (unsigned long long)info.dims[0], (unsigned long long)row0,
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': dataset '%s' has %llu rows, rows %llu to %llu were asked for", file->path, path,
+                      (unsigned long long)info.dims[0], (unsigned long long)row0,
                       (unsigned long long)(row0 + n_row));
     if (r || n_row == 0)
         goto out;
@@ -171,7 +174,8 @@ static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint
     memory = H5Screate_simple(info.rank, count, NULL);
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     if (H5Dread(id, memory_type, memory, space, H5P_DEFAULT, ret_data) < 0)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)", file->path, path);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)", file->path,
+                      path);
     H5Sclose(memory);
     H5Sclose(space);
 out:
@@ -200,8 +204,8 @@ static bool read_strings(hid_t id, bool is_attribute, hid_t type, hid_t space, u
     char *raw = mem_array(n, size);
     bool ok = raw != NULL;
 
-    ok = ok && (is_attribute ? H5Aread(id, type, raw) :
-                               H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw)) >= 0;
+    ok = ok &&
+         (is_attribute ? H5Aread(id, type, raw) : H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw)) >= 0;
     for (uint64_t i = 0; ok && i < n; i++) {
         const char *text = is_variable ? ((char **)raw)[i] : raw + i * size;
         size_t room = is_variable ? IO_NAME_MAX - 1 : (size < IO_NAME_MAX - 1 ? size : IO_NAME_MAX - 1);
@@ -230,8 +234,8 @@ int io_read_names(struct io_file *file, const char *path, uint64_t n, char (*ret
     space = H5Dget_space(id);
     r = dataset_shape(file, id, path, &info, err);
     if (!r && (info.class != IO_STRING || info.rank != 1 || info.n != n))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not a list of %llu names", file->path, path,
-                      (unsigned long long)n);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not a list of %llu names", file->path,
+                      path, (unsigned long long)n);
     if (!r && !read_strings(id, false, type, space, n, ret_names))
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read", file->path, path);
     H5Sclose(space);
@@ -249,9 +253,9 @@ bool io_attr_has(struct io_file *file, const char *object, const char *name)
 
 static hid_t attr_open(struct io_file *file, const char *object, const char *name, struct error *err)
 {
-    hid_t id = io_attr_has(file, object, name) ?
-                       H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT) :
-                       H5I_INVALID_HID;
+    hid_t id = io_attr_has(file, object, name)
+                   ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT)
+                   : H5I_INVALID_HID;
 
     if (id < 0)
         error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
@@ -273,12 +277,14 @@ int io_attr_read_texts(struct io_file *file, const char *object, const char *nam
     n = H5Sget_simple_extent_npoints(space);
     /* HDF5 holds attributes in the object header: 64 KiB at most. */
     if (H5Tget_class(type) != H5T_STRING || n < 1 || n > 65536) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not text", file->path, name, object);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not text", file->path, name,
+                      object);
         goto out;
     }
     names = mem_array((size_t)n, sizeof(*names));
     if (!names || !read_strings(id, true, type, space, (uint64_t)n, names)) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read", file->path, name, object);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read", file->path, name,
+                      object);
         goto out;
     }
     *ret_names = names;
@@ -302,8 +308,8 @@ int io_attr_read_text(struct io_file *file, const char *object, const char *name
     if (r)
         return r;
     if (n != 1 || !text_format(ret_text, size, "%s", names[0]))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one short text", file->path, name,
-                      object);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one short text", file->path,
+                      name, object);
     free(names);
     return r;
 }
@@ -332,7 +338,8 @@ int io_attr_read_i64(struct io_file *file, const char *object, const char *name,
     H5Sclose(space);
     H5Tclose(type);
     H5Aclose(id);
-    return r < 0 ? error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one integer or truth value",
-                             file->path, name, object) :
-                   0;
+    return r < 0 ? error_set(err, POLYPHONY_INPUT,
+                             "'%s': attribute '%s' of '%s' is not one integer or truth value", file->path,
+                             name, object)
+                 : 0;
 }

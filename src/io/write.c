@@ -46,9 +46,9 @@ static int share_status(struct io_file *file, const char *path, herr_t status, s
 
     if (file->comm != MPI_COMM_NULL)
         MPI_Bcast(&failed, 1, MPI_INT, 0, file->comm);
-    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path,
-                              path) :
-                    0;
+    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)",
+                              file->path, path)
+                  : 0;
 }
 
 static int write_whole(struct io_file *file, const char *path, int rank, const uint64_t *dims, hid_t type,
@@ -60,7 +60,8 @@ static int write_whole(struct io_file *file, const char *path, int rank, const u
     /* Every rank would write the same bytes: one does. */
     if (!r && data)
         r = share_status(file, path,
-                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0, err);
+                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0,
+                         err);
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
@@ -102,7 +103,8 @@ int io_write_strings(struct io_file *file, const char *path, size_t n, const cha
     H5Tset_cset(type, H5T_CSET_UTF8);
     r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err);
     if (!r && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path, path);
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path,
+                      path);
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
@@ -126,11 +128,12 @@ int io_write_names(struct io_file *file, const char *path, size_t n, const char 
     packed = mem_array(n, size);
     for (size_t i = 0; packed && i < n; i++)
         memcpy(packed + i * size, text[i], strlen(text[i]));
-    r = packed ? create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err) :
-                 error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", file->path, path);
+    r = packed ? create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err)
+               : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", file->path, path);
     if (!r)
         r = share_status(file, path,
-                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0, err);
+                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0,
+                         err);
     free(packed);
     if (id >= 0)
         H5Dclose(id);
@@ -159,8 +162,8 @@ static int write_rows(struct io_file *file, const char *path, uint64_t row0, uin
     H5Sclose(space);
     H5Dclose(id);
     return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': rows of '%s' cannot be written (disk full?)",
-                                  file->path, path) :
-                        0;
+                                  file->path, path)
+                      : 0;
 }
 
 int io_write_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
@@ -237,9 +240,8 @@ int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t
     return r;
 }
 
-int io_layout_column_view(struct io_file *file, const char *path, const char *source,
-                          const uint64_t *column, const char *units, const char *description,
-                          struct error *err)
+int io_layout_column_view(struct io_file *file, const char *path, const char *source, const uint64_t *column,
+                          const char *units, const char *description, struct error *err)
 {
     hsize_t dims[IO_RANK_MAX], start[IO_RANK_MAX] = { 0 }, count[IO_RANK_MAX];
     hid_t source_id = io_dataset_open(file, source, err), source_space, space, creation;
@@ -277,8 +279,8 @@ int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offs
     offset = H5Dget_offset(id);
     H5Dclose(id);
     if (offset == HADDR_UNDEF)
-        return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has no fixed place in the file", file->path,
-                         path);
+        return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has no fixed place in the file",
+                         file->path, path);
     *ret_offset = offset;
     return 0;
 }

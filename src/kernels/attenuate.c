@@ -44,8 +44,8 @@ void mix_screened_direct(const struct mix_screened *in, double *const *ret_sum)
 
 /* Scratch of one thread. */
 struct tile_scratch {
-    double *weight;                 /* [cells][n_node] A_cell at the nodes */
-    double basis[NODE_MAX * TILE];  /* [n_node][columns] */
+    double *weight;                /* [cells][n_node] A_cell at the nodes */
+    double basis[NODE_MAX * TILE]; /* [n_node][columns] */
     double node[TILE];
 };
 
@@ -73,7 +73,8 @@ static void tile_weights(const struct mix_screened *in, double tau_min, size_t n
     }
 }
 
-/* Add the cells' rows, each with its weight interpolated to the columns (or as it is, when nodes are columns). */
+/* Add the cells' rows, each with its weight interpolated to the columns (or as it is, when nodes are
+ * columns). */
 static void tile_sum(const struct mix_screened *in, size_t first, size_t n, size_t n_node,
                      const struct tile_scratch *scratch, bool nodes_are_columns, double *const *ret_sum)
 {
@@ -101,7 +102,8 @@ static void tile_sum(const struct mix_screened *in, size_t first, size_t n, size
 }
 
 /* The screen that all particles share. */
-static void tile_dim(const struct mix_screened *in, double tau_min, size_t first, size_t n, double *const *ret_sum)
+static void tile_dim(const struct mix_screened *in, double tau_min, size_t first, size_t n,
+                     double *const *ret_sum)
 {
     for (size_t j = first; j < first + n; j++) {
         double transmitted = exp(-tau_min * in->k[j]);
@@ -149,15 +151,16 @@ int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, st
     double tau_min = HUGE_VAL, tau_max = 0.0;
 
     if (!scratch || !weight)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for attenuated sums over %zu cells", in->cells.n);
+        return error_set(err, POLYPHONY_INTERNAL, "no memory for attenuated sums over %zu cells",
+                         in->cells.n);
     for (size_t i = 0; i < in->n_particle; i++)
         if (in->mass[i] > 0.0) {
             tau_min = fmin(tau_min, in->tau[i]);
             tau_max = fmax(tau_max, in->tau[i]);
         }
     tau_min = fmin(tau_min, tau_max); /* no particle has mass: 0 */
-#pragma omp parallel for schedule(dynamic) default(none)                                                           \
-        shared(in, ret_sum, n_tile, scratch, weight, tau_min, tau_max)
+#pragma omp parallel for schedule(dynamic) default(none)                                                     \
+    shared(in, ret_sum, n_tile, scratch, weight, tau_min, tau_max)
     for (size_t i_tile = 0; i_tile < n_tile; i_tile++) {
         size_t thread = (size_t)omp_get_thread_num();
 

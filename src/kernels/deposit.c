@@ -62,7 +62,7 @@ static struct splat splat_of(const struct pixel_grid *grid, double x, double y, 
     double pixel_per_h = grid->pixel_width / h;
     double n_edge = fmax(N_EDGE_MIN, ceil(2.0 * grid->pixel_width / h));
 
-    return (struct splat){
+    return (struct splat) {
         .x = x + 0.5 * grid->width_x,
         .y = y + 0.5 * grid->width_y,
         .h = h > point_max_pixel * grid->pixel_width ? h : 0.0,
@@ -81,7 +81,7 @@ static inline struct reach reach_of(const struct splat *splat, double x, size_t 
     double nearest = x < low ? low - x : x > high ? x - high : 0.0;
     double farthest = x - low > high - x ? x - low : high - x;
 
-    return (struct reach){ .near2 = nearest * nearest,
+    return (struct reach) { .near2 = nearest * nearest,
                             .far2 = farthest * farthest,
                             .inside = x - splat->h >= low && x + splat->h <= high };
 }
@@ -151,8 +151,8 @@ static struct range range_touched(double x, double h, double pixel, size_t n)
     double first = floor((x - h) / pixel) - 1.0, last = floor((x + h) / pixel) + 1.0;
 
     if (!(last >= 0.0 && first < (double)n))
-        return (struct range){ 0, 0 };
-    return (struct range){ first > 0.0 ? (size_t)first : 0, last < (double)n - 1.0 ? (size_t)last + 1 : n };
+        return (struct range) { 0, 0 };
+    return (struct range) { first > 0.0 ? (size_t)first : 0, last < (double)n - 1.0 ? (size_t)last + 1 : n };
 }
 
 static void columns_set(struct columns *columns, const struct splat *splat, struct range range)
@@ -262,7 +262,7 @@ static int strips_fill(struct strips *strips, const struct deposit *deposit, siz
         struct range columns = range_touched(splat.y, splat.h, splat.pixel, grid->n_y);
         struct range rows = range_touched(splat.x, splat.h, splat.pixel, grid->n_x);
 
-        strips->rows[i] = columns.begin < columns.end ? rows : (struct range){ 0, 0 };
+        strips->rows[i] = columns.begin < columns.end ? rows : (struct range) { 0, 0 };
         for (size_t s = strips->rows[i].begin / strips->n_row; s * strips->n_row < strips->rows[i].end; s++)
             strips->begin[s + 2]++;
     }

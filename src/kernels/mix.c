@@ -37,7 +37,8 @@ size_t mix_node_count(double tau_max, double half_range, size_t n_max)
     if (!(a > 0))
         return 1;
     /* I_m(a) <= (a/2)^m / m! exp(a^2 / (4 (m + 1))): the terms fall at least as fast as those of a geometric
-     * series of ratio 1/2 once m > a, so their sum is below twice the first; 4 from interpolation and the 2 of 2 I_m. */
+     * series of ratio 1/2 once m > a, so their sum is below twice the first; 4 from interpolation and the 2
+     * of 2 I_m. */
     for (size_t m = 1; m < n_max; m++) {
         term *= a / (2.0 * (double)m);
         if ((double)m > a && 8.0 * term * exp(a * a / (4.0 * ((double)m + 1.0))) < MIX_TOLERANCE)
@@ -54,7 +55,8 @@ void mix_nodes(double centre, double half_range, size_t n_node, double *ret_node
 
 void mix_basis(size_t n_node, const double *node, size_t n_k, const double *k, double *ret_basis)
 {
-    /* Barycentric form; weights of the Chebyshev points of the first kind (Berrut & Trefethen 2004, eq. 5.3). */
+    /* Barycentric form; weights of the Chebyshev points of the first kind (Berrut & Trefethen 2004, eq. 5.3).
+     */
     for (size_t j = 0; j < n_k; j++) {
         double total = 0.0;
         size_t hit = n_node;

@@ -65,7 +65,8 @@ void weights_assign(const struct axis_nodes axis[2], enum weights_scheme scheme,
     ret_weights->n = n;
 }
 
-void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell, double *ret_histogram)
+void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell,
+                       double *ret_histogram)
 {
     memset(ret_histogram, 0, n_cell * sizeof(*ret_histogram));
     for (size_t i = 0; i < weights->n; i++)
@@ -73,8 +74,8 @@ void weights_histogram(const struct weights *weights, const double *mass, size_t
             ret_histogram[weights->cell[i][corner]] += mass[i] * weights->share[i][corner];
 }
 
-void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n, const double *x,
-                            const double *mass, double *ret_histogram)
+void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
+                            const double *x, const double *mass, double *ret_histogram)
 {
     memset(ret_histogram, 0, axis->n * sizeof(*ret_histogram));
     for (size_t i = 0; i < n; i++) {

@@ -7,10 +7,11 @@
 /*
  * A band average is linear in the spectrum, so it is taken of the grid once instead of each particle:
  *
- *     L_band(i) = sum_parts mass_i sum_corners share  sum_lambda g(lambda) S_cell(lambda) exp(-tau_i k(lambda))
+ *     L_band(i) = sum_parts mass_i sum_corners share  sum_lambda g(lambda) S_cell(lambda) exp(-tau_i
+ * k(lambda))
  *
- * with g the band's weights times the term's galaxy-wide factors. Without a particle-wise screen the inner sum is
- * one number a cell. With one, exp(-tau_i k) is expanded over the band in the Lagrange basis of a few
+ * with g the band's weights times the term's galaxy-wide factors. Without a particle-wise screen the inner
+ * sum is one number a cell. With one, exp(-tau_i k) is expanded over the band in the Lagrange basis of a few
  * Chebyshev nodes k_m, which leaves n_node numbers a cell. A band too wide or too opaque for that
  * has its own wavelengths as nodes, and is then exact.
  *
@@ -54,7 +55,8 @@ static int no_memory(const struct band_job *job)
                      (long long)job->light->galaxy->id, job->light->galaxy->n_star);
 }
 
-/* Nodes in k for one band, and the Lagrange basis [n_node][band->n]; NULL basis when nodes are wavelengths. */
+/* Nodes in k for one band, and the Lagrange basis [n_node][band->n]; NULL basis when nodes are wavelengths.
+ */
 static int choose_nodes(const struct band_job *job, size_t i_channel, size_t *ret_n_node, double **ret_node,
                         double **ret_basis)
 {
@@ -89,8 +91,8 @@ static int choose_nodes(const struct band_job *job, size_t i_channel, size_t *re
 }
 
 /* Add one extract, weighted by g over the band, to the table: every cell of it is one thread's. */
-static void add_to_table(const struct band_job *job, const double *value, const double *g, const double *basis,
-                         struct part *part)
+static void add_to_table(const struct band_job *job, const double *value, const double *g,
+                         const double *basis, struct part *part)
 {
     const struct mix_cells *cells = &job->light->cells;
     size_t n = job->band->n, n_column = job->columns->n, first = job->band->first;
@@ -98,8 +100,8 @@ static void add_to_table(const struct band_job *job, const double *value, const 
     double *table = part->table;
     bool is_screened = part->k_node != NULL;
 
-#pragma omp parallel for schedule(static) default(none)                                                            \
-        shared(cells, value, g, basis, table, n, n_column, first, n_node, is_screened)
+#pragma omp parallel for schedule(static) default(none)                                                      \
+    shared(cells, value, g, basis, table, n, n_column, first, n_node, is_screened)
     for (size_t c = 0; c < cells->n; c++) {
         const double *row = value + (size_t)cells->cell[c] * n_column + first;
         double *at_node = table + c * n_node;
@@ -150,7 +152,8 @@ static int make_part(const struct band_job *job, const struct emission_label *la
             size_t column = job->band->first + j;
             size_t wanted = job->columns->is_ly_alpha[column] ? term->i_channel_ly_alpha : term->i_channel;
 
-            g[j] *= wanted == i_channel ? job->band->weight[j] * (job->screen ? job->screen[column] : 1.0) : 0.0;
+            g[j] *=
+                wanted == i_channel ? job->band->weight[j] * (job->screen ? job->screen[column] : 1.0) : 0.0;
         }
         add_to_table(job, job->columns->value[term->i_extract], g, basis, &part);
         *ret_is_used = true;
@@ -168,7 +171,8 @@ static void add_to_particles(const struct stellar_light *light, const struct par
     const double *mass = light->mass[part->i_channel];
     size_t n_star = light->galaxy->n_star;
 
-#pragma omp parallel for schedule(static) default(none) shared(light, part, ret_value, stride, tau, mass, n_star)
+#pragma omp parallel for schedule(static) default(none)                                                      \
+    shared(light, part, ret_value, stride, tau, mass, n_star)
     for (size_t i = 0; i < n_star; i++) {
         double sum = 0.0;
 

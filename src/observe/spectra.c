@@ -6,7 +6,8 @@
 #include "polyphony/units.h"
 
 int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm,
-                       const struct observe_wavelengths *wavelengths, double redshift, struct observe_frame *ret_frame, struct arena *arena, struct error *err)
+                       const struct observe_wavelengths *wavelengths, double redshift,
+                       struct observe_frame *ret_frame, struct arena *arena, struct error *err)
 {
     size_t n = wavelengths->n_lambda, n_line = wavelengths->n_line;
     double *lambda = arena_array(arena, n, sizeof(*lambda));

@@ -23,7 +23,8 @@ static int check_parameter(const struct galaxy *galaxy, enum emission_parameter 
 
     for (size_t i = 0; i < n; i++)
         if (!(value[i] >= 0.0 && value[i] <= highest))
-            return error_set(err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s'%s %zu is %g, must be %s",
+            return error_set(err, POLYPHONY_SET_ASIDE,
+                             "galaxy %lld: model parameter '%s'%s %zu is %g, must be %s",
                              (long long)galaxy->id, emission_parameter_names[p],
                              parameter->particle ? " of particle" : " in row",
                              parameter->particle ? i : (size_t)galaxy->row, value[i],
@@ -48,7 +49,8 @@ static int place_stars(const struct grid *grid, enum weights_scheme scheme, stru
 {
     const struct galaxy *galaxy = light->galaxy;
     size_t n = galaxy->n_star;
-    double *age = arena_array(arena, n, sizeof(*age)), *metallicity = arena_array(arena, n, sizeof(*metallicity));
+    double *age = arena_array(arena, n, sizeof(*age)),
+           *metallicity = arena_array(arena, n, sizeof(*metallicity));
 
     light->weights.cell = arena_array(arena, n, sizeof(*light->weights.cell));
     light->weights.share = arena_array(arena, n, sizeof(*light->weights.share));
@@ -56,14 +58,16 @@ static int place_stars(const struct grid *grid, enum weights_scheme scheme, stru
         return no_memory(galaxy, err);
     for (size_t i = 0; i < n; i++) {
         age[i] = grid->axis_is_log[0] ? log10(galaxy->star_age_yr[i]) : galaxy->star_age_yr[i];
-        metallicity[i] = grid->axis_is_log[1] ? log10(galaxy->star_metallicity[i]) : galaxy->star_metallicity[i];
+        metallicity[i] =
+            grid->axis_is_log[1] ? log10(galaxy->star_metallicity[i]) : galaxy->star_metallicity[i];
     }
     weights_assign(grid->axis, scheme, n, age, metallicity, &light->weights);
     return 0;
 }
 
 /* The cells that hold stars with mass, in order, and where to find them. */
-static int find_cells(const struct grid *grid, struct stellar_light *light, struct arena *arena, struct error *err)
+static int find_cells(const struct grid *grid, struct stellar_light *light, struct arena *arena,
+                      struct error *err)
 {
     const struct weights *weights = &light->weights;
     double *mass = arena_array(arena, grid->n_cell, sizeof(*mass));
@@ -75,7 +79,8 @@ static int find_cells(const struct grid *grid, struct stellar_light *light, stru
     if (!mass || !cell || !is_occupied || !light->slot)
         return no_memory(light->galaxy, err);
     weights_histogram(weights, light->galaxy->star_mass_msun, grid->n_cell, mass);
-    /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the same. */
+    /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the
+     * same. */
     for (size_t i = 0; i < weights->n; i++)
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
             if (light->galaxy->star_mass_msun[i] > 0.0 && weights->share[i][corner] > 0.0)
@@ -86,7 +91,7 @@ static int find_cells(const struct grid *grid, struct stellar_light *light, stru
             cell[n] = (uint32_t)c;
             mass[n++] = mass[c];
         }
-    light->cells = (struct mix_cells){ n, cell, mass };
+    light->cells = (struct mix_cells) { n, cell, mass };
     return 0;
 }
 
@@ -145,8 +150,10 @@ struct channel_sums {
     double *sum[EMISSION_EXTRACT_MAX]; /* [columns] or NULL */
 };
 
-/* A histogram of its own over the same cells, where fractions differ between particles; NULL without memory. */
-static const double *histogram_over_cells(const struct stellar_light *light, const double *mass, struct arena *arena)
+/* A histogram of its own over the same cells, where fractions differ between particles; NULL without memory.
+ */
+static const double *histogram_over_cells(const struct stellar_light *light, const double *mass,
+                                          struct arena *arena)
 {
     double *histogram = arena_zeros(arena, light->cells.n, sizeof(*histogram));
 
@@ -154,19 +161,25 @@ static const double *histogram_over_cells(const struct stellar_light *light, con
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
             /* Only stars with mass and corners with a share are sure to have a slot. */
             if (light->weights.share[i][corner] > 0.0 && light->galaxy->star_mass_msun[i] > 0.0)
-                histogram[light->slot[light->weights.cell[i][corner]]] += mass[i] * light->weights.share[i][corner];
+                histogram[light->slot[light->weights.cell[i][corner]]] +=
+                    mass[i] * light->weights.share[i][corner];
     return histogram;
 }
 
-static int sum_channel(const struct stellar_light *light, const struct observe_columns *columns, size_t i_channel,
-                       struct channel_sums *sums, struct arena *arena, struct error *err)
+static int sum_channel(const struct stellar_light *light, const struct observe_columns *columns,
+                       size_t i_channel, struct channel_sums *sums, struct arena *arena, struct error *err)
 {
     const struct emission_channel *channel = &light->program->channel[i_channel];
     const double *value[EMISSION_EXTRACT_MAX];
     double *sum[EMISSION_EXTRACT_MAX];
-    struct mix_screened in = { .n_particle = light->galaxy->n_star, .mass = light->mass[i_channel],
-                               .weights = &light->weights, .cells = light->cells, .slot = light->slot,
-                               .n_column = columns->n, .k = columns->k, .value = value };
+    struct mix_screened in = { .n_particle = light->galaxy->n_star,
+                               .mass = light->mass[i_channel],
+                               .weights = &light->weights,
+                               .cells = light->cells,
+                               .slot = light->slot,
+                               .n_column = columns->n,
+                               .k = columns->k,
+                               .value = value };
 
     for (size_t e = 0; e < light->program->n_extract; e++) {
         if (!channel->extract_is_used[e] || !columns->value[e])

@@ -25,10 +25,10 @@ struct pipeline {
     struct arena frame_arena; /* of the redshift in hand */
     double frame_redshift;    /* NAN before the first */
     struct observe_frame frame;
-    double *screen;           /* [n_lambda] fnu scale times transmission */
+    double *screen; /* [n_lambda] fnu scale times transmission */
     struct band_set bands;
-    size_t *first_filter;     /* [n_instrument] index of its first filter in the bands */
-    double *value;            /* [plan->n_value] */
+    size_t *first_filter; /* [n_instrument] index of its first filter in the bands */
+    double *value;        /* [plan->n_value] */
     size_t peak_bytes;
 
     /* The galaxy in hand. */
@@ -40,7 +40,8 @@ struct pipeline {
 
 static int no_memory(const struct pipeline *p, struct error *err)
 {
-    return error_set(err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its stages", (long long)p->galaxy.id);
+    return error_set(err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its stages",
+                     (long long)p->galaxy.id);
 }
 
 /* The product of a kind (and label), or NULL when the job does not ask for it. */
@@ -64,7 +65,8 @@ static void set_integer(struct pipeline *p, enum product_kind kind, int64_t valu
     memcpy(value_of(p, kind, 0), &value, sizeof(value));
 }
 
-/* ---- the stages ------------------------------------------------------------------------------------------ */
+/* ---- the stages ------------------------------------------------------------------------------------------
+ */
 
 static int stage_load(struct pipeline *p, struct error *err)
 {
@@ -89,8 +91,8 @@ static int compare_double(const void *a, const void *b)
 }
 
 /* Mean (weighted, if there are weights), median and maximum; zeros of nothing. */
-static int summarise(struct pipeline *p, size_t n, const double *tau, const double *weight, double ret_summary[3],
-                     struct error *err)
+static int summarise(struct pipeline *p, size_t n, const double *tau, const double *weight,
+                     double ret_summary[3], struct error *err)
 {
     double *sorted = arena_array(&p->arena, n, sizeof(*sorted));
     double sum = 0.0, total = 0.0;
@@ -123,16 +125,19 @@ static int stage_optical_depths(struct pipeline *p, struct error *err)
     p->black_hole_tau = arena_array(&p->arena, galaxy->n_black_hole, sizeof(double));
     if (!p->star_tau || !p->black_hole_tau)
         return no_memory(p, err);
-    r = observe_optical_depths(p->plan->los_kernel, *job->kappa_pc2_msun, galaxy, galaxy->n_star, galaxy->star_x_kpc,
-                               galaxy->star_y_kpc, galaxy->star_z_kpc, p->star_tau, &p->arena, err);
+    r = observe_optical_depths(p->plan->los_kernel, *job->kappa_pc2_msun, galaxy, galaxy->n_star,
+                               galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc, p->star_tau,
+                               &p->arena, err);
     if (!r && galaxy->n_black_hole)
         r = observe_optical_depths(p->plan->los_kernel, *job->kappa_pc2_msun, galaxy, galaxy->n_black_hole,
-                                   galaxy->black_hole_x_kpc, galaxy->black_hole_y_kpc, galaxy->black_hole_z_kpc,
-                                   p->black_hole_tau, &p->arena, err);
+                                   galaxy->black_hole_x_kpc, galaxy->black_hole_y_kpc,
+                                   galaxy->black_hole_z_kpc, p->black_hole_tau, &p->arena, err);
     if (!r)
-        r = summarise(p, galaxy->n_star, p->star_tau, galaxy->star_mass_msun, value_of(p, PRODUCT_STAR_TAU, 0), err);
+        r = summarise(p, galaxy->n_star, p->star_tau, galaxy->star_mass_msun,
+                      value_of(p, PRODUCT_STAR_TAU, 0), err);
     if (!r)
-        r = summarise(p, galaxy->n_black_hole, p->black_hole_tau, NULL, value_of(p, PRODUCT_BLACK_HOLE_TAU, 0), err);
+        r = summarise(p, galaxy->n_black_hole, p->black_hole_tau, NULL,
+                      value_of(p, PRODUCT_BLACK_HOLE_TAU, 0), err);
     return r;
 }
 
@@ -168,8 +173,8 @@ static int stage_weights(struct pipeline *p, struct error *err)
             parameter[i].particle = p->galaxy.star_parameter[c];
         }
     }
-    return observe_light(&plan->program, plan->grid, plan->scheme, plan->method, &p->galaxy, parameter, &p->light,
-                         &p->arena, err);
+    return observe_light(&plan->program, plan->grid, plan->scheme, plan->method, &p->galaxy, parameter,
+                         &p->light, &p->arena, err);
 }
 
 /* Spectra go straight to the row where they are products; where only photometry needs them, to scratch. */
@@ -217,7 +222,8 @@ static int stage_frame(struct pipeline *p, struct error *err)
         return 0;
     p->frame_redshift = (double)NAN;
     arena_reset(&p->frame_arena);
-    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, p->galaxy.redshift, &p->frame, &p->frame_arena, err);
+    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, p->galaxy.redshift, &p->frame,
+                           &p->frame_arena, err);
     p->screen = arena_array(&p->frame_arena, grid->n_lambda, sizeof(double));
     if (!r && !p->screen)
         r = no_memory(p, err);
@@ -226,8 +232,8 @@ static int stage_frame(struct pipeline *p, struct error *err)
     for (size_t i = 0; i < plan->n_instrument; i++)
         for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
             r = band_make(&plan->instrument[i].filter[f], BAND_OBSERVED, p->galaxy.redshift, grid->n_lambda,
-                          grid->lambda_rest_angstrom, &p->frame_arena, &p->bands.observed[p->first_filter[i] + f],
-                          err);
+                          grid->lambda_rest_angstrom, &p->frame_arena,
+                          &p->bands.observed[p->first_filter[i] + f], err);
     if (!r)
         p->frame_redshift = p->galaxy.redshift;
     return r;
@@ -245,8 +251,8 @@ static int stage_observed_spectra(struct pipeline *p, struct error *err)
 }
 
 /* ret_value[n_label][n_filter] from spectra that are there, through bands in the order of the selection. */
-static int integrate(struct pipeline *p, const struct selection *selection, const struct band *bands, bool is_observed,
-                     double *ret_value, struct error *err)
+static int integrate(struct pipeline *p, const struct selection *selection, const struct band *bands,
+                     bool is_observed, double *ret_value, struct error *err)
 {
     size_t n = p->plan->spectra.n;
     double *fnu = is_observed ? arena_array(&p->arena, n, sizeof(*fnu)) : NULL;
@@ -337,12 +343,12 @@ static int make_images(struct pipeline *p, const struct image_plan *images, enum
         if (!value)
             return no_memory(p, err);
         r = observe_particle_bands(&p->light, &plan->spectra, selection->n_label, selection->i_label,
-                                   instrument->n_filter, bands + p->first_filter[selection->i_instrument[i]], screen,
-                                   value, &p->arena, err);
+                                   instrument->n_filter, bands + p->first_filter[selection->i_instrument[i]],
+                                   screen, value, &p->arena, err);
         if (!r)
-            r = observe_images(images->table, &p->galaxy, p->frame.distances.arcsec_per_kpc, images->n_pixel[i],
-                               instrument->resolution_arcsec, n_channel, value, p->value + product->offset, &p->arena,
-                               err);
+            r = observe_images(images->table, &p->galaxy, p->frame.distances.arcsec_per_kpc,
+                               images->n_pixel[i], instrument->resolution_arcsec, n_channel, value,
+                               p->value + product->offset, &p->arena, err);
         product += n_channel;
         arena_release(&p->arena, mark);
     }
@@ -359,22 +365,46 @@ static int stage_flux_images(struct pipeline *p, struct error *err)
     return make_images(p, &p->plan->images[1], PRODUCT_IMAGE_FLUX, p->bands.observed, p->screen, err);
 }
 
-/* ---- the table, and the run through it -------------------------------------------------------------------- */
+/* ---- the table, and the run through it --------------------------------------------------------------------
+ */
 
 typedef int (*stage_function)(struct pipeline *p, struct error *err);
 
 static const stage_function stages[] = {
-    stage_load,         stage_optical_depths, stage_sfzh,   stage_sfh,   stage_weights,
-    stage_spectra,      stage_frame,          stage_observed_spectra, stage_luminosities, stage_fluxes,
-    stage_lines,        stage_line_fluxes,    stage_luminosity_images, stage_flux_images,
+    stage_load,
+    stage_optical_depths,
+    stage_sfzh,
+    stage_sfh,
+    stage_weights,
+    stage_spectra,
+    stage_frame,
+    stage_observed_spectra,
+    stage_luminosities,
+    stage_fluxes,
+    stage_lines,
+    stage_line_fluxes,
+    stage_luminosity_images,
+    stage_flux_images,
 };
 
 #define N_STAGE (sizeof(stages) / sizeof(*stages))
 
 const char *const pipeline_stage_names[N_STAGE + 1] = {
-    "Reading",      "LOS optical depths", "SFZH",         "SFH",          "Grid weights",
-    "Lnu Spectra",  "Observer frame",     "Fnu Spectra",  "Luminosities", "Fluxes",
-    "Emission Line Luminosities", "Emission Line Fluxes", "Luminosity Images", "Flux Images", "Writing",
+    "Reading",
+    "LOS optical depths",
+    "SFZH",
+    "SFH",
+    "Grid weights",
+    "Lnu Spectra",
+    "Observer frame",
+    "Fnu Spectra",
+    "Luminosities",
+    "Fluxes",
+    "Emission Line Luminosities",
+    "Emission Line Fluxes",
+    "Luminosity Images",
+    "Flux Images",
+    "Writing",
 };
 
 size_t pipeline_stage_count(void)
@@ -395,7 +425,7 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
 
     arena_reset(&p->arena);
     memset(p->value, 0, p->plan->n_value * sizeof(*p->value));
-    p->galaxy = (struct galaxy){ .row = row, .id = p->plan->catalogue->id[row] };
+    p->galaxy = (struct galaxy) { .row = row, .id = p->plan->catalogue->id[row] };
     for (size_t s = 0; !r && s < N_STAGE; s++) {
         r = stages[s](p, err);
         now = trace_end(p->trace, s, now);
@@ -404,7 +434,7 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
     p->peak_bytes = p->arena.peak_bytes + p->frame_arena.peak_bytes;
     if (r)
         return r;
-    *ret_row = (struct pipeline_row){ .row = row, .value = p->value, .stage = "" };
+    *ret_row = (struct pipeline_row) { .row = row, .value = p->value, .stage = "" };
     if (job && *job->write_particles) {
         ret_row->n_star = p->galaxy.n_star;
         ret_row->n_black_hole = p->galaxy.n_black_hole;
@@ -440,7 +470,8 @@ int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_
     for (size_t i = 0; i < plan->n_instrument; i++)
         for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
             r = band_make(&plan->instrument[i].filter[f], BAND_REST, 0.0, plan->grid->n_lambda,
-                          plan->grid->lambda_rest_angstrom, &plan->arena, &p->bands.rest[p->first_filter[i] + f], err);
+                          plan->grid->lambda_rest_angstrom, &plan->arena,
+                          &p->bands.rest[p->first_filter[i] + f], err);
     if (r) {
         pipeline_close(p);
         return r;

@@ -52,8 +52,10 @@ static int resolve_cosmology(struct plan *plan, struct error *err)
 
     if (strcmp(job->name, "custom"))
         return plan_at_key(plan, cosmology_find(job->name, &plan->cosmology, err), "cosmology.name", err);
-    plan->cosmology = (struct cosmology){ .h0_km_s_mpc = *job->h0_km_s_mpc, .omega_m = *job->omega_m,
-                                          .t_cmb_k = *job->t_cmb_k, .n_eff = *job->n_eff };
+    plan->cosmology = (struct cosmology) { .h0_km_s_mpc = *job->h0_km_s_mpc,
+                                           .omega_m = *job->omega_m,
+                                           .t_cmb_k = *job->t_cmb_k,
+                                           .n_eff = *job->n_eff };
     for (unsigned i = 0; i < 3 && i < job->n_m_nu_ev; i++)
         plan->cosmology.m_nu_ev[i] = job->m_nu_ev[i];
     r = cosmology_check(&plan->cosmology, err);
@@ -71,13 +73,14 @@ static int resolve_names(struct plan *plan, struct error *err)
     if (!r)
         r = plan_at_key(plan, igm_find(job->igm, &plan->igm, err), "igm", err);
     if (!r)
-        r = plan_at_key(plan, dust_curve_find(job->emission.dust_curve, slope, &plan->curve, err), "emission.dust_curve",
-                   err);
+        r = plan_at_key(plan, dust_curve_find(job->emission.dust_curve, slope, &plan->curve, err),
+                        "emission.dust_curve", err);
     if (!r)
-        r = plan_at_key(plan, emission_model_find(job->emission.model, &plan->model, err), "emission.model", err);
+        r = plan_at_key(plan, emission_model_find(job->emission.model, &plan->model, err), "emission.model",
+                        err);
     if (!r && ops->los_optical_depths)
         r = plan_at_key(plan, sph_kernel_find(ops->los_optical_depths->kernel, &plan->los_kernel, err),
-                   "operations.los_optical_depths.kernel", err);
+                        "operations.los_optical_depths.kernel", err);
     plan->scheme = *job->emission.grid_assignment == JOB_ASSIGN_NGP ? WEIGHTS_NGP : WEIGHTS_CIC;
     plan->method = *job->emission.method == JOB_METHOD_DIRECT ? OBSERVE_DIRECT : OBSERVE_FAST;
     plan->redshift_is_given = job_is_number(job->redshift, &plan->redshift);
@@ -103,7 +106,8 @@ static void resolve_parameters(struct plan *plan, struct catalogue_needs *needs)
     }
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------ */
+/* ---- inputs
+ * ------------------------------------------------------------------------------------------------ */
 
 static int open_instruments(struct plan *plan, struct error *err)
 {
@@ -120,11 +124,14 @@ static int open_instruments(struct plan *plan, struct error *err)
         text_format(key, sizeof(key), "instruments[%u].%s", i, given->builtin ? "builtin" : "filters");
         plan->n_instrument++;
         if (given->builtin) {
-            r = plan_at_key(plan, instrument_builtin(given->builtin, given->label, resolution, instrument, err), key, err);
+            r = plan_at_key(plan,
+                            instrument_builtin(given->builtin, given->label, resolution, instrument, err),
+                            key, err);
             continue;
         }
         if (!text_format(instrument->label, sizeof(instrument->label), "%s", given->label))
-            return job_error(job, err, key, "label '%s' is longer than %d bytes", given->label, INSTRUMENT_NAME_MAX - 1);
+            return job_error(job, err, key, "label '%s' is longer than %d bytes", given->label,
+                             INSTRUMENT_NAME_MAX - 1);
         text_format(instrument->source, sizeof(instrument->source), "filter curves from files");
         instrument->resolution_arcsec = resolution;
         instrument->filter = mem_array(given->n_filters, sizeof(*instrument->filter));
@@ -168,12 +175,14 @@ static int check_filter_codes(const struct plan *plan, struct error *err)
             const char *code = plan->instrument[i].filter[f].code;
 
             if (!code_is_path(code))
-                return job_error(plan->job, err, "instruments", "filter code '%s' cannot be a path in the results", code);
+                return job_error(plan->job, err, "instruments",
+                                 "filter code '%s' cannot be a path in the results", code);
             for (size_t j = 0; j <= i; j++)
                 for (size_t g = 0; g < (j < i ? plan->instrument[j].n_filter : f); g++)
                     if (codes_collide(plan->instrument[j].filter[g].code, code))
                         return job_error(plan->job, err, "instruments",
-                                         "filters '%s' of '%s' and '%s' of '%s' would have one path in the results; give one of "
+                                         "filters '%s' of '%s' and '%s' of '%s' would have one path in the "
+                                         "results; give one of "
                                          "them another code",
                                          plan->instrument[j].filter[g].code, plan->instrument[j].label, code,
                                          plan->instrument[i].label);
@@ -190,8 +199,8 @@ static int open_inputs(struct plan *plan, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
-                                     .star_smoothing_lengths =
-                                             wants_smoothed(ops->images_luminosity) || wants_smoothed(ops->images_flux),
+                                     .star_smoothing_lengths = wants_smoothed(ops->images_luminosity) ||
+                                                               wants_smoothed(ops->images_flux),
                                      .gas = ops->los_optical_depths,
                                      .black_holes = ops->los_optical_depths,
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
@@ -207,7 +216,8 @@ static int open_inputs(struct plan *plan, struct error *err)
         is_per_particle[p] = plan->parameter[p].is_los ||
                              (plan->parameter[p].is_catalogue &&
                               plan->catalogue->parameter_is_per_particle[plan->parameter[p].i_catalogue]);
-    r = plan_at_key(plan, emission_compile(plan->model, is_per_particle, &plan->program, err), "emission.model", err);
+    r = plan_at_key(plan, emission_compile(plan->model, is_per_particle, &plan->program, err),
+                    "emission.model", err);
     if (r)
         return r;
     grid_needs.n_spectrum = plan->program.n_extract;
@@ -218,7 +228,8 @@ static int open_inputs(struct plan *plan, struct error *err)
     return r ? r : check_filter_codes(plan, err);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ---------------------------------------------------------------------------------------------------- */
 
 int plan_open(const struct job *job, struct plan **ret_plan, struct error *err)
 {

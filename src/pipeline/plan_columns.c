@@ -15,13 +15,14 @@ int plan_spectra_columns(struct plan *plan, struct error *err)
     for (size_t j = 0; j < grid->n_lambda; j++)
         k[j] = dust_curve_k(&plan->curve, grid->lambda_rest_angstrom[j]);
     emission_ly_alpha_pixels(grid->n_lambda, grid->lambda_rest_angstrom, is_ly_alpha);
-    plan->spectra = (struct observe_columns){ .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
+    plan->spectra = (struct observe_columns) { .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
     for (size_t e = 0; e < grid->n_spectrum; e++)
         plan->spectra.value[e] = grid->spectrum[e].lnu;
     return 0;
 }
 
-static int find_line(const struct plan *plan, const char *key, const char *id, size_t *ret_line, struct error *err)
+static int find_line(const struct plan *plan, const char *key, const char *id, size_t *ret_line,
+                     struct error *err)
 {
     const struct grid *grid = plan->grid;
     const char *nearest = NULL;
@@ -36,8 +37,8 @@ static int find_line(const struct plan *plan, const char *key, const char *id, s
         }
         nearest = nearer ? nearer : nearest;
     }
-    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id, nearest ? "; did you mean '" : "",
-                     nearest ? nearest : "", nearest ? "'?" : "");
+    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* The lines of both line operations: those asked for, in the order of the list, or all in grid order. */
@@ -91,8 +92,8 @@ int plan_line_columns(struct plan *plan, struct error *err)
     if (ops->lines && ops->observed_lines && !ids_are_equal(ops->lines, ops->observed_lines))
         return job_error(plan->job, err, "operations.observed_lines.ids",
                          "must be the same list as operations.lines.ids");
-    r = ops->lines ? select_lines(plan, "lines", ops->lines, err) :
-                     select_lines(plan, "observed_lines", ops->observed_lines, err);
+    r = ops->lines ? select_lines(plan, "lines", ops->lines, err)
+                   : select_lines(plan, "observed_lines", ops->observed_lines, err);
     k = plan_array(plan, plan->n_line, sizeof(*k), &r, err);
     lambda = plan_array(plan, plan->n_line, sizeof(*lambda), &r, err);
     is_ly_alpha = plan_array(plan, plan->n_line, sizeof(*is_ly_alpha), &r, err);
@@ -104,7 +105,8 @@ int plan_line_columns(struct plan *plan, struct error *err)
     }
     plan->line_lambda_rest_angstrom = lambda;
     emission_ly_alpha_lines(grid->n_lambda, grid->lambda_rest_angstrom, plan->n_line, lambda, is_ly_alpha);
-    plan->line_luminosity = (struct observe_columns){ .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
+    plan->line_luminosity =
+        (struct observe_columns) { .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
     plan->line_continuum = plan->line_luminosity;
     for (size_t e = 0; !r && e < grid->n_spectrum; e++) {
         plan->line_luminosity.value[e] = pick_columns(plan, grid->spectrum[e].line_luminosity, &r, err);
@@ -112,4 +114,3 @@ int plan_line_columns(struct plan *plan, struct error *err)
     }
     return r;
 }
-

@@ -14,8 +14,8 @@ bool plan_name_is_all(char *const *names, unsigned n)
 
 /* Resolve an operation's labels and instruments by name. */
 static int select_parts(struct plan *plan, const char *key, char *const *labels, unsigned n_labels,
-                char *const *instruments, unsigned n_instruments, struct selection *ret_selection,
-                struct error *err)
+                        char *const *instruments, unsigned n_instruments, struct selection *ret_selection,
+                        struct error *err)
 {
     struct selection *selection = ret_selection;
     char path[128];
@@ -44,11 +44,13 @@ static int select_parts(struct plan *plan, const char *key, char *const *labels,
     return r;
 }
 
-/* ---- images and filters ---------------------------------------------------------------------------------------- */
+/* ---- images and filters
+ * ---------------------------------------------------------------------------------------- */
 
 /* Pixels across the field of one galaxy; 0 with an error when there are none or too many. */
 static int count_pixels_at(struct plan *plan, const char *key, const struct image_plan *images,
-                           const struct instrument *instrument, double redshift, size_t *ret_n, struct error *err)
+                           const struct instrument *instrument, double redshift, size_t *ret_n,
+                           struct error *err)
 {
     double fov_arcsec = images->fov_arcsec;
     struct distances distances;
@@ -63,9 +65,10 @@ static int count_pixels_at(struct plan *plan, const char *key, const struct imag
     *ret_n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
     if (*ret_n)
         return 0;
-    return job_error(plan->job, err, key,
-                     "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
-                     fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
+    return job_error(
+        plan->job, err, key,
+        "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
+        fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
 }
 
 /* All galaxies must have images of the same size: a field in kpc at different redshifts is not. */
@@ -92,15 +95,16 @@ static int count_pixels(struct plan *plan, const char *key, struct image_plan *i
             first = redshift;
         }
         if (!r && n != *n_pixel)
-            return job_error(plan->job, err, path,
-                             "is %zu pixels at redshift %g but %zu at %g; give fov_arcsec instead, or one redshift",
-                             *n_pixel, first, n, redshift);
+            return job_error(
+                plan->job, err, path,
+                "is %zu pixels at redshift %g but %zu at %g; give fov_arcsec instead, or one redshift",
+                *n_pixel, first, n, redshift);
     }
     return r;
 }
 
-static int plan_images(struct plan *plan, const char *key, const struct job_images *job, struct image_plan *images,
-                       struct error *err)
+static int plan_images(struct plan *plan, const char *key, const struct job_images *job,
+                       struct image_plan *images, struct error *err)
 {
     enum sph_kernel kernel;
     char path[64];
@@ -112,8 +116,8 @@ static int plan_images(struct plan *plan, const char *key, const struct job_imag
     images->fov_kpc = job->fov_kpc ? *job->fov_kpc : 0.0;
     images->fov_arcsec = job->fov_arcsec ? *job->fov_arcsec : 0.0;
     plan->needs_observer = true; /* the angular scale */
-    r = select_parts(plan, key, job->labels, job->n_labels, job->instruments, job->n_instruments, &images->selection,
-                    err);
+    r = select_parts(plan, key, job->labels, job->n_labels, job->instruments, job->n_instruments,
+                     &images->selection, err);
     images->n_pixel = plan_array(plan, images->selection.n_instrument, sizeof(size_t), &r, err);
     for (size_t i = 0; !r && i < images->selection.n_instrument; i++)
         r = count_pixels(plan, key, images, i, err);
@@ -125,13 +129,14 @@ static int plan_images(struct plan *plan, const char *key, const struct job_imag
 }
 
 /* Does the filter see any of the grid at this redshift, and all of it? */
-static int check_filter(struct plan *plan, const struct filter *filter, enum band_frame frame, double redshift,
-                        struct error *err)
+static int check_filter(struct plan *plan, const struct filter *filter, enum band_frame frame,
+                        double redshift, struct error *err)
 {
     const struct grid *grid = plan->grid;
     double *t = arena_array(&plan->arena, grid->n_lambda, sizeof(*t));
     double stretch = frame == BAND_REST ? 1.0 : 1.0 + redshift;
-    double low = grid->lambda_rest_angstrom[0] * stretch, high = grid->lambda_rest_angstrom[grid->n_lambda - 1] * stretch;
+    double low = grid->lambda_rest_angstrom[0] * stretch,
+           high = grid->lambda_rest_angstrom[grid->n_lambda - 1] * stretch;
     double curve_low = 0.0, curve_high = 0.0;
     size_t n_positive = 0;
     char where[32] = "in the rest frame";
@@ -149,12 +154,14 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
     if (frame == BAND_OBSERVED)
         text_format(where, sizeof(where), "at redshift %g", redshift);
     if (n_positive < 2)
-        return error_set(err, POLYPHONY_INPUT,
-                         "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom "
-                         "%s; leave the filter out, use another grid, or look at the redshifts",
-                         filter->code, curve_low, curve_high, plan->job->grid, low, high, where);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom "
+            "%s; leave the filter out, use another grid, or look at the redshifts",
+            filter->code, curve_low, curve_high, plan->job->grid, low, high, where);
     if (curve_low < low || curve_high > high)
-        plan_warn(plan, "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
+        plan_warn(plan,
+                  "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
                   filter->code, curve_low, curve_high, low, high);
     return 0;
 }
@@ -191,31 +198,32 @@ int plan_operations(struct plan *plan, struct error *err)
     int r = 0;
 
     if (ops->spectra)
-        r = select_parts(plan, "spectra", ops->spectra->labels, ops->spectra->n_labels, NULL, 0, &plan->lnu, err);
+        r = select_parts(plan, "spectra", ops->spectra->labels, ops->spectra->n_labels, NULL, 0, &plan->lnu,
+                         err);
     if (!r && ops->observed_spectra)
-        r = select_parts(plan, "observed_spectra", ops->observed_spectra->labels, ops->observed_spectra->n_labels, NULL,
-                        0, &plan->fnu, err);
+        r = select_parts(plan, "observed_spectra", ops->observed_spectra->labels,
+                         ops->observed_spectra->n_labels, NULL, 0, &plan->fnu, err);
     if (!r && ops->photometry_luminosities) {
         const struct job_photometry *job = ops->photometry_luminosities;
 
         r = select_parts(plan, "photometry_luminosities", job->labels, job->n_labels, job->instruments,
-                        job->n_instruments, &plan->luminosities, err);
+                         job->n_instruments, &plan->luminosities, err);
         if (!r)
             r = check_filters(plan, &plan->luminosities, BAND_REST, err);
     }
     if (!r && ops->photometry_fluxes) {
         const struct job_photometry *job = ops->photometry_fluxes;
 
-        r = select_parts(plan, "photometry_fluxes", job->labels, job->n_labels, job->instruments, job->n_instruments,
-                        &plan->fluxes, err);
+        r = select_parts(plan, "photometry_fluxes", job->labels, job->n_labels, job->instruments,
+                         job->n_instruments, &plan->fluxes, err);
         if (!r)
             r = check_filters(plan, &plan->fluxes, BAND_OBSERVED, err);
     }
     if (!r && ops->lines)
         r = select_parts(plan, "lines", ops->lines->labels, ops->lines->n_labels, all, 0, &plan->lines, err);
     if (!r && ops->observed_lines)
-        r = select_parts(plan, "observed_lines", ops->observed_lines->labels, ops->observed_lines->n_labels, all, 0,
-                        &plan->line_fluxes, err);
+        r = select_parts(plan, "observed_lines", ops->observed_lines->labels, ops->observed_lines->n_labels,
+                         all, 0, &plan->line_fluxes, err);
     if (!r && (ops->lines || ops->observed_lines))
         r = plan_line_columns(plan, err);
     if (!r)

@@ -9,7 +9,8 @@ int plan_at_key(const struct plan *plan, int r, const char *key, struct error *e
 /* Does a list of names say "all"? */
 bool plan_name_is_all(char *const *names, unsigned n);
 
-/* What every operation works on: labels, instruments, lines, pixels, kernels; filters are checked against the grid. */
+/* What every operation works on: labels, instruments, lines, pixels, kernels; filters are checked against the
+ * grid. */
 int plan_operations(struct plan *plan, struct error *err);
 
 /* Columns for spectra, and for the lines that are wanted. */

@@ -25,26 +25,27 @@ static void place(struct placing *placing, struct product product)
 
 static void place_numbers(struct placing *placing)
 {
-    place(placing, (struct product){ .kind = PRODUCT_ID, .is_integer = true });
-    place(placing, (struct product){ .kind = PRODUCT_REDSHIFT });
-    place(placing, (struct product){ .kind = PRODUCT_N_STAR, .is_integer = true });
-    place(placing, (struct product){ .kind = PRODUCT_N_GAS, .is_integer = true });
-    place(placing, (struct product){ .kind = PRODUCT_N_BLACK_HOLE, .is_integer = true });
+    place(placing, (struct product) { .kind = PRODUCT_ID, .is_integer = true });
+    place(placing, (struct product) { .kind = PRODUCT_REDSHIFT });
+    place(placing, (struct product) { .kind = PRODUCT_N_STAR, .is_integer = true });
+    place(placing, (struct product) { .kind = PRODUCT_N_GAS, .is_integer = true });
+    place(placing, (struct product) { .kind = PRODUCT_N_BLACK_HOLE, .is_integer = true });
 }
 
 static void place_by_label(struct placing *placing, enum product_kind kind, const struct selection *selection,
                            size_t n)
 {
     for (size_t l = 0; l < selection->n_label; l++)
-        place(placing, (struct product){ .kind = kind, .i_label = selection->i_label[l], .rank = 1, .dims = { n } });
+        place(placing,
+              (struct product) { .kind = kind, .i_label = selection->i_label[l], .rank = 1, .dims = { n } });
 }
 
-static void place_photometry(struct placing *placing, enum product_kind kind, const struct selection *selection)
+static void place_photometry(struct placing *placing, enum product_kind kind,
+                             const struct selection *selection)
 {
     if (selection->n_label && selection->n_filter)
-        place(placing, (struct product){ .kind = kind,
-                                         .rank = 2,
-                                         .dims = { selection->n_label, selection->n_filter } });
+        place(placing, (struct product) {
+                           .kind = kind, .rank = 2, .dims = { selection->n_label, selection->n_filter } });
 }
 
 /* In the order in which images are made: by instrument, then label, then filter. */
@@ -56,12 +57,12 @@ static void place_images(struct placing *placing, const struct plan *plan, enum 
     for (size_t i = 0; i < selection->n_instrument; i++)
         for (size_t l = 0; l < selection->n_label; l++)
             for (size_t f = 0; f < plan->instrument[selection->i_instrument[i]].n_filter; f++)
-                place(placing, (struct product){ .kind = kind,
-                                                 .i_label = selection->i_label[l],
-                                                 .i_instrument = selection->i_instrument[i],
-                                                 .i_filter = f,
-                                                 .rank = 2,
-                                                 .dims = { images->n_pixel[i], images->n_pixel[i] } });
+                place(placing, (struct product) { .kind = kind,
+                                                  .i_label = selection->i_label[l],
+                                                  .i_instrument = selection->i_instrument[i],
+                                                  .i_filter = f,
+                                                  .rank = 2,
+                                                  .dims = { images->n_pixel[i], images->n_pixel[i] } });
 }
 
 static void place_all(struct placing *placing, const struct plan *plan)
@@ -71,13 +72,14 @@ static void place_all(struct placing *placing, const struct plan *plan)
 
     place_numbers(placing);
     if (ops->los_optical_depths) {
-        place(placing, (struct product){ .kind = PRODUCT_STAR_TAU, .rank = 1, .dims = { 3 } });
-        place(placing, (struct product){ .kind = PRODUCT_BLACK_HOLE_TAU, .rank = 1, .dims = { 3 } });
+        place(placing, (struct product) { .kind = PRODUCT_STAR_TAU, .rank = 1, .dims = { 3 } });
+        place(placing, (struct product) { .kind = PRODUCT_BLACK_HOLE_TAU, .rank = 1, .dims = { 3 } });
     }
     if (ops->sfh)
-        place(placing, (struct product){ .kind = PRODUCT_SFH, .rank = 1, .dims = { grid->n_age } });
+        place(placing, (struct product) { .kind = PRODUCT_SFH, .rank = 1, .dims = { grid->n_age } });
     if (ops->sfzh)
-        place(placing, (struct product){ .kind = PRODUCT_SFZH, .rank = 2, .dims = { grid->n_age, grid->n_metallicity } });
+        place(placing, (struct product) {
+                           .kind = PRODUCT_SFZH, .rank = 2, .dims = { grid->n_age, grid->n_metallicity } });
     place_by_label(placing, PRODUCT_LNU, &plan->lnu, grid->n_lambda);
     place_by_label(placing, PRODUCT_FNU, &plan->fnu, grid->n_lambda);
     place_photometry(placing, PRODUCT_LUMINOSITIES, &plan->luminosities);
@@ -86,7 +88,7 @@ static void place_all(struct placing *placing, const struct plan *plan)
     place_by_label(placing, PRODUCT_LINE_CONTINUUM, &plan->lines, plan->n_line);
     place_by_label(placing, PRODUCT_LINE_FLUX, &plan->line_fluxes, plan->n_line);
     if (plan->line_fluxes.n_label)
-        place(placing, (struct product){ .kind = PRODUCT_LINE_LAMBDA, .rank = 1, .dims = { plan->n_line } });
+        place(placing, (struct product) { .kind = PRODUCT_LINE_LAMBDA, .rank = 1, .dims = { plan->n_line } });
     place_images(placing, plan, PRODUCT_IMAGE_LUMINOSITY, &plan->images[0]);
     place_images(placing, plan, PRODUCT_IMAGE_FLUX, &plan->images[1]);
 }
@@ -102,7 +104,7 @@ int plan_products(struct plan *plan, struct error *err)
         return r;
     plan->n_product = placing.n;
     plan->n_value = placing.n_value;
-    placing = (struct placing){ .product = plan->product };
+    placing = (struct placing) { .product = plan->product };
     place_all(&placing, plan);
     return 0;
 }
@@ -113,13 +115,16 @@ double plan_cost(const struct plan *plan, uint64_t row)
     double n_channel = 0.0, n_image = 0.0, n_tau_node = 0.0;
 
     for (size_t i = 0; i < plan->n_product; i++)
-        n_image += plan->product[i].kind == PRODUCT_IMAGE_LUMINOSITY || plan->product[i].kind == PRODUCT_IMAGE_FLUX;
+        n_image +=
+            plan->product[i].kind == PRODUCT_IMAGE_LUMINOSITY || plan->product[i].kind == PRODUCT_IMAGE_FLUX;
     for (size_t c = 0; c < plan->program.n_channel; c++) {
         n_channel += 1.0;
         n_tau_node += plan->program.channel[c].is_attenuated ? (double)plan->spectra.n / 10.0 : 0.0;
     }
-    /* Orders of magnitude on one core, measured with 100 to 10000 stars: sums over occupied cells, nodes of the
-     * particle-wise screen, overlaps of stars and gas, pixels under a star; and the writing of the row. */
+    /* Orders of magnitude on one core, measured with 100 to 10000 stars: sums over occupied cells, nodes of
+     * the particle-wise screen, overlaps of stars and gas, pixels under a star; and the writing of the row.
+     */
     return 1e5 + (double)plan->n_value + n_star * (500.0 + 15.0 * n_tau_node + 100.0 * n_image) +
-           n_channel * (double)plan->spectra.n * fmin(4.0 * n_star, (double)plan->grid->n_cell) + 5.0 * n_star * fmin(n_gas, 300.0);
+           n_channel * (double)plan->spectra.n * fmin(4.0 * n_star, (double)plan->grid->n_cell) +
+           5.0 * n_star * fmin(n_gas, 300.0);
 }

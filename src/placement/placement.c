@@ -57,7 +57,8 @@ static bool pin_threads(hwloc_topology_t topology, int first, int n_thread)
 
 #pragma omp parallel num_threads(n_thread) default(none) shared(topology, first) reduction(+ : n_failed)
     {
-        hwloc_obj_t core = hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)(first + omp_get_thread_num()));
+        hwloc_obj_t core =
+            hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)(first + omp_get_thread_num()));
         hwloc_bitmap_t set = core ? hwloc_bitmap_dup(core->cpuset) : NULL;
 
         if (set)
@@ -73,7 +74,8 @@ void placement_apply(int n_thread_wanted, int i_worker, int n_worker, struct pla
 {
     int n_core_machine = 0;
     hwloc_topology_t topology = open_topology(&n_core_machine);
-    struct placement placement = { .n_core = topology ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) : 0 };
+    struct placement placement = { .n_core =
+                                       topology ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) : 0 };
     const char *why = "";
     int share;
 
@@ -95,15 +97,17 @@ void placement_apply(int n_thread_wanted, int i_worker, int n_worker, struct pla
     else
         placement.is_pinned = true;
     if (placement.is_pinned && placement.n_thread == 1)
-        text_format(placement.text, sizeof(placement.text), "1 thread, pinned to core %d of %d", i_worker * share,
-                    placement.n_core);
+        text_format(placement.text, sizeof(placement.text), "1 thread, pinned to core %d of %d",
+                    i_worker * share, placement.n_core);
     else if (placement.is_pinned)
         text_format(placement.text, sizeof(placement.text), "%d threads, pinned to cores %d to %d of %d",
-                    placement.n_thread, i_worker * share, i_worker * share + placement.n_thread - 1, placement.n_core);
+                    placement.n_thread, i_worker * share, i_worker * share + placement.n_thread - 1,
+                    placement.n_core);
     else
-        text_format(placement.text, sizeof(placement.text), "%d thread%s, not pinned (%s; %d core%s for %d rank%s)",
-                    placement.n_thread, placement.n_thread > 1 ? "s" : "", why, placement.n_core,
-                    placement.n_core > 1 ? "s" : "", n_worker, n_worker > 1 ? "s" : "");
+        text_format(placement.text, sizeof(placement.text),
+                    "%d thread%s, not pinned (%s; %d core%s for %d rank%s)", placement.n_thread,
+                    placement.n_thread > 1 ? "s" : "", why, placement.n_core, placement.n_core > 1 ? "s" : "",
+                    n_worker, n_worker > 1 ? "s" : "");
     /* mpirun binds two ranks or fewer to a core each: surprising, and easily undone. */
     if (placement.n_core == 1 && n_core_machine > 1)
         strncat(placement.text, "; the launcher allows one core only, 'mpirun --bind-to none' allows all",

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int write_axis(struct io_file *file, const char *path, size_t n, const double *value, const char *units,
-                      const char *description, struct error *err)
+static int write_axis(struct io_file *file, const char *path, size_t n, const double *value,
+                      const char *units, const char *description, struct error *err)
 {
     uint64_t dim = n;
 
@@ -26,7 +26,8 @@ static int write_lines(struct io_file *file, const struct plan *plan, struct err
         id[i] = grid->line_id[plan->i_line[i]];
     }
     if (!r)
-        r = write_axis(file, "Lines/Wavelengths", plan->n_line, lambda, "angstrom", "Rest-frame wavelengths", err);
+        r = write_axis(file, "Lines/Wavelengths", plan->n_line, lambda, "angstrom", "Rest-frame wavelengths",
+                       err);
     if (!r)
         r = io_write_names(file, "Lines/IDs", plan->n_line, id, "Line ids of the grid", err);
     free(lambda);
@@ -35,8 +36,8 @@ static int write_lines(struct io_file *file, const struct plan *plan, struct err
 }
 
 /* A filter under Synthesizer's path, where "/" in its code becomes ".". */
-static int write_filter(struct io_file *file, const struct plan *plan, const char *group, const struct filter *filter,
-                        double *scratch, struct error *err)
+static int write_filter(struct io_file *file, const struct plan *plan, const char *group,
+                        const struct filter *filter, double *scratch, struct error *err)
 {
     char name[INSTRUMENT_NAME_MAX], base[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
     int r;
@@ -52,18 +53,20 @@ static int write_filter(struct io_file *file, const struct plan *plan, const cha
                    "Transmission at the grid's wavelengths (Filters/Header/Wavelengths)", err);
     text_format(path, sizeof(path), "%s/Original_Wavelength", base);
     if (!r)
-        r = write_axis(file, path, filter->n, filter->lambda_angstrom, "angstrom", "Wavelengths of the curve as given",
-                       err);
+        r = write_axis(file, path, filter->n, filter->lambda_angstrom, "angstrom",
+                       "Wavelengths of the curve as given", err);
     text_format(path, sizeof(path), "%s/Original_Transmission", base);
     if (!r)
-        r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as given", err);
+        r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as given",
+                       err);
     if (!r)
         r = io_attr_write_text(file, base, "filter_code", filter->code, err);
-    return r ? r : io_attr_write_f64(file, base, "pivot_wavelength_angstrom", filter_pivot_angstrom(filter), err);
+    return r ? r
+             : io_attr_write_f64(file, base, "pivot_wavelength_angstrom", filter_pivot_angstrom(filter), err);
 }
 
-static int write_instrument(struct io_file *file, const struct plan *plan, const struct instrument *instrument,
-                            struct error *err)
+static int write_instrument(struct io_file *file, const struct plan *plan,
+                            const struct instrument *instrument, struct error *err)
 {
     double *scratch = mem_array(plan->grid->n_lambda, sizeof(*scratch));
     char group[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
@@ -93,8 +96,8 @@ static int write_instrument(struct io_file *file, const struct plan *plan, const
 
 static const char *transform_name(enum emission_transform transform)
 {
-    static const char *const names[] = { "EscapedFraction", "ProcessedFraction", "EscapedFraction of Lyman alpha",
-                                         "DustAttenuation" };
+    static const char *const names[] = { "EscapedFraction", "ProcessedFraction",
+                                         "EscapedFraction of Lyman alpha", "DustAttenuation" };
 
     return names[transform];
 }

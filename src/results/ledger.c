@@ -19,7 +19,8 @@ static int read_at(const char *path, int fd, uint64_t offset, void *bytes, size_
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_set(err, POLYPHONY_INPUT, "'%s': the ledger cannot be read: %s", path, strerror(errno));
+            return error_set(err, POLYPHONY_INPUT, "'%s': the ledger cannot be read: %s", path,
+                             strerror(errno));
         if (got == 0) {
             memset(left, 0, n);
             break;
@@ -65,7 +66,8 @@ int ledger_read(const char *path, struct ledger *ret_ledger, struct error *err)
     if (!r)
         r = io_dataset_info(file, LEDGER_PATH, &info, err);
     if (!r && (info.rank != 1 || info.type_bytes != sizeof(struct ledger_entry)))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' is not a ledger of this version of the program", path, LEDGER_PATH);
+        r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' is not a ledger of this version of the program", path,
+                      LEDGER_PATH);
     if (!r)
         r = io_dataset_expect(file, "Galaxies/ID", 1, info.dims, NULL, err);
     if (!r)
@@ -94,5 +96,5 @@ void ledger_free(struct ledger *ledger)
 {
     free(ledger->entry);
     free(ledger->id);
-    *ledger = (struct ledger){ 0 };
+    *ledger = (struct ledger) { 0 };
 }

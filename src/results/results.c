@@ -16,10 +16,11 @@ struct results {
     uint64_t *offset; /* [n_product] of the datasets in the file */
     uint64_t ledger_offset, star_tau_offset, black_hole_tau_offset;
     struct hash hash;
-    double *nan_row;  /* [n_value] */
+    double *nan_row; /* [n_value] */
 };
 
-/* ---- provenance -------------------------------------------------------------------------------------------- */
+/* ---- provenance
+ * -------------------------------------------------------------------------------------------- */
 
 static void hash_filters(const struct plan *plan, struct hash *hash)
 {
@@ -63,7 +64,8 @@ struct named_hash {
 
 static void name_hashes(const struct provenance *provenance, struct named_hash ret_hashes[N_HASH])
 {
-    const uint64_t value[N_HASH] = { provenance->catalogue_hash, provenance->grid_hash, provenance->filters_hash };
+    const uint64_t value[N_HASH] = { provenance->catalogue_hash, provenance->grid_hash,
+                                     provenance->filters_hash };
     static const char *const name[N_HASH] = { "catalogue_hash", "grid_hash", "filters_hash" };
     static const char *const what[N_HASH] = { "the catalogue", "the grid", "the filter curves" };
 
@@ -87,7 +89,8 @@ static int write_provenance(struct io_file *file, const struct provenance *prove
     for (size_t i = 0; !r && i < provenance->echo.n; i++) {
         const struct job_echo_entry *entry = &provenance->echo.entries[i];
 
-        r = io_attr_write_text(file, entry->given ? "Run/Job" : "Run/JobDefaulted", entry->key_path, entry->value, err);
+        r = io_attr_write_text(file, entry->given ? "Run/Job" : "Run/JobDefaulted", entry->key_path,
+                               entry->value, err);
     }
     for (size_t i = 0; !r && i < N_HASH; i++)
         r = io_attr_write_text(file, "Run", hashes[i].name, hashes[i].text, err);
@@ -112,8 +115,8 @@ static int write_provenance(struct io_file *file, const struct provenance *prove
     return r ? r : io_attr_write_i64(file, "/", "version", 1, err);
 }
 
-int results_create(const char *path, MPI_Comm comm, const struct plan *plan, const struct provenance *provenance,
-                   struct error *err)
+int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
+                   const struct provenance *provenance, struct error *err)
 {
     struct io_file *file = NULL;
     int r = io_layout_create(path, comm, &file, err);
@@ -131,7 +134,8 @@ int results_create(const char *path, MPI_Comm comm, const struct plan *plan, con
     return r;
 }
 
-/* ---- continuing ------------------------------------------------------------------------------------------------ */
+/* ---- continuing
+ * ------------------------------------------------------------------------------------------------ */
 
 static int check_key(struct io_file *file, const struct job_echo_entry *entry, struct error *err)
 {
@@ -140,22 +144,25 @@ static int check_key(struct io_file *file, const struct job_echo_entry *entry, s
     int r;
 
     if (!io_attr_has(file, group, entry->key_path))
-        return error_set(err, POLYPHONY_USAGE,
-                         "'%s' was made without '%s', the job has it (%s); give another 'output', or use --overwrite",
-                         io_file_path(file), entry->key_path, entry->value);
+        return error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made without '%s', the job has it (%s); give another 'output', or use --overwrite",
+            io_file_path(file), entry->key_path, entry->value);
     r = io_attr_copy_text(file, group, entry->key_path, &value, err);
     if (!r && strcmp(value, entry->value))
-        r = error_set(err, POLYPHONY_USAGE,
-                      "'%s' was made with %s: %.300s, the job has %.300s; give another 'output', or use --overwrite",
-                      io_file_path(file), entry->key_path, value, entry->value);
+        r = error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made with %s: %.300s, the job has %.300s; give another 'output', or use --overwrite",
+            io_file_path(file), entry->key_path, value, entry->value);
     free(value);
     return r;
 }
 
 /* The other direction: a key of the file that the job has no longer. */
-static int check_no_key_is_gone(struct io_file *file, const char *group, const struct job_echo *echo, struct error *err)
+static int check_no_key_is_gone(struct io_file *file, const char *group, const struct job_echo *echo,
+                                struct error *err)
 {
-    char (*names)[IO_NAME_MAX] = NULL;
+    char(*names)[IO_NAME_MAX] = NULL;
     size_t n_name = 0;
     int r = io_attr_list(file, group, &names, &n_name, err);
 
@@ -165,9 +172,10 @@ static int check_no_key_is_gone(struct io_file *file, const char *group, const s
         while (k < echo->n && strcmp(echo->entries[k].key_path, names[i]))
             k++;
         if (k == echo->n)
-            r = error_set(err, POLYPHONY_USAGE,
-                          "'%s' was made with '%s', the job lacks it; give another 'output', or use --overwrite",
-                          io_file_path(file), names[i]);
+            r = error_set(
+                err, POLYPHONY_USAGE,
+                "'%s' was made with '%s', the job lacks it; give another 'output', or use --overwrite",
+                io_file_path(file), names[i]);
     }
     free(names);
     return r;
@@ -182,20 +190,23 @@ static int check_hashes(struct io_file *file, const struct provenance *provenanc
 
     if (!r && numerics != RESULTS_NUMERICS_VERSION)
         r = error_set(err, POLYPHONY_USAGE,
-                      "'%s' was made by a version of the program with other numbers (numerics_version %lld, this is %d)",
+                      "'%s' was made by a version of the program with other numbers (numerics_version %lld, "
+                      "this is %d)",
                       io_file_path(file), (long long)numerics, RESULTS_NUMERICS_VERSION);
     name_hashes(provenance, hashes);
     for (size_t i = 0; !r && i < N_HASH; i++) {
         r = io_attr_read_text(file, "Run", hashes[i].name, text, sizeof(text), err);
         if (!r && strcmp(text, hashes[i].text))
             r = error_set(err, POLYPHONY_USAGE,
-                          "'%s' was made from other contents of %s (%s differs); give another 'output', or use --overwrite",
+                          "'%s' was made from other contents of %s (%s differs); give another 'output', or "
+                          "use --overwrite",
                           io_file_path(file), hashes[i].what, hashes[i].name);
     }
     return r;
 }
 
-int results_check(const char *path, const struct plan *plan, const struct provenance *provenance, struct error *err)
+int results_check(const char *path, const struct plan *plan, const struct provenance *provenance,
+                  struct error *err)
 {
     struct io_file *file = NULL;
     uint64_t n_galaxy = plan->catalogue->n_galaxy;
@@ -203,7 +214,8 @@ int results_check(const char *path, const struct plan *plan, const struct proven
     int r = io_file_open(path, &file, err);
 
     if (!r && !io_has(file, LEDGER_PATH))
-        r = error_set(err, POLYPHONY_INPUT, "'%s' exists and is not a results file; give another 'output'", path);
+        r = error_set(err, POLYPHONY_INPUT, "'%s' exists and is not a results file; give another 'output'",
+                      path);
     if (!r)
         r = check_hashes(file, provenance, err);
     for (size_t i = 0; !r && i < provenance->echo.n; i++)
@@ -222,7 +234,8 @@ int results_check(const char *path, const struct plan *plan, const struct proven
     return r;
 }
 
-/* ---- writing rows ------------------------------------------------------------------------------------------------ */
+/* ---- writing rows
+ * ------------------------------------------------------------------------------------------------ */
 
 static int find_offsets(struct results *results, struct io_file *file, struct error *err)
 {
@@ -300,8 +313,9 @@ static int write_at(struct results *results, uint64_t offset, const void *bytes,
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be written: %s; the same command continues later",
-                             results->path, strerror(written ? errno : ENOSPC));
+            return error_set(err, POLYPHONY_OUTPUT,
+                             "'%s': cannot be written: %s; the same command continues later", results->path,
+                             strerror(written ? errno : ENOSPC));
         left += written;
         offset += (uint64_t)written;
         n -= (size_t)written;
@@ -323,12 +337,14 @@ static int write_values(struct results *results, uint64_t row, const double *val
     return r;
 }
 
-static int write_entry(struct results *results, uint64_t row, const struct ledger_entry *entry, struct error *err)
+static int write_entry(struct results *results, uint64_t row, const struct ledger_entry *entry,
+                       struct error *err)
 {
     return write_at(results, results->ledger_offset + row * sizeof(*entry), entry, sizeof(*entry), err);
 }
 
-/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result. */
+/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result.
+ */
 static int check_finite(const struct plan *plan, const struct pipeline_row *row, struct error *err)
 {
     char path[RESULTS_PATH_MAX];
@@ -340,7 +356,8 @@ static int check_finite(const struct plan *plan, const struct pipeline_row *row,
         for (size_t j = 0; j < product->n && !product->is_integer; j++)
             if (!isfinite(value[j])) {
                 results_product_path(plan, product, path, sizeof(path));
-                return error_set(err, POLYPHONY_SET_ASIDE, "galaxy %lld: '%s' value %zu would be %g: are its inputs sane?",
+                return error_set(err, POLYPHONY_SET_ASIDE,
+                                 "galaxy %lld: '%s' value %zu would be %g: are its inputs sane?",
                                  (long long)plan->catalogue->id[row->row], path, j, value[j]);
             }
     }
@@ -361,12 +378,13 @@ int results_write(struct results *results, const struct pipeline_row *row, int r
     hash_restart(&results->hash);
     hash_add(&results->hash, row->value, results->plan->n_value * sizeof(double));
     if (!r && row->n_star) {
-        r = write_at(results, results->star_tau_offset + catalogue->star_offset[row->row] * sizeof(double), row->star_tau,
-                     row->n_star * sizeof(double), err);
+        r = write_at(results, results->star_tau_offset + catalogue->star_offset[row->row] * sizeof(double),
+                     row->star_tau, row->n_star * sizeof(double), err);
         hash_add(&results->hash, row->star_tau, row->n_star * sizeof(double));
     }
     if (!r && row->n_black_hole) {
-        r = write_at(results, results->black_hole_tau_offset + catalogue->black_hole_offset[row->row] * sizeof(double),
+        r = write_at(results,
+                     results->black_hole_tau_offset + catalogue->black_hole_offset[row->row] * sizeof(double),
                      row->black_hole_tau, row->n_black_hole * sizeof(double), err);
         hash_add(&results->hash, row->black_hole_tau, row->n_black_hole * sizeof(double));
     }
@@ -396,10 +414,10 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
         results->nan_row[i] = (double)NAN;
     for (size_t i = 0; i < plan->n_product; i++) {
         const struct product *product = &plan->product[i];
-        int64_t integer = product->kind == PRODUCT_ID     ? plan->catalogue->id[row] :
-                          product->kind == PRODUCT_N_STAR ? (int64_t)plan->catalogue->n_star[row] :
-                          product->kind == PRODUCT_N_GAS  ? (int64_t)plan->catalogue->n_gas[row] :
-                                                            (int64_t)plan->catalogue->n_black_hole[row];
+        int64_t integer = product->kind == PRODUCT_ID       ? plan->catalogue->id[row]
+                          : product->kind == PRODUCT_N_STAR ? (int64_t)plan->catalogue->n_star[row]
+                          : product->kind == PRODUCT_N_GAS  ? (int64_t)plan->catalogue->n_gas[row]
+                                                            : (int64_t)plan->catalogue->n_black_hole[row];
 
         if (product->is_integer)
             memcpy(results->nan_row + product->offset, &integer, sizeof(integer));
@@ -411,8 +429,8 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
         entry.reason[sizeof(entry.reason) - 2] = '~'; /* cut short; the log has all of it */
     r = write_values(results, row, results->nan_row, err);
     if (!r && results->star_tau_offset)
-        r = write_nan(results, results->star_tau_offset, plan->catalogue->star_offset[row], plan->catalogue->n_star[row],
-                      err);
+        r = write_nan(results, results->star_tau_offset, plan->catalogue->star_offset[row],
+                      plan->catalogue->n_star[row], err);
     if (!r && results->black_hole_tau_offset)
         r = write_nan(results, results->black_hole_tau_offset, plan->catalogue->black_hole_offset[row],
                       plan->catalogue->n_black_hole[row], err);
@@ -421,5 +439,6 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
 
 int results_sync(struct results *results, struct error *err)
 {
-    return fsync(results->fd) ? error_set(err, POLYPHONY_OUTPUT, "'%s': %s", results->path, strerror(errno)) : 0;
+    return fsync(results->fd) ? error_set(err, POLYPHONY_OUTPUT, "'%s': %s", results->path, strerror(errno))
+                              : 0;
 }

@@ -19,9 +19,11 @@ static const struct field fields[PRODUCT_N_KIND] = {
     [PRODUCT_N_GAS] = { "Galaxies/NGas", "dimensionless", "Number of gas particles" },
     [PRODUCT_N_BLACK_HOLE] = { "Galaxies/NBlackHoles", "dimensionless", "Number of black holes" },
     [PRODUCT_STAR_TAU] = { "Storage/OpticalDepths/Stars", "dimensionless",
-                           "V-band optical depths of stars from the line of sight: mass-weighted mean, median, maximum" },
+                           "V-band optical depths of stars from the line of sight: mass-weighted mean, "
+                           "median, maximum" },
     [PRODUCT_BLACK_HOLE_TAU] = { "Storage/OpticalDepths/BlackHoles", "dimensionless",
-                                 "V-band optical depths of black holes from the line of sight: mean, median, maximum" },
+                                 "V-band optical depths of black holes from the line of sight: mean, median, "
+                                 "maximum" },
     [PRODUCT_SFH] = { "Galaxies/Stars/SFH", "Msun", "Stellar mass formed, by age (Axes/Ages)" },
     [PRODUCT_SFZH] = { "Galaxies/Stars/SFZH", "Msun",
                        "Stellar mass formed, by age and metallicity (Axes/Ages, Axes/Metallicities)" },
@@ -30,13 +32,17 @@ static const struct field fields[PRODUCT_N_KIND] = {
     [PRODUCT_FNU] = { "Galaxies/Stars/Spectra/SpectralFluxDensities/%l", "nJy",
                       "Observed flux density at Wavelengths/Rest times (1 + Galaxies/Redshift)" },
     [PRODUCT_LUMINOSITIES] = { "Storage/Photometry/Luminosities", "erg/(Hz*s)",
-                               "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Luminosities" },
+                               "Rest-frame band luminosities, (galaxy, label, filter): storage of "
+                               "Galaxies/Stars/Photometry/Luminosities" },
     [PRODUCT_FLUXES] = { "Storage/Photometry/Fluxes", "nJy",
-                         "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Fluxes" },
-    [PRODUCT_LINE_LUMINOSITY] = { "Galaxies/Stars/Lines/Luminosity/%l", "erg/s", "Line luminosities of Lines/IDs" },
+                         "Observed band fluxes, (galaxy, label, filter): storage of "
+                         "Galaxies/Stars/Photometry/Fluxes" },
+    [PRODUCT_LINE_LUMINOSITY] = { "Galaxies/Stars/Lines/Luminosity/%l", "erg/s",
+                                  "Line luminosities of Lines/IDs" },
     [PRODUCT_LINE_CONTINUUM] = { "Galaxies/Stars/Lines/Continuum/%l", "erg/(Hz*s)",
                                  "Rest-frame continuum at the lines of Lines/IDs" },
-    [PRODUCT_LINE_FLUX] = { "Galaxies/Stars/Lines/Flux/%l", "erg/(cm**2*s)", "Observed line fluxes of Lines/IDs" },
+    [PRODUCT_LINE_FLUX] = { "Galaxies/Stars/Lines/Flux/%l", "erg/(cm**2*s)",
+                            "Observed line fluxes of Lines/IDs" },
     [PRODUCT_LINE_LAMBDA] = { "Galaxies/Lines/ObservedWavelengths", "angstrom",
                               "Observed wavelengths of Lines/IDs, by galaxy" },
     [PRODUCT_IMAGE_LUMINOSITY] = { "Galaxies/Stars/Images/Luminosity/%i/%l/%f", "erg/(Hz*s)",
@@ -65,14 +71,15 @@ void results_product_path(const struct plan *plan, const struct product *product
         }
         c++;
         text_format(ret_path + n, size - n, "%s",
-                    *c == 'l' ? label_of(plan, product->i_label) :
-                    *c == 'i' ? instrument->label :
-                                instrument->filter[product->i_filter].code);
+                    *c == 'l'   ? label_of(plan, product->i_label)
+                    : *c == 'i' ? instrument->label
+                                : instrument->filter[product->i_filter].code);
         n = strlen(ret_path);
     }
 }
 
-/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage. */
+/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage.
+ */
 static int layout_photometry_views(struct io_file *file, const struct plan *plan, enum product_kind kind,
                                    const struct selection *selection, const char *group, struct error *err)
 {
@@ -89,8 +96,9 @@ static int layout_photometry_views(struct io_file *file, const struct plan *plan
                 text_format(path, sizeof(path), "Galaxies/Stars/Photometry/%s/%s/%s", group,
                             label_of(plan, selection->i_label[l]), instrument->filter[f].code);
                 r = io_layout_column_view(file, path, fields[kind].path, column, fields[kind].units,
-                                          kind == PRODUCT_FLUXES ? "Observed flux density through the filter" :
-                                                                   "Rest-frame luminosity density through the filter",
+                                          kind == PRODUCT_FLUXES
+                                              ? "Observed flux density through the filter"
+                                              : "Rest-frame luminosity density through the filter",
                                           err);
             }
         }
@@ -98,8 +106,8 @@ static int layout_photometry_views(struct io_file *file, const struct plan *plan
     return r;
 }
 
-static int layout_tau_views(struct io_file *file, enum product_kind kind, const char *component, const char *mean,
-                            struct error *err)
+static int layout_tau_views(struct io_file *file, enum product_kind kind, const char *component,
+                            const char *mean, struct error *err)
 {
     const char *const names[3] = { mean, "Median", "Maximum" };
     char path[RESULTS_PATH_MAX];
@@ -107,17 +115,19 @@ static int layout_tau_views(struct io_file *file, enum product_kind kind, const 
 
     for (uint64_t i = 0; !r && i < 3; i++) {
         text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
-        r = io_layout_column_view(file, path, fields[kind].path, &i, "dimensionless",
-                                  "V-band optical depth from the line of sight, over the particles of a galaxy", err);
+        r = io_layout_column_view(
+            file, path, fields[kind].path, &i, "dimensionless",
+            "V-band optical depth from the line of sight, over the particles of a galaxy", err);
     }
     return r;
 }
 
 static int layout_particles(struct io_file *file, const char *path, uint64_t n, struct error *err)
 {
-    return n ? io_layout_dataset(file, path, IO_F64, 1, &n, "dimensionless",
-                                 "V-band optical depth from the line of sight of each particle, in catalogue order", err) :
-               0;
+    return n ? io_layout_dataset(
+                   file, path, IO_F64, 1, &n, "dimensionless",
+                   "V-band optical depth from the line of sight of each particle, in catalogue order", err)
+             : 0;
 }
 
 static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
@@ -128,12 +138,13 @@ static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
         { "checksum", IO_U64, offsetof(struct ledger_entry, checksum), 0 },
         { "seconds", IO_F64, offsetof(struct ledger_entry, seconds), 0 },
         { "stage", IO_F64, offsetof(struct ledger_entry, stage), sizeof(((struct ledger_entry *)0)->stage) },
-        { "reason", IO_F64, offsetof(struct ledger_entry, reason), sizeof(((struct ledger_entry *)0)->reason) },
+        { "reason", IO_F64, offsetof(struct ledger_entry, reason),
+          sizeof(((struct ledger_entry *)0)->reason) },
     };
 
-    return io_layout_records(file, LEDGER_PATH, n, sizeof(struct ledger_entry), members,
-                             sizeof(members) / sizeof(*members),
-                             "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row", err);
+    return io_layout_records(
+        file, LEDGER_PATH, n, sizeof(struct ledger_entry), members, sizeof(members) / sizeof(*members),
+        "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row", err);
 }
 
 int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err)
@@ -152,7 +163,8 @@ int results_layout_rows(struct io_file *file, const struct plan *plan, struct er
                               fields[product->kind].units, fields[product->kind].description, err);
     }
     if (!r)
-        r = layout_photometry_views(file, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities", err);
+        r = layout_photometry_views(file, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities",
+                                    err);
     if (!r)
         r = layout_photometry_views(file, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
     if (r || !los)

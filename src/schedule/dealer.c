@@ -9,8 +9,8 @@ struct item {
 };
 
 /*
- * Dynamic: `item` in order of falling cost, `next` the first not dealt. Static: `item` sorted by owner, worker w
- * owning [begin[w], begin[w + 1]) and having been dealt up to taken[w].
+ * Dynamic: `item` in order of falling cost, `next` the first not dealt. Static: `item` sorted by owner,
+ * worker w owning [begin[w], begin[w + 1]) and having been dealt up to taken[w].
  */
 struct dealer {
     size_t n, n_worker, n_max_batch;
@@ -51,9 +51,9 @@ static int assign(struct dealer *dealer)
     int r = owner && load && sorted ? 0 : -1;
 
     for (size_t i = 0; !r && i < dealer->n; i++) {
-        owner[i] = dealer->mode == DEALER_STATIC_BLOCK  ? i * dealer->n_worker / dealer->n :
-                   dealer->mode == DEALER_STATIC_CYCLIC ? i % dealer->n_worker :
-                                                          least_loaded(dealer->n_worker, load);
+        owner[i] = dealer->mode == DEALER_STATIC_BLOCK    ? i * dealer->n_worker / dealer->n
+                   : dealer->mode == DEALER_STATIC_CYCLIC ? i % dealer->n_worker
+                                                          : least_loaded(dealer->n_worker, load);
         load[owner[i]] += dealer->item[i].cost;
         dealer->begin[owner[i] + 1]++;
     }
@@ -95,7 +95,7 @@ int dealer_open(size_t n, const uint64_t *row, const double *cost, size_t n_work
         return error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", n);
     }
     for (size_t i = 0; i < n; i++) {
-        dealer->item[i] = (struct item){ row[i], cost[i] };
+        dealer->item[i] = (struct item) { row[i], cost[i] };
         dealer->cost_total += cost[i];
     }
     dealer->cost_left = dealer->cost_total;

@@ -44,7 +44,8 @@ static void watch(struct schedule *schedule)
         schedule->watch(schedule->context, &schedule->progress);
 }
 
-/* ---- one rank: no messages ------------------------------------------------------------------------------- */
+/* ---- one rank: no messages -------------------------------------------------------------------------------
+ */
 
 static int run_alone(struct schedule *schedule, struct error *err)
 {
@@ -67,7 +68,8 @@ static int run_alone(struct schedule *schedule, struct error *err)
     return 0;
 }
 
-/* ---- the dealer's side -------------------------------------------------------------------------------------- */
+/* ---- the dealer's side
+ * -------------------------------------------------------------------------------------- */
 
 /* The dealer's knowledge of its workers. */
 struct desk {
@@ -147,7 +149,8 @@ static int run_dealer(struct schedule *schedule, struct error *err)
         /* The report of a worker that was called out of turn is its last, and is not answered. */
         desk.n_home += desk.is_called[rank];
         if (!desk.is_called[rank]) {
-            deal(&desk, rank, report.status < 0 ? 0 : dealer_next(schedule->dealer, (size_t)(rank - 1), row), row);
+            deal(&desk, rank, report.status < 0 ? 0 : dealer_next(schedule->dealer, (size_t)(rank - 1), row),
+                 row);
             desk.n_home += desk.is_called[rank];
         }
         if (report.status < 0) /* one failure, or stop, ends the run */
@@ -158,7 +161,8 @@ static int run_dealer(struct schedule *schedule, struct error *err)
     return worst;
 }
 
-/* ---- a worker's side ------------------------------------------------------------------------------------------ */
+/* ---- a worker's side
+ * ------------------------------------------------------------------------------------------ */
 
 /* A deal that comes while a batch is in hand can only be the call home. */
 static bool is_called_home(const struct schedule *schedule)
@@ -173,8 +177,9 @@ static int work_batch(struct schedule *schedule, size_t n, const uint64_t *row, 
                       struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        int r = is_stopping(schedule) || is_called_home(schedule) ? POLYPHONY_STOPPED :
-                                                                    schedule->work(schedule->context, row[i], err);
+        int r = is_stopping(schedule) || is_called_home(schedule)
+                    ? POLYPHONY_STOPPED
+                    : schedule->work(schedule->context, row[i], err);
 
         if (r < 0)
             return r;
@@ -211,8 +216,8 @@ int schedule_run(struct schedule *schedule, struct error *err)
     MPI_Comm_size(schedule->comm, &n_rank);
     MPI_Comm_rank(schedule->comm, &rank);
     if (rank == 0) {
-        schedule->progress = (struct schedule_progress){ .n_total = schedule->n_total,
-                                                         .cost_total = dealer_cost_total(schedule->dealer) };
+        schedule->progress = (struct schedule_progress) { .n_total = schedule->n_total,
+                                                          .cost_total = dealer_cost_total(schedule->dealer) };
         r = n_rank == 1 ? run_alone(schedule, err) : run_dealer(schedule, err);
         if (r == 0 && schedule->progress.n_done + schedule->progress.n_set_aside < schedule->n_total)
             r = POLYPHONY_STOPPED;

@@ -6,7 +6,7 @@
 void trace_init(struct trace *trace, size_t n_stage, const char *const *name)
 {
     assert(n_stage <= TRACE_STAGE_MAX);
-    *trace = (struct trace){ .n_stage = n_stage, .name = name };
+    *trace = (struct trace) { .n_stage = n_stage, .name = name };
 }
 
 int64_t trace_end(struct trace *trace, size_t i_stage, int64_t begin_ns)

@@ -55,7 +55,7 @@ static void cloud_free(struct cloud *cloud)
 
 static struct column_gas gas_of(const struct cloud *cloud)
 {
-    return (struct column_gas){ cloud->n, cloud->x, cloud->y, cloud->z, cloud->h, cloud->mass };
+    return (struct column_gas) { cloud->n, cloud->x, cloud->y, cloud->z, cloud->h, cloud->mass };
 }
 
 /* Clumps of all sizes from 1e-3 to 1 `scale`, about a centre; h log-uniform over `h_decades` below scale/3.

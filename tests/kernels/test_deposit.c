@@ -45,7 +45,7 @@ static double uniform(uint64_t *state, double low, double high)
 
 static struct pixel_grid grid_of(size_t n_x, size_t n_y, double pixel_width)
 {
-    return (struct pixel_grid){ n_x, n_y, (double)n_x * pixel_width, (double)n_y * pixel_width,
+    return (struct pixel_grid) { n_x, n_y, (double)n_x * pixel_width, (double)n_y * pixel_width,
                                  pixel_width };
 }
 
