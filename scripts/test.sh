@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Install what is needed, build, and run all tests. The exit code is that of the tests.
+# Install what is needed, build, and run all tests; without arguments, the unit tests with the sanitizers as well. The
+# exit code is that of the tests.
 #
 #     scripts/test.sh [arguments of meson test, e.g. --suite unit, or names of tests]
 set -euo pipefail
 
 if [ "${1:-}" = --help ]; then
-    sed -n '4,6s/^# \{0,1\}//p' "$0"
+    sed -n '4,7s/^# \{0,1\}//p' "$0"
     exit 0
 fi
 
@@ -15,4 +16,8 @@ cd "$(dirname "$0")/.."
 scripts/install.sh
 . scripts/env.sh
 scripts/build.sh build
-exec meson test -C build --no-rebuild --print-errorlogs "$@"
+meson test -C build --no-rebuild --print-errorlogs "$@"
+if [ $# -eq 0 ]; then
+    echo 'Again with the sanitizers'
+    scripts/sanitize.sh
+fi
