@@ -46,14 +46,12 @@ scripts/build.sh build
 polyphony=build/polyphony
 mkdir -p "$dir"
 
-# make_input FILE COMMAND…: a half-written file never gets the final name.
+# make_input FILE COMMAND…: unless it is there. A file gets its name when it is complete.
 make_input() {
     local file=$1
     shift
     if [ ! -f "$file" ]; then
-        echo "Making $file"
-        "$polyphony" "$@" --output "${file%.hdf5}.part.hdf5"
-        mv "${file%.hdf5}.part.hdf5" "$file"
+        "$polyphony" "$@" --output "$file"
     fi
 }
 make_input "$dir/grid.hdf5" demo-grid
