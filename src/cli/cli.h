@@ -24,6 +24,9 @@ int cli_demo_catalogue(int argc, char **argv, struct error *err);
 void cli_format_bytes(double bytes, char *ret_text);
 
 struct argp;
+/** Print the text of a failure, unless it has none or was printed already. */
+void cli_print_error(struct error *err);
+
 /** argp_parse() that exits with our usage code, and is heard of from one rank only. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 

@@ -79,13 +79,20 @@ int main(int argc, char **argv)
             text_format(name, sizeof(name), "polyphony %s", argv[1]);
             argv[1] = name; /* argp prints it as the program's name */
             r = commands[i].run(argc - 1, argv + 1, &err);
-            if (r < 0 && err.text[0])
-                fprintf(stderr, "polyphony: %s\n", err.text);
+            if (r < 0)
+                cli_print_error(&err);
             return r < 0 ? -r : r;
         }
     unknown_command(argv[1], &err);
-    fprintf(stderr, "polyphony: %s\n", err.text);
+    cli_print_error(&err);
     return -r;
+}
+
+void cli_print_error(struct error *err)
+{
+    if (err->text[0])
+        fprintf(stderr, "polyphony: %s\n", err->text);
+    err->text[0] = '\0';
 }
 
 /* All ranks parse alike, before MPI begins; one of them is enough to hear from. */

@@ -406,6 +406,10 @@ int cli_run(int argc, char **argv, struct error *err)
         r = run_finish(&run, r, err);
     }
     run_close(&run);
+    /* A rank that ends with an error makes mpirun kill the others: say why before, and let rank 0 alone say
+     * so. */
+    if (r < 0)
+        cli_print_error(err);
     MPI_Finalize();
-    return r;
+    return run.rank == 0 ? r : 0;
 }
