@@ -159,5 +159,5 @@ int io_layout_commit(struct io_file *file, struct error *err);
 /** Where the bytes of a contiguous dataset begin in the file. */
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err);
 
-/** Names of the libraries for the provenance: "HDF5 1.10.8", "Open MPI v4.1.4, ...". */
+/** Names of the libraries for the provenance: "HDF5 1.10.8", "Open MPI v4.1.4". */
 void io_versions(char *ret_hdf5, char *ret_mpi, size_t size);

@@ -278,7 +278,7 @@ void io_versions(char *ret_hdf5, char *ret_mpi, size_t size)
     H5get_libversion(&major, &minor, &release);
     text_format(ret_hdf5, size, "%u.%u.%u", major, minor, release);
     MPI_Get_library_version(text, &n);
-    text[strcspn(text, "\n")] = '\0';
+    text[strcspn(text, ",\n")] = '\0'; /* what follows is who packaged it */
     if (!text_format(ret_mpi, size, "%s", text))
         ret_mpi[size - 1] = '\0';
 }

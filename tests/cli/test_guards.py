@@ -4,6 +4,9 @@
 
 import fcntl
 import os
+import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -79,6 +82,19 @@ class GuardTest(SmallTest):
         os.close(lock)
         self.call("run", job)
         self.assertFalse((self.dir / "shared.hdf5.lock").exists())
+
+    def test_the_jobs_of_the_repository_run_and_their_galaxies_are_drawn(self):
+        for path in sorted((runner.ROOT / "jobs").glob("*.yaml")):
+            text = re.sub(r"(?m)^catalogue: .*$", "catalogue: catalogue.hdf5", path.read_text(encoding="utf-8"))
+            text = re.sub(r"(?m)^grid: .*$", "grid: grid.hdf5", text)
+            text = re.sub(r"(?m)^output: .*$", f"output: {path.stem}.hdf5", text)
+            (self.dir / path.name).write_text(text, encoding="utf-8")
+            self.call("check", path.name)
+            self.assertIn("3 galaxies done", self.call("run", path.name, ranks=2))
+        plot = [sys.executable, runner.ROOT / "scripts/plot_galaxy.py", "demo.hdf5", "--out", "drawn"]
+        subprocess.run(plot, cwd=self.dir, check=True, timeout=120, stdout=subprocess.DEVNULL)
+        for name in ("spectra.png", "images.png"):
+            self.assertGreater((self.dir / "drawn" / name).stat().st_size, 10000)
 
 
 if __name__ == "__main__":
