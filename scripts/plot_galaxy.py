@@ -142,7 +142,9 @@ def read_row(file, path, row):
 
 
 def choose_label(available, wanted):
-    """The label wanted if it is there, else the most complete one that is."""
+    """The label asked for, or else the most complete one there is."""
+    if wanted and wanted not in available:
+        raise NothingToDraw(f"there is no label '{wanted}' (there are: {', '.join(available)})")
     preferred = (wanted, "emergent", "intrinsic", "incident")
     return next((label for label in preferred if label in available), available[0])
 
@@ -165,9 +167,6 @@ def read_filters(file):
 
 def read_wavelengths(file, galaxy, observed):
     """Wavelengths [micron] of the spectra, observed or rest frame."""
-    if observed and "Wavelengths/Observed" in file:
-        data = file["Wavelengths/Observed"]
-        return (data[galaxy.row] if data.ndim == 2 else data[()]) / ANGSTROM_PER_MICRON
     rest = file.get("Wavelengths/Rest")
     if rest is None:  # Synthesizer keeps them with the instrument only
         paths = (f"Instruments/{label}/Filters/Header/Wavelengths" for label in children(file, "Instruments"))
@@ -175,7 +174,7 @@ def read_wavelengths(file, galaxy, observed):
     if rest is None:
         raise NothingToDraw("no wavelengths (Wavelengths/Rest) beside the spectra")
     if observed and galaxy.redshift is None:
-        raise NothingToDraw("neither Wavelengths/Observed nor Galaxies/Redshift is there")
+        raise NothingToDraw("no Galaxies/Redshift to place the observed spectra")
     return rest[()] * ((1.0 + galaxy.redshift) if observed else 1.0) / ANGSTROM_PER_MICRON
 
 
@@ -355,10 +354,8 @@ def read_images(file, galaxy, wanted_label):
                            key=lambda code: (known.index(code) if code in known else len(known), code))
             # In the file x is the slow axis; a picture wants rows of y.
             cube = np.array([read_row(file, f"{path}/{label}/{code}", galaxy.row).T for code in codes], float)
-            pixel = file[path].attrs.get("PixelScale_arcsec")
-            if pixel is None and f"Instruments/{instrument}/Resolution" in file:
-                pixel = file[f"Instruments/{instrument}/Resolution"][()]
-            pixel = None if pixel is None else float(np.ravel(pixel)[0])
+            resolution = file.get(f"Instruments/{instrument}/Resolution")
+            pixel = None if resolution is None else float(resolution[()])
             return Images(codes, cube, label, kind == "Flux", pixel)
     raise NothingToDraw("no images in the file")
 
@@ -463,8 +460,8 @@ def main():
     parser.add_argument("results", metavar="RESULTS", type=Path)
     parser.add_argument("--galaxy", type=int, metavar="ID",
                         help="id of the galaxy (default: the one with most stars)")
-    parser.add_argument("--label", default="emergent",
-                        help="model label of points and images (default: %(default)s)")
+    parser.add_argument("--label",
+                        help="model label of points and images (default: emergent, or the most complete there is)")
     parser.add_argument("--out", type=Path, default=Path("."), metavar="DIR",
                         help="where the pictures go (default: %(default)s)")
     parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png")

@@ -14,7 +14,7 @@
 
 #define CATALOGUE_PARAMETER_MAX 8
 
-/** Metallicities below this are raised to it, as Synthesizer does (PHYSICS: its components' floor) [-]. */
+/** Metallicities below this are raised to it, as Synthesizer does (docs/physics.md 2) [-]. */
 #define CATALOGUE_METALLICITY_FLOOR 1e-5
 
 /** What a job will read, so that only this is checked and read. */

@@ -8,7 +8,7 @@
  *     mass_j/h_j^2 integral of W(sqrt(b^2 + s^2)) ds over s from -infinity to (z - z_j)/h_j,
  *     b = |(x, y) - (x_j, y_j)|/h_j,
  *
- * nothing where b >= 1 (PHYSICS.md section 8, threshold 1). Coordinates are used as given: not centred, not
+ * nothing where b >= 1 (docs/physics.md 9). Coordinates are used as given: not centred, not
  * periodic. All numbers are finite. Gas with h <= 0 has no extent and covers nothing.
  */
 #pragma once

@@ -27,7 +27,7 @@ struct demo_grid_options {
 struct demo_grid_options demo_grid_defaults(const char *path);
 
 /**
- * Write a grid in Synthesizer's format (FORMATS.md section 2), about 200 MB and 1 second by default.
+ * Write a grid in Synthesizer's format (docs/formats.md), about 200 MB and 1 second by default.
  * Holds a few tens of MB. The bytes of the data depend on libm's last bit, so compare hashes on one
  * machine only.
  *
@@ -44,15 +44,14 @@ struct demo_catalogue_options {
     double redshift;            /* [-], 0 to 1000 */
     double tau_v;               /* V-band optical depth of every galaxy [-], >= 0 */
     double fesc;                /* escape fraction of every galaxy [-], 0 to 1 */
-    bool ages_in_myr;           /* the peer's slip: the same ages, called Myr instead of yr */
+    bool ages_in_myr;           /* Synthesizer's slip: the same ages, called Myr instead of yr */
 };
 
 /** 10 galaxies of 1000 stars at redshift 1, tau_v 0.5, fesc 0.1, seed 42, ages in yr. */
 struct demo_catalogue_options demo_catalogue_defaults(const char *path);
 
 /**
- * Write a catalogue (FORMATS.md section 1) with the distributions of the peer's benchmark (PHYSICS.md
- * section 0.3). Memory is bounded whatever the number of galaxies.
+ * Write a catalogue (docs/formats.md) with the distributions of Synthesizer's benchmark. Memory is bounded whatever the number of galaxies.
  *
  * A number depends on (seed, galaxy, component, particle, field) only and is made with + - * / and
  * square roots, so it has the same bits on any machine, and the first galaxies of a larger catalogue

@@ -22,7 +22,7 @@ struct pixel_grid {
 };
 
 /**
- * Spread each particle over the pixels under its kernel, by the peer's rules (PHYSICS.md 10.3,
+ * Spread each particle over the pixels under its kernel, by Synthesizer's rules (docs/physics.md 11,
  * threshold 1). The share of a pixel is
  *  1. one, if the disc of radius h lies in the closed pixel (so a point on an edge counts in both pixels);
  *  2. none, if the pixel's nearest point is h away or more;
@@ -52,7 +52,7 @@ void deposit_smoothed_ref(const struct kernel_table *table, const struct pixel_g
                           const double *value, double *image);
 
 /**
- * Add each particle to the pixel it is in (PHYSICS.md 10.2). The upper edges of the field belong to its
+ * Add each particle to the pixel it is in (docs/physics.md 11). The upper edges of the field belong to its
  * last pixels; particles outside are dropped. O(n_particle n_channel), one thread, allocates nothing.
  */
 void deposit_histogram(const struct pixel_grid *grid, size_t n_particle, const double *x, const double *y,

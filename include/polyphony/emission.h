@@ -118,7 +118,7 @@ int emission_label_find(const struct emission_program *program, const char *labe
 
 /**
  * Which columns are Lyman alpha. Of a spectrum: the wavelength closest to 1216 angstrom and both neighbours;
- * of lines: those whose left neighbour among the grid's wavelengths is one of these (PHYSICS.md 3.2).
+ * of lines: those whose left neighbour among the grid's wavelengths is one of these (docs/physics.md 3).
  */
 void emission_ly_alpha_pixels(size_t n_lambda, const double *lambda_rest_angstrom, bool *ret_is_ly_alpha);
 void emission_ly_alpha_lines(size_t n_lambda, const double *lambda_rest_angstrom, size_t n_line,

@@ -6,7 +6,7 @@
  * stars formed. Immutable once opened: threads of a rank share one grid.
  *
  * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the
- * lines of a spectrum are (PHYSICS.md section 1.3):
+ * lines of a spectrum are (docs/physics.md 8):
  *
  *     spectrum            luminosity          continuum at the line
  *     nebular             lines/luminosity    lines/nebular_continuum

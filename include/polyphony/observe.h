@@ -22,7 +22,7 @@
 
 /**
  * V-band dust optical depth from the observer (at z = -infinity) to each point:
- *     tau_v = kappa * column of dust in front,   PHYSICS.md section 8
+ *     tau_v = kappa * column of dust in front,   docs/physics.md 9
  * @param kappa_pc2_msun  dust opacity [pc^2 / Msun]
  * @param ret_tau_v       [n]
  */
@@ -131,7 +131,7 @@ int observe_particle_bands(const struct stellar_light *light, const struct obser
 
 /* ---- images ---------------------------------------------------------------------------------------- */
 
-/** Number of pixels across a field: round(fov / resolution), PHYSICS.md 10.1. 0 if it does not fit 1 to
+/** Number of pixels across a field: round(fov / resolution), docs/physics.md 11. 0 if it does not fit 1 to
  * 65535. */
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec);
 

@@ -85,6 +85,7 @@ struct plan {
 
     const struct emission_model *model;
     struct emission_program program;
+    bool extract_is_used[EMISSION_EXTRACT_MAX]; /* by the labels that the job names */
     /* Where a parameter comes from: a number, a catalogue parameter, or the line of sight. */
     struct {
         double value;

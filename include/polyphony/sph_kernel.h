@@ -3,7 +3,7 @@
  * SPH kernels: how a simulation particle spreads its mass, and the columns through it.
  *
  * Lengths are in units of the smoothing length h, at which every kernel here ends: W(r) is 0 for r >= 1 and
- * integrates to 1 over space (quintic, as rounded in the peer, to 1 + 1.7e-7), so that a
+ * integrates to 1 over space (quintic, as rounded in Synthesizer, to 1 + 1.7e-7), so that a
  * particle of mass m has density m/h^3 W(r/h) and surface density m/h^2 column(b/h).
  *
  * All kernels are piecewise polynomials in r; columns through them, whole or cut, are evaluated in closed
@@ -20,7 +20,7 @@ enum sph_kernel {
     SPH_UNIFORM,
     SPH_ANARCHY,  /* Wendland C2 */
     SPH_GADGET_2, /* cubic spline, Springel 2005 */
-    SPH_CUBIC,    /* the same spline, coefficients rounded as in the peer */
+    SPH_CUBIC,    /* the same spline, coefficients rounded as in Synthesizer */
     SPH_QUARTIC,
     SPH_QUINTIC,
 };
@@ -70,8 +70,8 @@ static inline double kernel_table_at_node(const struct kernel_table *table, doub
 }
 
 /**
- * Column at q = b/h >= 0 as the peer looks it up: at node q n, not q (n - 1), so the kernel is evaluated at
- * q n/(n - 1), stretched by 1e-4 (PHYSICS.md quirk 20).
+ * Column at q = b/h >= 0 as Synthesizer looks it up: at node q n, not q (n - 1), so the kernel is evaluated at
+ * q n/(n - 1), stretched by 1e-4 (docs/physics.md 11).
  */
 static inline double kernel_table_at(const struct kernel_table *table, double q)
 {

@@ -3,7 +3,7 @@
  * Where particles sit between the nodes of a grid with two axes.
  *
  * A particle shares its weight among the four nodes around it (cloud in cell), or gives it to the nearest one
- * (nearest grid point). Outside the grid it is clamped to the edge, never dropped. PHYSICS.md section 2.
+ * (nearest grid point). Outside the grid it is clamped to the edge, never dropped. docs/physics.md 2.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define WORD_MAX 64
 
@@ -42,12 +43,16 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t distance = edit_distance(word, names[i]);
 
+        /* "inoue" is meant to be "inoue14", though "none" is as near. */
+        if (strlen(word) > 2 && !strncasecmp(word, names[i], strlen(word)))
+            return names[i];
+
         if (distance < least) {
             least = distance;
             nearest = names[i];
         }
     }
-    return nearest && least <= 1 + strlen(nearest) / 2 ? nearest : NULL;
+    return nearest && least <= 1 + strlen(nearest) / 3 ? nearest : NULL;
 }
 
 bool text_format(char *dst, size_t size, const char *format, ...)

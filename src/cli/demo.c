@@ -7,8 +7,7 @@
 
 #include "polyphony/demo.h"
 
-/* ---- reading option values
- * ----------------------------------------------------------------------------------- */
+/* ---- reading option values ------------------------------------------------------------------- */
 
 static double parse_number(const char *text, const char *option, struct argp_state *state)
 {
@@ -28,8 +27,7 @@ static uint64_t parse_count(const char *text, const char *option, struct argp_st
     return (uint64_t)value;
 }
 
-/* ---- demo-grid
- * -------------------------------------------------------------------------------------------------- */
+/* ---- demo-grid ------------------------------------------------------------------------------- */
 
 enum {
     KEY_N_AGE = 256,
@@ -94,8 +92,7 @@ int cli_demo_grid(int argc, char **argv, struct error *err)
     return r;
 }
 
-/* ---- demo-catalogue
- * ------------------------------------------------------------------------------------------------ */
+/* ---- demo-catalogue -------------------------------------------------------------------------- */
 
 static const struct argp_option catalogue_options[] = {
     { "output", 'o', "FILE", 0, "where to write it (default: catalogue.hdf5)", 0 },

@@ -38,7 +38,7 @@ static void print_help(void)
         printf("  %-15s %s\n", commands[i].name, commands[i].help);
     puts("\n  polyphony init > job.yaml\n"
          "  polyphony check job.yaml\n"
-         "  mpirun --bind-to none -n 9 polyphony run job.yaml      rank 0 deals galaxies, the other 8 "
+         "  mpirun --bind-to none -n 3 polyphony run job.yaml      rank 0 deals galaxies, the other 2 "
          "compute\n\n"
          "'polyphony COMMAND --help' has the options, with units and defaults.\n");
     puts(

@@ -2,7 +2,6 @@
 #include "report.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -102,7 +101,7 @@ void report_summary(struct report *report, MPI_Comm comm, const struct trace *tr
     total = trace_total_ns(&all);
     printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
     for (size_t i = 0; i < trace->n_stage; i++)
-        if (all.ns[i] > total / 1000)
+        if (all.count[i] > 0)
             printf("%-28s %10.4f %6.1f%% %10llu\n", trace->name[i], (double)all.ns[i] * 1e-9,
                    100.0 * (double)all.ns[i] / (double)total, (unsigned long long)all.count[i]);
     cli_format_bytes((double)peak[0], text[0]);
@@ -113,9 +112,8 @@ void report_summary(struct report *report, MPI_Comm comm, const struct trace *tr
     printf(peak[0] ? ", %s of the dealer\n" : "\n", text[0]);
 }
 
-void report_end(struct report *report, const char *path, const struct ledger *ledger)
+void report_end(const char *path, const struct ledger *ledger)
 {
-    (void)report;
     printf("%s: %zu galaxies done, %zu set aside\n", path, ledger->n_done, ledger->n_set_aside);
     if (ledger->n_set_aside)
         printf("'polyphony status %s' says why\n", path);

@@ -26,4 +26,4 @@ void report_set_aside(struct report *report, const char *stage, const char *reas
 /** Collective: time by stage over all ranks, and peak memory. */
 void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer);
 /** Rank 0: how it ended. */
-void report_end(struct report *report, const char *path, const struct ledger *ledger);
+void report_end(const char *path, const struct ledger *ledger);

@@ -44,8 +44,7 @@ struct run {
     int lock_fd;   /* rank 0, or -1 */
 };
 
-/* ---- asked to stop
- * ------------------------------------------------------------------------------------------- */
+/* ---- asked to stop --------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -69,8 +68,7 @@ static bool run_is_stopping(void *context)
     return stop_signal != 0;
 }
 
-/* ---- agreeing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- agreeing -------------------------------------------------------------------------------- */
 
 /* The worst status of all ranks; the first rank that has it and can say why keeps its text, the others stay
  * silent. */
@@ -85,8 +83,7 @@ static int agree(const struct run *run, int r, struct error *err)
     return worst;
 }
 
-/* ---- one galaxy
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one galaxy ------------------------------------------------------------------------------ */
 
 static int run_work(void *context, uint64_t row, struct error *err)
 {
@@ -120,8 +117,7 @@ static void run_watch(void *context, const struct schedule_progress *progress)
     report_progress(&run->report, progress);
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Which of the ranks on this node compute, and with whom do they share cores? */
 static void place(struct run *run)
@@ -309,8 +305,7 @@ static void run_close(struct run *run)
     job_free(run->job);
 }
 
-/* ---- the command
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 /* After the schedule: bytes to disk, and whether anything was set aside, now or in an earlier run. */
 static int run_finish(struct run *run, int r, struct error *err)
@@ -329,7 +324,7 @@ static int run_finish(struct run *run, int r, struct error *err)
         r = ledger_read(run->job->output, &ledger, err);
     if (run->rank == 0 && r == 0) {
         n_aside = ledger.n_set_aside > 0;
-        report_end(&run->report, run->job->output, &ledger);
+        report_end(run->job->output, &ledger);
         ledger_free(&ledger);
     }
     MPI_Bcast(&n_aside, 1, MPI_INT, 0, run->comm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The peer's benchmark catalogue (PHYSICS.md section 0.3) from counted random numbers. What a component
+ * The catalogue of Synthesizer's benchmark from counted random numbers. What a component
  * has is a table; every dataset is written by rows of a fixed block, whatever the number of galaxies.
  */
 #include "polyphony/demo.h"

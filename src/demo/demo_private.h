@@ -4,7 +4,7 @@
 
 #include "polyphony/demo.h"
 
-/* Constants of PHYSICS.md section 0.2, CGS. */
+/* Constants of polyphony/units.h, CGS. */
 #define DEMO_C_ANGSTROM_S 2.99792458e18
 #define DEMO_H_ERG_S      6.62606957e-27
 #define DEMO_KB_ERG_K     1.3806488e-16

@@ -43,7 +43,7 @@ static double level_per_cm(int charge, int n)
     return rydberg_per_cm * charge * charge / ((double)n * n) * (1.0 + az2 / n * (mean - 0.75 / n));
 }
 
-/* Vacuum up to 2000 angstrom and air beyond, as Cloudy (PHYSICS.md section 4). */
+/* Vacuum up to 2000 angstrom and air beyond, as Cloudy (docs/physics.md 8). */
 static double line_wavelength_angstrom(int charge, int n_upper, int n_lower)
 {
     double l = 1e8 / (level_per_cm(charge, n_lower) - level_per_cm(charge, n_upper));

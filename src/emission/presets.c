@@ -5,7 +5,7 @@
 
 /*
  * The presets are roots in one graph, that of Synthesizer's PacmanEmission with an escape fraction
- * (PHYSICS.md 3.2): a model named after a node saves what that node is made of, and pacman saves all.
+ * (docs/physics.md 3): a model named after a node saves what that node is made of, and pacman saves all.
  *
  *     emergent   = attenuated + escaped          intrinsic   = reprocessed + escaped
  *     attenuated = reprocessed behind dust       reprocessed = nebular + transmitted

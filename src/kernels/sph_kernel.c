@@ -27,7 +27,7 @@ struct profile {
     struct piece pieces[N_PIECE_MAX];
 };
 
-/* PHYSICS.md section 9; decimals as the peer has them. */
+/* docs/physics.md 10; decimals as Synthesizer has them. */
 static const struct profile profiles[] = {
     [SPH_UNIFORM] = { 0.75 * M_1_PI, 1, { { 1.0, { 1.0 } } } },
     /* (1 - r)^4 (1 + 4 r) */

@@ -8,7 +8,7 @@
 
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec)
 {
-    /* The nudge makes a field of 7.285 / 0.031 = 235 pixels 235 pixels (PHYSICS.md 10.1). */
+    /* The nudge makes a field of 7.285 / 0.031 = 235 pixels 235 pixels (docs/physics.md 11). */
     double n = rint(fov_arcsec / resolution_arcsec + 1e-10);
 
     return n >= 1 && n <= PIXEL_COUNT_MAX ? (size_t)n : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stages, in order. Each is a line in the table at the end: its name in traces, and its function. A stage
- * that the job does not ask for returns at once.
+ * The stages, in order. Each is a line in the tables at the end: its function, its name in traces, and whether
+ * the job needs it.
  *
  * What only depends on redshift (distances, transmission, observed bands) is kept from galaxy to galaxy while
  * the redshift stays the same.
@@ -30,6 +30,7 @@ struct pipeline {
     size_t *first_filter; /* [n_instrument] index of its first filter in the bands */
     double *value;        /* [plan->n_value] */
     size_t peak_bytes;
+    bool is_wanted[TRACE_STAGE_MAX];
 
     /* The galaxy in hand. */
     struct galaxy galaxy;
@@ -119,8 +120,6 @@ static int stage_optical_depths(struct pipeline *p, struct error *err)
     const struct galaxy *galaxy = &p->galaxy;
     int r;
 
-    if (!job)
-        return 0;
     p->star_tau = arena_array(&p->arena, galaxy->n_star, sizeof(double));
     p->black_hole_tau = arena_array(&p->arena, galaxy->n_black_hole, sizeof(double));
     if (!p->star_tau || !p->black_hole_tau)
@@ -135,7 +134,7 @@ static int stage_optical_depths(struct pipeline *p, struct error *err)
     if (!r)
         r = summarise(p, galaxy->n_star, p->star_tau, galaxy->star_mass_msun,
                       value_of(p, PRODUCT_STAR_TAU, 0), err);
-    if (!r)
+    if (!r && galaxy->n_black_hole)
         r = summarise(p, galaxy->n_black_hole, p->black_hole_tau, NULL,
                       value_of(p, PRODUCT_BLACK_HOLE_TAU, 0), err);
     return r;
@@ -145,14 +144,14 @@ static int stage_sfzh(struct pipeline *p, struct error *err)
 {
     double *sfzh = value_of(p, PRODUCT_SFZH, 0);
 
-    return sfzh ? observe_sfzh(p->plan->grid, p->plan->scheme, &p->galaxy, sfzh, &p->arena, err) : 0;
+    return observe_sfzh(p->plan->grid, p->plan->scheme, &p->galaxy, sfzh, &p->arena, err);
 }
 
 static int stage_sfh(struct pipeline *p, struct error *err)
 {
     double *sfh = value_of(p, PRODUCT_SFH, 0);
 
-    return sfh ? observe_sfh(p->plan->grid, p->plan->scheme, &p->galaxy, sfh, &p->arena, err) : 0;
+    return observe_sfh(p->plan->grid, p->plan->scheme, &p->galaxy, sfh, &p->arena, err);
 }
 
 static int stage_weights(struct pipeline *p, struct error *err)
@@ -160,8 +159,6 @@ static int stage_weights(struct pipeline *p, struct error *err)
     const struct plan *plan = p->plan;
     struct observe_parameter parameter[EMISSION_N_PARAMETER] = { 0 };
 
-    if (!plan->needs_light)
-        return 0;
     for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
         size_t c = plan->parameter[i].i_catalogue;
 
@@ -198,15 +195,12 @@ static int stage_spectra(struct pipeline *p, struct error *err)
 {
     const struct plan *plan = p->plan;
     const struct selection *users[] = { &plan->lnu, &plan->fnu, &plan->luminosities, &plan->fluxes };
-    bool is_needed = false;
     int r = 0;
 
     memset(p->label_lnu, 0, sizeof(p->label_lnu));
-    for (size_t u = 0; !r && u < sizeof(users) / sizeof(*users); u++) {
+    for (size_t u = 0; !r && u < sizeof(users) / sizeof(*users); u++)
         r = need_spectra(p, users[u], err);
-        is_needed |= users[u]->n_label > 0;
-    }
-    return r || !is_needed ? r : observe_sum(&p->light, &plan->spectra, p->label_lnu, &p->arena, err);
+    return r ? r : observe_sum(&p->light, &plan->spectra, p->label_lnu, &p->arena, err);
 }
 
 /* Distances, transmission and bands of the galaxy's redshift, unless they are those in hand. */
@@ -218,7 +212,7 @@ static int stage_frame(struct pipeline *p, struct error *err)
                                                      plan->line_lambda_rest_angstrom };
     int r;
 
-    if (!plan->needs_observer || p->galaxy.redshift == p->frame_redshift)
+    if (p->galaxy.redshift == p->frame_redshift)
         return 0;
     p->frame_redshift = (double)NAN;
     arena_reset(&p->frame_arena);
@@ -417,6 +411,31 @@ size_t pipeline_stage_write(void)
     return N_STAGE;
 }
 
+/* Which stages the job asks for, or another stage needs. */
+static void choose_stages(struct pipeline *p)
+{
+    const struct plan *plan = p->plan;
+    const struct job_operations *ops = &plan->job->operations;
+    const bool is_wanted[N_STAGE] = {
+        true, /* reading */
+        ops->los_optical_depths,
+        ops->sfzh,
+        ops->sfh,
+        plan->needs_light,
+        ops->spectra || ops->observed_spectra || ops->photometry_luminosities || ops->photometry_fluxes,
+        plan->needs_observer,
+        ops->observed_spectra,
+        ops->photometry_luminosities,
+        ops->photometry_fluxes,
+        ops->lines,
+        ops->observed_lines,
+        ops->images_luminosity,
+        ops->images_flux,
+    };
+
+    memcpy(p->is_wanted, is_wanted, sizeof(is_wanted));
+}
+
 int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
 {
     const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
@@ -427,6 +446,8 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
     memset(p->value, 0, p->plan->n_value * sizeof(*p->value));
     p->galaxy = (struct galaxy) { .row = row, .id = p->plan->catalogue->id[row] };
     for (size_t s = 0; !r && s < N_STAGE; s++) {
+        if (!p->is_wanted[s])
+            continue;
         r = stages[s](p, err);
         now = trace_end(p->trace, s, now);
         ret_row->stage = pipeline_stage_names[s];
@@ -454,6 +475,7 @@ int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_
         p->plan = plan;
         p->trace = trace;
         p->frame_redshift = (double)NAN;
+        choose_stages(p);
         p->value = mem_array(plan->n_value, sizeof(*p->value));
         p->first_filter = mem_array(plan->n_instrument, sizeof(*p->first_filter));
         for (size_t i = 0; p->first_filter && i < plan->n_instrument; i++) {

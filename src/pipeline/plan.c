@@ -106,8 +106,7 @@ static void resolve_parameters(struct plan *plan, struct catalogue_needs *needs)
     }
 }
 
-/* ---- inputs
- * ------------------------------------------------------------------------------------------------ */
+/* ---- inputs ---------------------------------------------------------------------------------- */
 
 static int open_instruments(struct plan *plan, struct error *err)
 {
@@ -195,6 +194,69 @@ static bool wants_smoothed(const struct job_images *images)
     return images && *images->type == JOB_IMAGE_SMOOTHED;
 }
 
+static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_labels)
+{
+    for (size_t l = 0; l < plan->program.n_label; l++) {
+        const struct emission_label *label = &plan->program.label[l];
+        bool is_named = plan_name_is_all(labels, n_labels);
+
+        for (unsigned i = 0; i < n_labels; i++)
+            is_named |= !strcmp(labels[i], label->name);
+        for (size_t t = 0; is_named && t < label->n_term; t++)
+            plan->extract_is_used[label->term[t].i_extract] = true;
+    }
+}
+
+/* Which spectra of the grid the wanted labels are made of: a grid may be 10 GB, and one spectrum a quarter of it. */
+static void mark_extracts(struct plan *plan)
+{
+    const struct job_operations *ops = &plan->job->operations;
+    const struct job_spectra *const spectra[] = { ops->spectra, ops->observed_spectra };
+    const struct job_photometry *const photometry[] = { ops->photometry_luminosities, ops->photometry_fluxes };
+    const struct job_lines *const lines[] = { ops->lines, ops->observed_lines };
+    const struct job_images *const images[] = { ops->images_luminosity, ops->images_flux };
+
+    for (size_t i = 0; i < 2; i++) {
+        if (spectra[i])
+            mark_extracts_of(plan, spectra[i]->labels, spectra[i]->n_labels);
+        if (photometry[i])
+            mark_extracts_of(plan, photometry[i]->labels, photometry[i]->n_labels);
+        if (lines[i])
+            mark_extracts_of(plan, lines[i]->labels, lines[i]->n_labels);
+        if (images[i])
+            mark_extracts_of(plan, images[i]->labels, images[i]->n_labels);
+    }
+}
+
+/* Keys that were given and change nothing: the user may think they do. */
+static void warn_unused(struct plan *plan)
+{
+    static const struct {
+        const char *key;
+        enum emission_parameter parameter;
+    } keys[] = { { "emission.tau_v", EMISSION_TAU_V },
+                 { "emission.dust_curve", EMISSION_TAU_V },
+                 { "emission.dust_slope", EMISSION_TAU_V },
+                 { "emission.fesc", EMISSION_FESC },
+                 { "emission.fesc_ly_alpha", EMISSION_FESC_LY_ALPHA } };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        if (job_given(plan->job, keys[i].key) && !plan->program.parameter_is_used[keys[i].parameter])
+            plan_warn(plan, "%s is given, but the emission model '%s' does not use it", keys[i].key,
+                      plan->model->name);
+}
+
+/* A galaxy at redshift 0 is put at 10 pc (docs/physics.md 1): rarely what an image is wanted of. */
+static void warn_near(struct plan *plan)
+{
+    for (size_t row = 0; plan->needs_observer && row < plan->catalogue->n_galaxy; row++)
+        if (plan_redshift(plan, row) == 0.0) {
+            plan_warn(plan, "galaxy %lld is at redshift 0 and is put at 10 pc; give 'redshift' to observe it from afar",
+                      (long long)plan->catalogue->id[row]);
+            return;
+        }
+}
+
 static int open_inputs(struct plan *plan, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
@@ -220,16 +282,17 @@ static int open_inputs(struct plan *plan, struct error *err)
                     "emission.model", err);
     if (r)
         return r;
-    grid_needs.n_spectrum = plan->program.n_extract;
-    memcpy(grid_needs.spectrum, plan->program.extract, sizeof(grid_needs.spectrum));
+    mark_extracts(plan);
+    for (size_t e = 0; e < plan->program.n_extract; e++)
+        if (plan->extract_is_used[e])
+            grid_needs.spectrum[grid_needs.n_spectrum++] = plan->program.extract[e];
     r = grid_open(plan->job->grid, &grid_needs, &plan->grid, err);
     if (!r)
         r = open_instruments(plan, err);
     return r ? r : check_filter_codes(plan, err);
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 int plan_open(const struct job *job, struct plan **ret_plan, struct error *err)
 {
@@ -248,6 +311,10 @@ int plan_open(const struct job *job, struct plan **ret_plan, struct error *err)
         r = plan_operations(plan, err);
     if (!r)
         r = plan_products(plan, err);
+    if (!r) {
+        warn_unused(plan);
+        warn_near(plan);
+    }
     if (!r && job->operations.los_optical_depths && plan->catalogue->n_gas_all == 0)
         plan_warn(plan, "'%s' has no gas: all optical depths from the line of sight are 0", job->catalogue);
     if (r) {

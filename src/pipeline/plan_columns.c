@@ -16,8 +16,9 @@ int plan_spectra_columns(struct plan *plan, struct error *err)
         k[j] = dust_curve_k(&plan->curve, grid->lambda_rest_angstrom[j]);
     emission_ly_alpha_pixels(grid->n_lambda, grid->lambda_rest_angstrom, is_ly_alpha);
     plan->spectra = (struct observe_columns) { .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
-    for (size_t e = 0; e < grid->n_spectrum; e++)
-        plan->spectra.value[e] = grid->spectrum[e].lnu;
+    for (size_t e = 0, s = 0; e < plan->program.n_extract; e++)
+        if (plan->extract_is_used[e])
+            plan->spectra.value[e] = grid->spectrum[s++].lnu;
     return 0;
 }
 
@@ -108,9 +109,10 @@ int plan_line_columns(struct plan *plan, struct error *err)
     plan->line_luminosity =
         (struct observe_columns) { .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
     plan->line_continuum = plan->line_luminosity;
-    for (size_t e = 0; !r && e < grid->n_spectrum; e++) {
-        plan->line_luminosity.value[e] = pick_columns(plan, grid->spectrum[e].line_luminosity, &r, err);
-        plan->line_continuum.value[e] = pick_columns(plan, grid->spectrum[e].line_continuum, &r, err);
-    }
+    for (size_t e = 0, s = 0; !r && e < plan->program.n_extract; e++)
+        if (plan->extract_is_used[e]) {
+            plan->line_luminosity.value[e] = pick_columns(plan, grid->spectrum[s].line_luminosity, &r, err);
+            plan->line_continuum.value[e] = pick_columns(plan, grid->spectrum[s++].line_continuum, &r, err);
+        }
     return r;
 }

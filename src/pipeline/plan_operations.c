@@ -44,8 +44,7 @@ static int select_parts(struct plan *plan, const char *key, char *const *labels,
     return r;
 }
 
-/* ---- images and filters
- * ---------------------------------------------------------------------------------------- */
+/* ---- images and filters ---------------------------------------------------------------------- */
 
 /* Pixels across the field of one galaxy; 0 with an error when there are none or too many. */
 static int count_pixels_at(struct plan *plan, const char *key, const struct image_plan *images,
@@ -67,7 +66,7 @@ static int count_pixels_at(struct plan *plan, const char *key, const struct imag
         return 0;
     return job_error(
         plan->job, err, key,
-        "a field of %g arcsec at redshift %g is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
+        "a field of %g arcsec at redshift %g (0 is 10 pc) is not 1 to 65535 pixels of %g arcsec of instrument '%s'",
         fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
 }
 

@@ -19,8 +19,7 @@ struct results {
     double *nan_row; /* [n_value] */
 };
 
-/* ---- provenance
- * -------------------------------------------------------------------------------------------- */
+/* ---- provenance ------------------------------------------------------------------------------ */
 
 static void hash_filters(const struct plan *plan, struct hash *hash)
 {
@@ -134,8 +133,7 @@ int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
     return r;
 }
 
-/* ---- continuing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- continuing ------------------------------------------------------------------------------ */
 
 static int check_key(struct io_file *file, const struct job_echo_entry *entry, struct error *err)
 {
@@ -234,8 +232,7 @@ int results_check(const char *path, const struct plan *plan, const struct proven
     return r;
 }
 
-/* ---- writing rows
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writing rows ---------------------------------------------------------------------------- */
 
 static int find_offsets(struct results *results, struct io_file *file, struct error *err)
 {

@@ -115,9 +115,13 @@ static int layout_tau_views(struct io_file *file, enum product_kind kind, const 
 
     for (uint64_t i = 0; !r && i < 3; i++) {
         text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
-        r = io_layout_column_view(
-            file, path, fields[kind].path, &i, "dimensionless",
-            "V-band optical depth from the line of sight, over the particles of a galaxy", err);
+        r = io_layout_column_view(file, path, fields[kind].path, &i, "dimensionless",
+                                  kind == PRODUCT_STAR_TAU && i == 0
+                                      ? "Mass-weighted mean V-band optical depth towards the particles, "
+                                        "observer at z = -infinity; 0 without particles"
+                                      : "V-band optical depth towards the particles, unweighted, observer at "
+                                        "z = -infinity; 0 without particles",
+                                  err);
     }
     return r;
 }
@@ -170,7 +174,7 @@ int results_layout_rows(struct io_file *file, const struct plan *plan, struct er
     if (r || !los)
         return r;
     r = layout_tau_views(file, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
-    if (!r)
+    if (!r && plan->catalogue->n_black_hole_all)
         r = layout_tau_views(file, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
     if (!r && *los->write_particles)
         r = layout_particles(file, STAR_TAU_PATH, plan->catalogue->n_star_all, err);

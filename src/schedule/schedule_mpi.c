@@ -68,8 +68,7 @@ static int run_alone(struct schedule *schedule, struct error *err)
     return 0;
 }
 
-/* ---- the dealer's side
- * -------------------------------------------------------------------------------------- */
+/* ---- the dealer's side ----------------------------------------------------------------------- */
 
 /* The dealer's knowledge of its workers. */
 struct desk {
@@ -161,8 +160,7 @@ static int run_dealer(struct schedule *schedule, struct error *err)
     return worst;
 }
 
-/* ---- a worker's side
- * ------------------------------------------------------------------------------------------ */
+/* ---- a worker's side ------------------------------------------------------------------------- */
 
 /* A deal that comes while a batch is in hand can only be the call home. */
 static bool is_called_home(const struct schedule *schedule)

@@ -70,7 +70,7 @@ static void numbers_for_the_galaxy_stay_out_of_the_sums(void **state)
     assert_int_equal(program.n_channel, 1);
     assert_int_equal(program.channel[0].particle.n, 0);
     assert_false(program.channel[0].is_attenuated);
-    /* Nebular emission is not reduced by fesc, as in the reference (PHYSICS.md quirk 8). */
+    /* Nebular emission is not reduced by fesc, as in the reference (docs/physics.md 3). */
     expect_terms(&program, "emergent",
                  "linecont(lya*dust||) nebular_continuum(dust||) transmitted(proc*dust||) incident(esc||)");
     expect_terms(&program, "attenuated",

@@ -20,15 +20,15 @@ import numpy as np
 
 # Bars that hold whatever the job; --bar overrides them.
 BARS = [
-    # The peer computes photometry in float32, and images from it: 1.2e-7 of rounding.
+    # Synthesizer computes photometry in float32, and images from it: 1.2e-7 of rounding.
     ("Galaxies/*/Photometry/*", 3e-7),
     ("Galaxies/*/ParticlePhotometry/*", 3e-7),
     ("Galaxies/*/Images/*", 3e-7),
-    # The peer looks optical depths up in a table that is off by up to 1.6e-6 of scale.
+    # Synthesizer looks optical depths up in a table that is off by up to 1.6e-6 of scale.
     ("Galaxies/*/OpticalDepths/*", 5e-6),
 ]
 
-# What the peer computed but never wrote, and where we write it.
+# What Synthesizer computed but never wrote, and where we write it.
 EXTRAS = {
     "Extras/SFH": "Galaxies/Stars/SFH",
     "Extras/SFZH": "Galaxies/Stars/SFZH",
@@ -40,10 +40,10 @@ PARTICLE_PHOTOMETRY = {
     "Extras/Stars/particle_photo_lnu/": "Galaxies/Stars/ParticlePhotometry/Luminosities/",
     "Extras/Stars/particle_photo_fnu/": "Galaxies/Stars/ParticlePhotometry/Fluxes/",
 }
-# Of the first galaxy only in the peer; one row per galaxy in ours.
+# Of the first galaxy only in Synthesizer; one row per galaxy in ours.
 FIRST_ROW_ONLY = "Galaxies/Lines/ObservedWavelengths"
 REQUIRED = ("Galaxies/", "Lines/", "Extras/")
-# The peer writes the children of a model in random order, and filter curves with a zero added at each end.
+# Synthesizer writes the children of a model in random order, and filter curves with a zero added at each end.
 NOT_COMPARED = ("EmissionModel/*", "Instruments/*/Original_*")
 # numpy's kinds of types; h5py gives variable-length strings as objects.
 KINDS = {"f": "float", "i": "integer", "u": "integer", "b": "integer", "S": "text", "U": "text", "O": "text"}

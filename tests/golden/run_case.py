@@ -46,7 +46,7 @@ CASES = {
     "redshifts": Case("fov_arcsec: 1.5", "0.0", "1.0", igm="inoue14"),
     "hist": Case("fov_kpc: 12", "fesc", "fesc_ly_alpha", kernel_los="cubic", images="histogram"),
     "peer_benchmark": Case("fov_kpc: 60", "0.0", "1.0"),
-    # The peer put a black hole into each galaxy to have one; the catalogue has none.
+    # Synthesizer put a black hole into each galaxy to have one; the catalogue has none.
     "camels": Case("fov_arcsec: 4", "0.0", "1.0", without=("Galaxies/BlackHoles/*",)),
 }
 
@@ -114,12 +114,12 @@ def compare_results(output, reference, case, tau_v):
     """Exit code of compare.py with the bars of this case."""
     command = [sys.executable, str(Path(__file__).with_name("compare.py")), str(output), str(reference)]
     if tau_v == "los":
-        # Photometry and images of these labels inherit what the peer's table of optical depths loses.
+        # Photometry and images of these labels inherit what Synthesizer's table of optical depths loses.
         for label in ("attenuated", "emergent"):
             command += ["--bar", f"Galaxies/Stars/*/{label}=5e-6"]
             command += ["--bar", f"Galaxies/Stars/*/{label}/*=5e-6"]
             # Light is dimmed by exp(-k tau): the table's error is multiplied by k, which is 4.5 at Lyman alpha,
-            # and a line is not averaged over wavelengths as photometry is. With the peer's own depths the same
+            # and a line is not averaged over wavelengths as photometry is. With Synthesizer's own depths the same
             # lines agree to 1e-9, and our columns agree with quadrature to 1e-12 (tests/kernels).
             command += ["--bar", f"Galaxies/Stars/Lines/*/{label}=1e-5"]
     for pattern in case.without:
@@ -157,7 +157,7 @@ def main():
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tau", choices=("own", "peer"), required=True,
-                        help="attenuate with our own line-of-sight optical depths or with the peer's")
+                        help="attenuate with our own line-of-sight optical depths or with Synthesizer's")
     parser.add_argument("--workdir", type=Path, help="kept afterwards; default a temporary directory")
     args = parser.parse_args()
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stellar population grid: the small grid of the reference vectors, given by formulae (PHYSICS.md section
- * 15), of which every case changes one thing.
+ * The stellar population grid: the small grid of the reference vectors, given by formulae, of which every case changes one thing.
  */
 #include "polyphony/grid.h"
 
@@ -396,7 +395,7 @@ static void units_of_axes_are_honoured(void **state)
     assert_true(grid->age_yr[0] == 1e12 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
     grid_free(grid);
     made = ordinary;
-    made.lambda_unit = NULL; /* angstrom, as PHYSICS.md 1.1 */
+    made.lambda_unit = NULL; /* angstrom, as in older grids */
     grid = open_well(&made, &everything);
     assert_true(grid->lambda_rest_angstrom[0] == 500);
     grid_free(grid);

@@ -138,7 +138,7 @@ static void columns_are_those_of_the_peer(void **state)
     for (size_t i = 0; i < 5; i++)
         mass[i] = (double)(i + 1);
     columns_ref(SPH_ANARCHY, &gas, 8, target_x, target_y, target_z, got);
-    /* The peer's table of cut kernels is off by up to 1.6e-6 of a kernel's central column (golden/README.md),
+    /* Synthesizer's table of cut kernels is off by up to 1.6e-6 of a kernel's central column (golden/README.md),
      * which is up to 124 here: 2e-4. That of whole ones, linear in steps of 1e-4, is off by up to 2e-8. */
     for (size_t i = 0; i < 8; i++)
         assert_near(got[i], expected[i], fmin(1e-5 * expected[i], 2e-4));

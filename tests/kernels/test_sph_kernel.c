@@ -212,7 +212,7 @@ static void columns_through_whole_kernels_integrate_to_one(void **state)
         memcpy(points + 1, breaks, sizeof(breaks));
         gsl_integration_qagp(&function, points, N_BREAK + 1, 1e-13, 1e-12, N_WORKSPACE, workspace, &one,
                              &error);
-        /* The peer's quintic has coefficients of eight digits and 1.7e-7 too much mass; its cubic has twelve
+        /* Synthesizer's quintic has coefficients of eight digits and 1.7e-7 too much mass; its cubic has twelve
          * digits. */
         assert_near(one, 1.0, kernel == SPH_QUINTIC ? 2e-7 : 2e-12);
     }
@@ -244,7 +244,7 @@ static void projected_tables_are_those_of_the_peer(void **state)
         struct kernel_table *table = NULL;
 
         assert_int_equal(kernel_table_open(kernels[i], &table, &err), 0);
-        /* The peer integrates with 256 trapezoids, off by up to 3.5e-10 (measured). */
+        /* Synthesizer integrates with 256 trapezoids, off by up to 3.5e-10 (measured). */
         for (size_t j = 0; j < 7; j++)
             assert_near(table->column[node[j]], expected[i][j], 1e-9);
         kernel_table_free(table);

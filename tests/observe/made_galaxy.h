@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Small grids and galaxies in memory, and what they must look like: a plain loop over stars and wavelengths,
- * written from PHYSICS.md sections 2 and 3.2 alone.
+ * written from docs/physics.md 2 and 3 alone.
  */
 #pragma once
 
@@ -257,7 +257,7 @@ static inline double plain_parameter(const struct observe_parameter *parameter, 
     return parameter->particle ? parameter->particle[i] : parameter->value;
 }
 
-/* One star under one label, ret_value[columns->n] (PHYSICS.md 3.2). */
+/* One star under one label, ret_value[columns->n] (docs/physics.md 3). */
 static inline void plain_star(const struct galaxy *galaxy, size_t i, const struct emission_program *program,
                               const struct observe_columns *columns,
                               const struct observe_parameter *parameter, const char *label, double *ret_value)

@@ -367,7 +367,7 @@ static void images_conserve_light(void **state)
         total[1] += 1.0;
         inside += fabs(galaxy.star_x_kpc[i]) < 3 && fabs(galaxy.star_y_kpc[i]) < 3 ? value[2 * i] : 0.0;
     }
-    /* 12 kpc hold all discs, of three pixels and more: light is conserved to 1e-3 (PHYSICS.md quirk 37). */
+    /* 12 kpc hold all discs, of three pixels and more: light is conserved to 1e-3 (docs/physics.md 11). */
     assert_int_equal(observe_images(table, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
     for (size_t c = 0; c < 2; c++)
         assert_near(sum_of(N_PIXEL * N_PIXEL, image + c * N_PIXEL * N_PIXEL), total[c], 1e-3 * total[c]);

@@ -4,8 +4,7 @@
  */
 #include "session.h"
 
-/* ---- continuing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- continuing ------------------------------------------------------------------------------ */
 
 /* The job with `from` replaced by `to` is refused, by a text with this part. */
 static void expect_refused(const char *from, const char *to, const char *part)

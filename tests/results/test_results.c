@@ -221,8 +221,7 @@ static void particles_lie_where_the_catalogue_has_them(void **state)
     close_session(&s);
 }
 
-/* ---- the ledger
- * --------------------------------------------------------------------------------------------- */
+/* ---- the ledger ------------------------------------------------------------------------------ */
 
 static void the_ledger_tells_done_set_aside_and_left(void **state)
 {
@@ -325,8 +324,7 @@ static void bad_galaxies_come_with_stage_and_reason(void **state)
     made_inputs_write(&as_made);
 }
 
-/* ---- failures
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static void a_layout_that_cannot_be_made_is_an_output_error(void **state)
 {
