@@ -218,6 +218,10 @@ static int read_redshifts(struct catalogue *catalogue, struct error *err)
         catalogue->redshift = mem_array(catalogue->n_galaxy, sizeof(*catalogue->redshift));
         return catalogue->redshift ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for redshifts");
     }
+    if (!io_has(file, "Galaxies/redshift"))
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': no dataset 'Galaxies/redshift'; add it, or give 'redshift' in the job",
+                         io_file_path(file));
     r = read_galaxy_numbers(catalogue, "Galaxies/redshift", 1, UNITS_DIMENSIONLESS, &catalogue->redshift,
                             err);
     for (size_t i = 0; !r && i < catalogue->n_galaxy; i++)
@@ -267,8 +271,13 @@ static int check_fields(struct catalogue *catalogue, struct error *err)
 
     for (size_t i = 0; !r && i < sizeof(stars) / sizeof(*stars); i++)
         r = check_field(catalogue, stars[i], err);
-    if (!r && reader->needs.star_smoothing_lengths)
+    if (!r && reader->needs.star_smoothing_lengths) {
+        if (!io_has(reader->file, catalogue_fields[STAR_SMOOTHING].path))
+            return error_set(err, POLYPHONY_INPUT,
+                             "'%s': no dataset '%s'; smoothed images need it, 'type: histogram' does without",
+                             io_file_path(reader->file), catalogue_fields[STAR_SMOOTHING].path);
         r = check_field(catalogue, STAR_SMOOTHING, err);
+    }
     if (!r && reader->needs.gas && io_has(reader->file, "Gas")) {
         r = check_field(catalogue, GAS_COORDINATES, err);
         if (!r)

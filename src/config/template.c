@@ -92,7 +92,7 @@ static const char template_text[] =
     "    instruments: [all]\n"
     "    labels: [all]\n"
     "  lines:                      # luminosities [erg/s] and continua [erg/s/Hz] of emission lines\n"
-    "    ids: [all]                # line ids of the grid, e.g. ['H 1 6562.80A']; the same in observed_lines\n"
+    "    ids: [all]                # line ids of the grid, e.g. ['H 1 6562.80A']; serves observed_lines too\n"
     "    labels: [all]\n"
     "  observed_lines:             # fluxes [erg/s/cm^2] and observed wavelengths\n"
     "    ids: [all]\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stages, in order. Each is a line in the tables at the end: its function, its name in traces, and whether
- * the job needs it.
+ * The stages, in order. Each is a line in the tables at the end: its function, its name in traces, and
+ * whether the job needs it.
  *
  * What only depends on redshift (distances, transmission, observed bands) is kept from galaxy to galaxy while
  * the redshift stays the same.

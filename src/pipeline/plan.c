@@ -207,12 +207,14 @@ static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_
     }
 }
 
-/* Which spectra of the grid the wanted labels are made of: a grid may be 10 GB, and one spectrum a quarter of it. */
+/* Which spectra of the grid the wanted labels are made of: a grid may be 10 GB, and one spectrum a quarter of
+ * it. */
 static void mark_extracts(struct plan *plan)
 {
     const struct job_operations *ops = &plan->job->operations;
     const struct job_spectra *const spectra[] = { ops->spectra, ops->observed_spectra };
-    const struct job_photometry *const photometry[] = { ops->photometry_luminosities, ops->photometry_fluxes };
+    const struct job_photometry *const photometry[] = { ops->photometry_luminosities,
+                                                        ops->photometry_fluxes };
     const struct job_lines *const lines[] = { ops->lines, ops->observed_lines };
     const struct job_images *const images[] = { ops->images_luminosity, ops->images_flux };
 
@@ -251,8 +253,10 @@ static void warn_near(struct plan *plan)
 {
     for (size_t row = 0; plan->needs_observer && row < plan->catalogue->n_galaxy; row++)
         if (plan_redshift(plan, row) == 0.0) {
-            plan_warn(plan, "galaxy %lld is at redshift 0 and is put at 10 pc; give 'redshift' to observe it from afar",
-                      (long long)plan->catalogue->id[row]);
+            plan_warn(
+                plan,
+                "galaxy %lld is at redshift 0 and is put at 10 pc; give 'redshift' to observe it from afar",
+                (long long)plan->catalogue->id[row]);
             return;
         }
 }

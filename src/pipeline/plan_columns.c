@@ -82,19 +82,28 @@ static bool ids_are_equal(const struct job_lines *a, const struct job_lines *b)
     return a->n_ids == b->n_ids;
 }
 
-int plan_line_columns(struct plan *plan, struct error *err)
+/* One list serves both operations: that of the one which gives it. */
+static int choose_lines(struct plan *plan, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
+    bool is_given = ops->lines && job_given(plan->job, "operations.lines.ids");
+    bool is_given_observed = ops->observed_lines && job_given(plan->job, "operations.observed_lines.ids");
+
+    if (is_given && is_given_observed && !ids_are_equal(ops->lines, ops->observed_lines))
+        return job_error(plan->job, err, "operations.observed_lines.ids",
+                         "must be the same list as operations.lines.ids");
+    if (!ops->lines || (is_given_observed && !is_given))
+        return select_lines(plan, "observed_lines", ops->observed_lines, err);
+    return select_lines(plan, "lines", ops->lines, err);
+}
+
+int plan_line_columns(struct plan *plan, struct error *err)
+{
     const struct grid *grid = plan->grid;
     double *k, *lambda;
     bool *is_ly_alpha;
-    int r = 0;
+    int r = choose_lines(plan, err);
 
-    if (ops->lines && ops->observed_lines && !ids_are_equal(ops->lines, ops->observed_lines))
-        return job_error(plan->job, err, "operations.observed_lines.ids",
-                         "must be the same list as operations.lines.ids");
-    r = ops->lines ? select_lines(plan, "lines", ops->lines, err)
-                   : select_lines(plan, "observed_lines", ops->observed_lines, err);
     k = plan_array(plan, plan->n_line, sizeof(*k), &r, err);
     lambda = plan_array(plan, plan->n_line, sizeof(*lambda), &r, err);
     is_ly_alpha = plan_array(plan, plan->n_line, sizeof(*is_ly_alpha), &r, err);

@@ -111,9 +111,6 @@ static void lines_that_are_not_in_the_grid_are_reported(void **state)
         { "operations:\n  observed_lines: {ids: [C 4 1548.19A]}\n",
           "job.yaml:4: operations.observed_lines.ids: ",
           { "no line 'C 4 1548.19A'" } },
-        { "operations:\n  lines: {}\n  observed_lines: {ids: [H 1 6562.80A]}\n",
-          "job.yaml:5: operations.observed_lines.ids: ",
-          { "must be the same list as operations.lines.ids" } },
         { "operations:\n  lines: {ids: [H 1 4861.32A, H 1 6562.80A]}\n"
           "  observed_lines: {ids: [H 1 6562.80A, H 1 4861.32A]}\n",
           "job.yaml:5: operations.observed_lines.ids: ",
@@ -302,6 +299,54 @@ static void a_custom_cosmology_is_taken_and_checked(void **state)
     job_free(job);
 }
 
+/* A plan, its number of wanted lines and of grid spectra read, and whether a warning says `part` (NULL: none
+ * at all). */
+static void expect_plan(const char *text, size_t n_line, size_t n_spectrum, const char *part)
+{
+    struct job *job = NULL;
+    struct plan *plan = NULL;
+    struct error err = { "" };
+    bool is_said = false;
+
+    if (open_plan(text, &job, &plan, &err))
+        fail_msg("%s: %s", text, err.text);
+    assert_int_equal(plan->n_line, n_line);
+    assert_int_equal(plan->grid->n_spectrum, n_spectrum);
+    for (size_t i = 0; i < plan->n_warning; i++)
+        is_said |= part && strstr(plan->warning[i], part);
+    if (part ? !is_said : plan->n_warning > 0)
+        fail_msg("%s: %zu warnings, none says '%s'", text, plan->n_warning, part ? part : "");
+    plan_close(plan);
+    job_free(job);
+}
+
+static void a_list_of_lines_serves_both_operations(void **state)
+{
+    (void)state;
+    expect_plan("operations:\n  lines: {}\n  observed_lines: {ids: [H 1 6562.80A]}\n", 1, 4, NULL);
+    expect_plan("operations:\n  lines: {ids: [H 1 6562.80A]}\n  observed_lines: {}\n", 1, 4, NULL);
+}
+
+static void only_spectra_that_labels_are_made_of_are_read(void **state)
+{
+    (void)state;
+    expect_plan("operations: {sfh: {}}\n", 0, 0, NULL);
+    expect_plan("operations: {spectra: {labels: [incident]}}\n", 0, 1, NULL);
+    expect_plan("operations: {spectra: {labels: [incident]}, observed_spectra: {labels: [nebular]}}\n", 0, 3,
+                NULL);
+    expect_plan("operations: {spectra: {}}\n", 0, 4, NULL);
+}
+
+static void a_key_that_changes_nothing_is_warned_of(void **state)
+{
+    (void)state;
+    expect_plan("emission: {model: incident, tau_v: 3}\noperations: {spectra: {}}\n", 0, 1, "emission.tau_v");
+    expect_plan("emission: {model: nebular, fesc: 0.5}\noperations: {spectra: {}}\n", 0, 2,
+                "emission.fesc is");
+    expect_plan("emission: {model: intrinsic, fesc: 0.5}\noperations: {spectra: {}}\n", 0, 4, NULL);
+    expect_plan("redshift: 0\noperations: {observed_spectra: {}}\n", 0, 4, "10 pc");
+}
+
 static int enter_inputs(void **state)
 {
     static char directory[] = "/tmp/test_plan_XXXXXX";
@@ -344,6 +389,9 @@ int main(void)
         cmocka_unit_test(doubts_are_warnings),
         cmocka_unit_test(a_field_in_kpc_is_fine_at_one_redshift),
         cmocka_unit_test(a_custom_cosmology_is_taken_and_checked),
+        cmocka_unit_test(a_list_of_lines_serves_both_operations),
+        cmocka_unit_test(only_spectra_that_labels_are_made_of_are_read),
+        cmocka_unit_test(a_key_that_changes_nothing_is_warned_of),
     };
 
     return cmocka_run_group_tests_name("plan", tests, enter_inputs, leave_inputs);
