@@ -50,6 +50,7 @@ enum observe_method {
 struct observe_parameter {
     double value;
     const double *particle; /* [n_star], or NULL */
+    const char *source;     /* the job's word for it, for messages; NULL: none */
 };
 
 /** Columns that emission is computed in: wavelengths, line luminosities or line continua. */

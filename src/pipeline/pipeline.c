@@ -157,12 +157,15 @@ static int stage_sfh(struct pipeline *p, struct error *err)
 static int stage_weights(struct pipeline *p, struct error *err)
 {
     const struct plan *plan = p->plan;
+    const struct job_emission *job = &plan->job->emission;
+    const char *const source[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
     struct observe_parameter parameter[EMISSION_N_PARAMETER] = { 0 };
 
     for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
         size_t c = plan->parameter[i].i_catalogue;
 
         parameter[i].value = plan->parameter[i].value;
+        parameter[i].source = source[i];
         if (plan->parameter[i].is_los)
             parameter[i].particle = p->star_tau;
         if (plan->parameter[i].is_catalogue) {

@@ -329,7 +329,7 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
     struct error err = { "" };
 
     for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
-        scene->parameter[p] = (struct observe_parameter) { value[p], particle[p] };
+        scene->parameter[p] = (struct observe_parameter) { value[p], particle[p], NULL };
         is_per_particle[p] = particle[p] != NULL;
     }
     if (emission_model_find("pacman", &model, &err) ||

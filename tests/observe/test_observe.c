@@ -167,14 +167,14 @@ static void parameters_out_of_bounds_set_the_galaxy_aside(void **state)
     scene_light(&scene, OBSERVE_FAST, value, none);
     for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++)
         for (int as_array = 0; as_array < 2; as_array++) {
-            struct observe_parameter parameter[3] = { { 0.5, NULL }, { 0.5, NULL }, { 0.5, NULL } };
+            struct observe_parameter parameter[3] = { { .value = 0.5 }, { .value = 0.5 }, { .value = 0.5 } };
             const double array[] = { 0.5, 0.5, 0.5, cases[c].value, 0.5, 0.5 };
             struct stellar_light light;
             struct error err = { "" };
             char number[32];
 
             parameter[cases[c].parameter] =
-                (struct observe_parameter) { cases[c].value, as_array ? array : NULL };
+                (struct observe_parameter) { cases[c].value, as_array ? array : NULL, NULL };
             assert_int_equal(observe_light(&scene.program, scene.grid, WEIGHTS_CIC, OBSERVE_FAST,
                                            &scene.galaxy, parameter, &light, &scene.arena, &err),
                              POLYPHONY_SET_ASIDE);

@@ -122,7 +122,7 @@ static void spectra_are_the_plain_loop_over_the_catalogue(void **state)
     for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
         size_t c = plan->parameter[p].i_catalogue;
 
-        parameter[p] = (struct observe_parameter) { galaxy.parameter[c], galaxy.star_parameter[c] };
+        parameter[p] = (struct observe_parameter) { galaxy.parameter[c], galaxy.star_parameter[c], NULL };
     }
     assert_true(parameter[EMISSION_FESC_LY_ALPHA].value == 0.25);
     for (size_t l = 0; l < plan->program.n_label; l++) {
@@ -379,8 +379,9 @@ static void a_galaxy_set_aside_leaves_no_trace_on_the_next(void **state)
     free(run_row(run, ROW_LARGE));
     assert_int_equal(pipeline_run(run->pipeline, ROW_BAD, &row, &err), POLYPHONY_SET_ASIDE);
     assert_string_equal(row.stage, "Grid weights");
-    assert_text_has(err.text,
-                    "galaxy 103: model parameter 'fesc' of particle 5 is 1.2, must be within 0 to 1");
+    assert_text_has(
+        err.text,
+        "galaxy 103: model parameter 'fesc' (fesc_star) of particle 5 is 1.2, must be within 0 to 1");
     after = run_row(run, ROW_SECOND);
     assert_same_bits("row", run->plan->n_value, after, fresh);
     free(fresh);
