@@ -103,7 +103,8 @@ size_t memory_peak_rss_bytes(void);
 
 /* ---- words --------------------------------------------------------------------------------- */
 
-/** The member of names[n] that `word` begins, or is nearest to (Levenshtein), or NULL if none is near enough to be meant. */
+/** The member of names[n] that `word` begins, or is nearest to (Levenshtein), or NULL if none is near enough
+ * to be meant. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
 /** Format into dst[size]; false if it did not fit. */
 bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));

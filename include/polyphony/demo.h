@@ -51,7 +51,8 @@ struct demo_catalogue_options {
 struct demo_catalogue_options demo_catalogue_defaults(const char *path);
 
 /**
- * Write a catalogue (docs/formats.md) with the distributions of Synthesizer's benchmark. Memory is bounded whatever the number of galaxies.
+ * Write a catalogue (docs/formats.md) with the distributions of Synthesizer's benchmark. Memory is bounded
+ * whatever the number of galaxies.
  *
  * A number depends on (seed, galaxy, component, particle, field) only and is made with + - * / and
  * square roots, so it has the same bits on any machine, and the first galaxies of a larger catalogue

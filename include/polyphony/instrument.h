@@ -22,7 +22,8 @@ struct filter {
  */
 int filter_read(const char *path, const char *code, struct filter *ret_filter, struct error *err);
 
-/** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (docs/physics.md 6).
+/** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (docs/physics.md
+ * 6).
  */
 int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_max_angstrom,
                    struct filter *ret_filter, struct error *err);
@@ -39,8 +40,8 @@ struct band {
 
 /**
  * Photon-counting average of L_nu: int S T dnu / nu divided by int T dnu / nu, by trapezoids over the
- * grid's wavelengths from the first to the last where T is not 0 (docs/physics.md 6). A band with fewer than two
- * such wavelengths has n = 0 and gives 0.
+ * grid's wavelengths from the first to the last where T is not 0 (docs/physics.md 6). A band with fewer than
+ * two such wavelengths has n = 0 and gives 0.
  *
  * In the rest frame (redshift 0) the curve is interpolated in wavelength; in the observer frame in
  * frequency, at nu / (1 + z): Synthesizer's conventions, which differ by up to 1e-4 in T.

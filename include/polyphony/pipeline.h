@@ -126,7 +126,7 @@ void plan_close(struct plan *plan); /* NULL is fine */
 /** Redshift at which a galaxy is observed. */
 double plan_redshift(const struct plan *plan, uint64_t row);
 
-/** Predicted relative cost of a galaxy, > 0; the unit is about a nanosecond on one core. */
+/** Predicted relative cost of a galaxy, > 0, in no particular unit. */
 double plan_cost(const struct plan *plan, uint64_t row);
 
 /* ---- one galaxy -------------------------------------------------------------------------------------- */

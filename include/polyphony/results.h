@@ -23,7 +23,7 @@ struct ledger_entry {
     int32_t status; /* enum row_status */
     int32_t rank;
     uint64_t checksum; /* XXH3 of the row's values as computed, then of its particles' */
-    double seconds;    /* to compute and write */
+    double seconds;    /* to read and compute */
     char stage[32];    /* where it was set aside */
     char reason[200];
 };

@@ -70,8 +70,8 @@ static inline double kernel_table_at_node(const struct kernel_table *table, doub
 }
 
 /**
- * Column at q = b/h >= 0 as Synthesizer looks it up: at node q n, not q (n - 1), so the kernel is evaluated at
- * q n/(n - 1), stretched by 1e-4 (docs/physics.md 11).
+ * Column at q = b/h >= 0 as Synthesizer looks it up: at node q n, not q (n - 1), so the kernel is evaluated
+ * at q n/(n - 1), stretched by 1e-4 (docs/physics.md 11).
  */
 static inline double kernel_table_at(const struct kernel_table *table, double q)
 {

@@ -98,8 +98,10 @@ static int run_work(void *context, uint64_t row, struct error *err)
     if (r < 0)
         return r;
     seconds = (double)(computed - begin) * 1e-9;
-    if (r == 0)
+    if (r == 0) {
+        out.stage = pipeline_stage_names[pipeline_stage_write()];
         r = results_write(run->results, &out, run->rank, seconds, err);
+    }
     if (r == POLYPHONY_SET_ASIDE) {
         report_set_aside(&run->report, out.stage, err->text);
         w = results_set_aside(run->results, row, run->rank, seconds, out.stage, err->text, &write_err);

@@ -122,9 +122,8 @@ double plan_cost(const struct plan *plan, uint64_t row)
         n_channel += 1.0;
         n_tau_node += plan->program.channel[c].is_attenuated ? (double)plan->spectra.n / 10.0 : 0.0;
     }
-    /* Orders of magnitude on one core, measured with 100 to 10000 stars: sums over occupied cells, nodes of
-     * the particle-wise screen, overlaps of stars and gas, pixels under a star; and the writing of the row.
-     */
+    /* Guesses, good enough to deal the largest first: sums over occupied cells, nodes of the particle-wise
+     * screen, overlaps of stars and gas, pixels under a star, and the writing of the row. */
     return 1e5 + (double)plan->n_value + n_star * (500.0 + 15.0 * n_tau_node + 100.0 * n_image) +
            n_channel * (double)plan->spectra.n * fmin(4.0 * n_star, (double)plan->grid->n_cell) +
            5.0 * n_star * fmin(n_gas, 300.0);

@@ -392,11 +392,15 @@ int results_write(struct results *results, const struct pipeline_row *row, int r
 /* NaN for each particle of a set-aside galaxy. */
 static int write_nan(struct results *results, uint64_t offset, uint64_t first, uint64_t n, struct error *err)
 {
-    const double nan_value = (double)NAN;
+    double chunk[512];
+    const uint64_t n_chunk = sizeof(chunk) / sizeof(*chunk);
     int r = 0;
 
-    for (uint64_t i = 0; !r && i < n; i++)
-        r = write_at(results, offset + (first + i) * sizeof(nan_value), &nan_value, sizeof(nan_value), err);
+    for (uint64_t i = 0; i < n_chunk; i++)
+        chunk[i] = (double)NAN;
+    for (uint64_t i = 0; !r && i < n; i += n_chunk)
+        r = write_at(results, offset + (first + i) * sizeof(*chunk), chunk,
+                     (n - i < n_chunk ? n - i : n_chunk) * sizeof(*chunk), err);
     return r;
 }
 

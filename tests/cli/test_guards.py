@@ -59,7 +59,7 @@ class GuardTest(SmallTest):
             file["Stars/initial_masses"][25] = 1e300
         name = self.spoil("catalogue.hdf5", "heavy.hdf5", change)
         output = self.call("run", self.job("heavy_job", ("catalogue.hdf5", name)), expected=ASIDE)
-        self.assertIn("galaxy 1: 'Galaxies/Stars/", output)
+        self.assertIn("set aside (Writing): galaxy 1: 'Galaxies/Stars/", output)
         with h5py.File(self.dir / "heavy_job.hdf5") as file:
             self.assertEqual(list(file["Run/Ledger"]["status"]), [1, 2, 1])
 

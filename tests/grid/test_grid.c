@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stellar population grid: the small grid of the reference vectors, given by formulae, of which every case changes one thing.
+ * The stellar population grid: the small grid of the reference vectors, given by formulae, of which every
+ * case changes one thing.
  */
 #include "polyphony/grid.h"
 

@@ -138,8 +138,9 @@ static void columns_are_those_of_the_peer(void **state)
     for (size_t i = 0; i < 5; i++)
         mass[i] = (double)(i + 1);
     columns_ref(SPH_ANARCHY, &gas, 8, target_x, target_y, target_z, got);
-    /* Synthesizer's table of cut kernels is off by up to 1.6e-6 of a kernel's central column (golden/README.md),
-     * which is up to 124 here: 2e-4. That of whole ones, linear in steps of 1e-4, is off by up to 2e-8. */
+    /* Synthesizer's table of cut kernels is off by up to 1.6e-6 of a kernel's central column
+     * (golden/README.md), which is up to 124 here: 2e-4. That of whole ones, linear in steps of 1e-4, is off
+     * by up to 2e-8. */
     for (size_t i = 0; i < 8; i++)
         assert_near(got[i], expected[i], fmin(1e-5 * expected[i], 2e-4));
     assert_near(got[0], expected[0], 2e-8 * expected[0]);

@@ -116,8 +116,8 @@ static void images_are_those_of_the_peer(void **state)
     double *image = deposit_peer(&grid);
 
     (void)state;
-    /* Synthesizer's projected kernel has 256 trapezoids instead of the integral: 3.5e-10 at most; values up to
-     * 5, and (pixel/h)^2 up to 4 (golden/README.md finds 7e-9 of scale). */
+    /* Synthesizer's projected kernel has 256 trapezoids instead of the integral: 3.5e-10 at most; values up
+     * to 5, and (pixel/h)^2 up to 4 (golden/README.md finds 7e-9 of scale). */
     for (size_t i = 0; i < 4; i++) {
         for (size_t j = 0; j < 5; j++) {
             assert_near(image[5 * i + j], expected[i][j], 7e-9);

@@ -212,8 +212,8 @@ static void columns_through_whole_kernels_integrate_to_one(void **state)
         memcpy(points + 1, breaks, sizeof(breaks));
         gsl_integration_qagp(&function, points, N_BREAK + 1, 1e-13, 1e-12, N_WORKSPACE, workspace, &one,
                              &error);
-        /* Synthesizer's quintic has coefficients of eight digits and 1.7e-7 too much mass; its cubic has twelve
-         * digits. */
+        /* Synthesizer's quintic has coefficients of eight digits and 1.7e-7 too much mass; its cubic has
+         * twelve digits. */
         assert_near(one, 1.0, kernel == SPH_QUINTIC ? 2e-7 : 2e-12);
     }
     gsl_integration_workspace_free(workspace);
