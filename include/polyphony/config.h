@@ -8,12 +8,12 @@
  *
  * After loading no pointer below is NULL, except
  *   - an operation that is not wanted (struct job_operations);
- *   - keys without default: emission.dust_slope (the curve's own), cosmology parameters (given exactly when
- * the name is custom), fov_kpc and fov_arcsec (exactly one is given per image operation), and inside an
- * instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names of models, labels, curves,
- * kernels, IGM laws, cosmologies and lines stay text here: the rooms that know them resolve them, and report
- * through job_error() so that the user sees the line. Everything is owned by the job. Relative paths count
- * from the directory the program is run in.
+ *   - keys without default: trace_output, emission.dust_slope (the curve's own), cosmology parameters (given
+ * exactly when the name is custom), fov_kpc and fov_arcsec (exactly one is given per image operation), and
+ * inside an instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names of models,
+ * labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms that know them resolve
+ * them, and report through job_error() so that the user sees the line. Everything is owned by the job.
+ * Relative paths count from the directory the program is run in.
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 enum job_grid_assignment { JOB_ASSIGN_CIC, JOB_ASSIGN_NGP };
 enum job_method { JOB_METHOD_FAST, JOB_METHOD_DIRECT };
 enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
+enum job_trace { JOB_TRACE_OFF, JOB_TRACE_SUMMARY, JOB_TRACE_SPANS };
 enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_STATIC_LPT };
 
 /** All parameters are NULL (and n_m_nu_ev 0) unless name is "custom", which needs each of them. */
@@ -136,6 +137,9 @@ struct job {
     unsigned n_instruments;
     struct job_operations operations;
     struct job_schedule schedule;
+    enum job_trace *trace;
+    int *trace_frequency_hz; /* 0 (no samples) ... 5000 */
+    char *trace_output;      /* NULL: beside the results */
     bool *progress;
     struct job_survey *survey; /* name of the file and line of each key: see job_line() */
 };

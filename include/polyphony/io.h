@@ -153,6 +153,13 @@ int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t
  */
 int io_layout_column_view(struct io_file *file, const char *path, const char *source, const uint64_t *column,
                           const char *units, const char *description, struct error *err);
+/**
+ * Collective: each rank writes a block of its own of a dataset of the layout, `count` values along each axis
+ * from `start` on, in the dataset's type. Where any count is 0 the rank writes nothing, but takes part. The
+ * same status on all ranks.
+ */
+int io_layout_write_block(struct io_file *file, const char *path, const uint64_t *start,
+                          const uint64_t *count, const void *data, struct error *err);
 /** Collective: everything of the layout is on disk, and the file has its name. Close it afterwards. */
 int io_layout_commit(struct io_file *file, struct error *err);
 

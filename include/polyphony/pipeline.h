@@ -149,12 +149,14 @@ size_t pipeline_stage_count(void);
 /** Index of the stage in which rows are written, for the caller's use. */
 size_t pipeline_stage_write(void);
 
-int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_pipeline, struct error *err);
+/** `trace` records the stages; NULL: nothing does. Both are borrowed. */
+int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline **ret_pipeline,
+                  struct error *err);
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
 
 /**
  * Run all stages for one galaxy. Return: 0; POLYPHONY_SET_ASIDE, the row is not to be used except for
- * `stage`; a negative code ends the run.
+ * `stage`; a negative code ends the run. The trace's galaxy is begun, and left for the caller to end.
  */
 int pipeline_run(struct pipeline *pipeline, uint64_t row, struct pipeline_row *ret_row, struct error *err);
 

@@ -47,6 +47,16 @@ struct schedule_progress {
     double cost_total, cost_done;
 };
 
+/** A batch that has come back. */
+struct schedule_batch {
+    int rank;
+    size_t n_galaxy;
+    uint64_t first_row;
+    double predicted_cost;     /* as given to the dealer */
+    double measured_s;         /* inside schedule.work */
+    int64_t dealt_ns, done_ns; /* clock_ns() of rank 0 */
+};
+
 struct schedule {
     MPI_Comm comm;
     struct dealer *dealer; /* rank 0 */
@@ -58,6 +68,10 @@ struct schedule {
     void (*watch)(void *context, const struct schedule_progress *progress);
     /** Has somebody asked to stop? Called between galaxies and while waiting. NULL is fine. */
     bool (*is_stopping)(void *context);
+    /** Rank 0: a batch has come back. NULL is fine. */
+    void (*batch_done)(void *context, const struct schedule_batch *batch);
+    /** This rank has waited for another one, from begin_ns to end_ns (clock_ns()). NULL is fine. */
+    void (*waited)(void *context, int64_t begin_ns, int64_t end_ns);
     void *context;
     struct schedule_progress progress; /* rank 0: where it ended */
 };

@@ -2,6 +2,8 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -9,7 +11,6 @@
 /* How often a progress line appears: on a terminal it replaces itself, in a log it adds up. */
 #define SHOW_TERMINAL_NS 200000000
 #define SHOW_LOG_NS      10000000000
-#define PLACEMENT_TEXT   256
 
 void report_init(struct report *report, int rank, bool shows_progress)
 {
@@ -31,22 +32,44 @@ void report_begin(struct report *report, const struct plan *plan, size_t n_befor
     report->begin_ns = report->shown_ns = clock_ns();
 }
 
-void report_placement(struct report *report, MPI_Comm comm, const char *text)
+/* A line a rank, and each warning once, with the ranks it is of. */
+static void print_placements(int n_rank, const struct placement *all)
 {
-    char mine[PLACEMENT_TEXT] = "", other[PLACEMENT_TEXT];
+    for (int i = 0; i < n_rank; i++)
+        fprintf(stderr, "rank %d: %s\n", i, all[i].text);
+    for (int i = 0; i < n_rank; i++) {
+        int n_more = 0;
+        bool is_said = false;
+
+        for (int k = 0; k < n_rank; k++) {
+            bool is_same = !strcmp(all[i].warning, all[k].warning);
+
+            is_said |= is_same && k < i;
+            n_more += is_same && k > i;
+        }
+        if (!all[i].warning[0] || is_said)
+            continue;
+        fprintf(stderr, "warning: rank %d", i);
+        if (n_more)
+            fprintf(stderr, " and %d more", n_more);
+        fprintf(stderr, ": %s\n", all[i].warning);
+    }
+}
+
+void report_placement(struct report *report, MPI_Comm comm, const struct placement *placement)
+{
+    struct placement *all = NULL;
     int n_rank;
 
     MPI_Comm_size(comm, &n_rank);
-    text_format(mine, sizeof(mine), "%s", text);
-    if (report->rank > 0) {
-        MPI_Send(mine, sizeof(mine), MPI_BYTE, 0, 0, comm);
-        return;
-    }
-    fprintf(stderr, "rank 0: %s\n", mine);
-    for (int i = 1; i < n_rank; i++) {
-        MPI_Recv(other, sizeof(other), MPI_BYTE, i, 0, comm, MPI_STATUS_IGNORE);
-        fprintf(stderr, "rank %d: %s\n", i, other);
-    }
+    if (report->rank == 0)
+        all = mem_array((size_t)n_rank, sizeof(*all));
+    if (report->rank == 0 && !all) /* the others send */
+        MPI_Abort(comm, -POLYPHONY_INTERNAL);
+    MPI_Gather(placement, sizeof(*placement), MPI_BYTE, all, sizeof(*all), MPI_BYTE, 0, comm);
+    if (report->rank == 0)
+        print_placements(n_rank, all);
+    free(all);
 }
 
 static void format_duration(double seconds, char *ret_text, size_t size)
@@ -85,31 +108,41 @@ void report_set_aside(struct report *report, const char *stage, const char *reas
             reason);
 }
 
-void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer)
+static void print_stages(const struct trace *trace, const struct trace_sums *all)
 {
-    struct trace all = *trace;
-    int64_t total;
-    uint64_t rss[2] = { is_dealer ? memory_peak_rss_bytes() : 0, is_dealer ? 0 : memory_peak_rss_bytes() };
-    uint64_t peak[2];
+    int64_t total_ns = 0;
+
+    /* What a rank does besides galaxies is in the trace file. */
+    for (size_t i = 0; i < pipeline_stage_count(); i++)
+        total_ns += all->ns[i];
+    printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
+    for (size_t i = 0; i < pipeline_stage_count(); i++)
+        if (all->count[i] > 0)
+            printf("%-28s %10.4f %6.1f%% %10llu\n", trace_stage_name(trace, i), (double)all->ns[i] * 1e-9,
+                   100.0 * (double)all->ns[i] / (double)total_ns, (unsigned long long)all->count[i]);
+    printf("%-28s %10.4f   (sum over computing ranks)\n", "all stages", (double)total_ns * 1e-9);
+}
+
+void report_summary(struct report *report, MPI_Comm comm, struct trace *trace, bool is_dealer)
+{
+    struct trace_sums mine, all;
+    uint64_t peak = trace_peak_rss_bytes(trace);
+    uint64_t rss[2] = { is_dealer ? peak : 0, is_dealer ? 0 : peak }, peaks[2];
     char text[2][24];
 
-    MPI_Reduce(trace->ns, all.ns, TRACE_STAGE_MAX, MPI_INT64_T, MPI_SUM, 0, comm);
-    MPI_Reduce(trace->count, all.count, TRACE_STAGE_MAX, MPI_UINT64_T, MPI_SUM, 0, comm);
-    MPI_Reduce(rss, peak, 2, MPI_UINT64_T, MPI_MAX, 0, comm);
+    trace_sum(trace, &mine);
+    all = mine;
+    MPI_Reduce(mine.ns, all.ns, TRACE_STAGE_MAX, MPI_INT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(mine.count, all.count, TRACE_STAGE_MAX, MPI_UINT64_T, MPI_SUM, 0, comm);
+    MPI_Reduce(rss, peaks, 2, MPI_UINT64_T, MPI_MAX, 0, comm);
     if (report->rank > 0)
         return;
-    total = trace_total_ns(&all);
-    printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
-    for (size_t i = 0; i < trace->n_stage; i++)
-        if (all.count[i] > 0)
-            printf("%-28s %10.4f %6.1f%% %10llu\n", trace->name[i], (double)all.ns[i] * 1e-9,
-                   100.0 * (double)all.ns[i] / (double)total, (unsigned long long)all.count[i]);
-    cli_format_bytes((double)peak[0], text[0]);
-    cli_format_bytes((double)peak[1], text[1]);
-    printf("%-28s %10.4f   (sum over computing ranks)\n", "all stages", (double)total * 1e-9);
+    print_stages(trace, &all);
+    cli_format_bytes((double)peaks[0], text[0]);
+    cli_format_bytes((double)peaks[1], text[1]);
     printf("%-28s %10.4f\n", "wall clock, galaxies only", (double)(clock_ns() - report->begin_ns) * 1e-9);
     printf("%-28s %10s   of a computing rank", "peak memory", text[1]);
-    printf(peak[0] ? ", %s of the dealer\n" : "\n", text[0]);
+    printf(peaks[0] ? ", %s of the dealer\n" : "\n", text[0]);
 }
 
 void report_end(const char *path, const struct ledger *ledger)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "polyphony/placement.h"
 #include "polyphony/results.h"
 #include "polyphony/schedule.h"
 #include "polyphony/trace.h"
@@ -17,13 +18,13 @@ struct report {
 void report_init(struct report *report, int rank, bool shows_progress);
 /** Rank 0: what there is to do. */
 void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left);
-/** Collective: one line a rank. */
-void report_placement(struct report *report, MPI_Comm comm, const char *text);
+/** Collective: one line a rank; its warnings after all of them, each once. */
+void report_placement(struct report *report, MPI_Comm comm, const struct placement *placement);
 /** Rank 0, often: prints now and then. */
 void report_progress(struct report *report, const struct schedule_progress *progress);
 /** Any rank: a galaxy was set aside. */
 void report_set_aside(struct report *report, const char *stage, const char *reason);
 /** Collective: time by stage over all ranks, and peak memory. */
-void report_summary(struct report *report, MPI_Comm comm, const struct trace *trace, bool is_dealer);
+void report_summary(struct report *report, MPI_Comm comm, struct trace *trace, bool is_dealer);
 /** Rank 0: how it ended. */
 void report_end(const char *path, const struct ledger *ledger);

@@ -15,11 +15,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "polyphony/placement.h"
 #include "polyphony/results.h"
 #include "polyphony/schedule.h"
 
+#include "place.h"
 #include "report.h"
+#include "tracing.h"
 #include "version.h"
 
 struct options {
@@ -33,11 +34,11 @@ struct run {
     int rank, n_rank;
     struct job *job;
     struct plan *plan;
-    struct placement placement;
+    struct place place;
     struct provenance provenance;
     struct results *results;
     struct pipeline *pipeline;
-    struct trace trace;
+    struct tracing tracing;
     struct dealer *dealer;
     struct report report;
     size_t n_left; /* rows to do, rank 0 */
@@ -108,7 +109,8 @@ static int run_work(void *context, uint64_t row, struct error *err)
         if (w)
             *err = write_err;
     }
-    trace_end(&run->trace, pipeline_stage_write(), computed);
+    trace_end(run->tracing.thread, pipeline_stage_write(), computed);
+    trace_end_galaxy(run->tracing.thread);
     return w ? w : r;
 }
 
@@ -119,36 +121,21 @@ static void run_watch(void *context, const struct schedule_progress *progress)
     report_progress(&run->report, progress);
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
-
-/* Which of the ranks on this node compute, and with whom do they share cores? */
-static void place(struct run *run)
+static void run_batch_done(void *context, const struct schedule_batch *batch)
 {
-    MPI_Comm node;
-    int local_rank, local_size, is_worker = run->rank > 0 || run->n_rank == 1, i_worker = 0, n_worker = 0;
-    uint64_t mine = placement_cpuset_hash();
-    struct {
-        uint64_t cpuset;
-        int64_t is_worker;
-    } self = { mine, is_worker }, all[1024];
+    struct run *run = context;
 
-    MPI_Comm_split_type(run->comm, MPI_COMM_TYPE_SHARED, run->rank, MPI_INFO_NULL, &node);
-    MPI_Comm_rank(node, &local_rank);
-    MPI_Comm_size(node, &local_size);
-    if (local_size <= (int)(sizeof(all) / sizeof(*all)))
-        MPI_Allgather(&self, sizeof(self), MPI_BYTE, all, sizeof(self), MPI_BYTE, node);
-    for (int i = 0; i < local_size && local_size <= (int)(sizeof(all) / sizeof(*all)); i++)
-        if (all[i].is_worker && all[i].cpuset == mine) {
-            i_worker += i < local_rank;
-            n_worker++;
-        }
-    MPI_Comm_free(&node);
-    /* The dealer computes nothing: it keeps one thread and no core of its own. */
-    if (is_worker)
-        placement_apply(*run->job->threads, i_worker, n_worker > 0 ? n_worker : 1, &run->placement);
-    else
-        run->placement = (struct placement) { .n_thread = 1, .text = "deals only" };
+    tracing_batch(&run->tracing, batch);
 }
+
+static void run_waited(void *context, int64_t begin_ns, int64_t end_ns)
+{
+    struct run *run = context;
+
+    tracing_waited(&run->tracing, run->rank == 0, begin_ns, end_ns);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Rank 0 keeps other runs off the output file. Where the file system has no locks, on trust. */
 static int lock_output(struct run *run, struct error *err)
@@ -179,32 +166,41 @@ static void unlock_output(struct run *run)
     close(run->lock_fd);
 }
 
-/* Rank 0 decides about the output file: make it, or continue it. */
+/* A slip in 'output' must not cost a catalogue: only results files are deleted. */
+static int delete_output(const char *path, struct error *err)
+{
+    struct ledger ledger;
+    int r = ledger_read(path, &ledger, err);
+
+    if (r)
+        return error_prefix(err, r, "--overwrite deletes results files only");
+    ledger_free(&ledger);
+    if (unlink(path))
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
+    return 0;
+}
+
+/* Rank 0 decides about the output files: make them, or continue. */
 static int prepare_output(struct run *run, bool *ret_create, struct error *err)
 {
     const char *path = run->job->output;
-    int r = 0;
+    bool has_trace = *run->job->trace != JOB_TRACE_OFF, is_there;
+    int r = lock_output(run, err);
 
-    *ret_create = true;
-    r = lock_output(run, err);
     if (r)
         return r;
-    if (run->options.overwrite && access(path, F_OK) == 0) {
-        struct ledger ledger;
-
-        /* A slip in 'output' must not cost a catalogue. */
-        r = ledger_read(path, &ledger, err);
-        if (r)
-            return error_prefix(err, r, "--overwrite deletes results files only");
-        ledger_free(&ledger);
-        if (unlink(path))
-            return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
-    }
-    r = provenance_make(run->plan, &run->provenance, err);
-    if (!r && access(path, F_OK) == 0) {
-        *ret_create = false;
+    is_there = access(path, F_OK) == 0;
+    *ret_create = !is_there || run->options.overwrite;
+    if (has_trace)
+        r = tracing_choose_path(&run->tracing, run->job, !*ret_create, err);
+    if (!r && is_there && run->options.overwrite)
+        r = delete_output(path, err);
+    if (!r && *ret_create && has_trace)
+        tracing_remove_earlier(run->job);
+    if (!r)
+        r = provenance_make(run->plan, &run->provenance, err);
+    if (!r && !*ret_create)
         r = results_check(path, run->plan, &run->provenance, err);
-    }
     return r;
 }
 
@@ -229,7 +225,7 @@ static int open_output(struct run *run, struct error *err)
     run->provenance.compiler = POLYPHONY_COMPILER;
     run->provenance.flags = POLYPHONY_FLAGS;
     run->provenance.n_rank = run->n_rank;
-    run->provenance.n_thread = run->placement.n_thread;
+    run->provenance.n_thread = run->place.mine->n_thread;
     MPI_Bcast(&run->provenance.n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
     MPI_Bcast(&create, 1, MPI_C_BOOL, 0, run->comm);
     if (create)
@@ -275,24 +271,29 @@ static int deal_rows(struct run *run, struct error *err)
     return r;
 }
 
-static int run_open(struct run *run, struct error *err)
+static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 {
     int r = agree(run, job_load(run->options.job_path, &run->job, err), err);
 
     if (r)
         return r;
     report_init(&run->report, run->rank, *run->job->progress);
-    place(run);
+    r = agree(run, tracing_open(&run->tracing, run->job, run->comm, begin_ns, err), err);
+    if (r)
+        return r;
+    place_open(&run->place, run->comm, *run->job->threads, run->rank == 0 && run->n_rank > 1);
+    tracing_end(&run->tracing, STAGE_START_UP);
     r = agree(run, plan_open(run->job, &run->plan, err), err);
+    tracing_end(&run->tracing, STAGE_INPUTS);
     if (!r)
         r = open_output(run, err);
-    trace_init(&run->trace, pipeline_stage_count(), pipeline_stage_names);
     if (!r)
-        r = agree(run, pipeline_open(run->plan, &run->trace, &run->pipeline, err), err);
+        r = agree(run, pipeline_open(run->plan, run->tracing.thread, &run->pipeline, err), err);
     if (!r) {
-        report_placement(&run->report, run->comm, run->placement.text);
+        report_placement(&run->report, run->comm, run->place.mine);
         r = agree(run, run->rank == 0 ? deal_rows(run, err) : 0, err);
     }
+    tracing_end(&run->tracing, STAGE_OUTPUT);
     return r;
 }
 
@@ -304,24 +305,42 @@ static void run_close(struct run *run)
     results_close(run->results);
     provenance_free(&run->provenance);
     plan_close(run->plan);
+    tracing_close(&run->tracing);
+    place_close(&run->place);
     job_free(run->job);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
+
+/* Results that are complete are not spoilt by a trace that cannot be written: that is said, and is no
+ * failure. */
+static void write_trace(struct run *run, bool is_stopped)
+{
+    struct error err = { 0 };
+    int r = tracing_write(&run->tracing, run->job, &run->place, run->comm, is_stopped, &err);
+
+    if (r && run->rank == 0)
+        fprintf(stderr, "warning: the trace of this run could not be written: %s\n", err.text);
+}
 
 /* After the schedule: bytes to disk, and whether anything was set aside, now or in an earlier run. */
 static int run_finish(struct run *run, int r, struct error *err)
 {
     struct error sync_err = { 0 };
     struct ledger ledger = { 0 };
-    int synced = agree(run, results_sync(run->results, &sync_err), &sync_err), n_aside = 0;
+    int synced, n_aside = 0;
 
+    run->tracing.now_ns = clock_ns();
+    synced = agree(run, results_sync(run->results, &sync_err), &sync_err);
+    tracing_end(&run->tracing, STAGE_CLOSING);
     if (synced < r) {
         *err = sync_err;
         r = synced;
     }
-    if (r == 0 || r == POLYPHONY_STOPPED)
-        report_summary(&run->report, run->comm, &run->trace, run->rank == 0 && run->n_rank > 1);
+    if (r == 0 || r == POLYPHONY_STOPPED) {
+        report_summary(&run->report, run->comm, run->tracing.trace, run->rank == 0 && run->n_rank > 1);
+        write_trace(run, r == POLYPHONY_STOPPED);
+    }
     if (run->rank == 0 && r == 0)
         r = ledger_read(run->job->output, &ledger, err);
     if (run->rank == 0 && r == 0) {
@@ -370,17 +389,20 @@ static const struct argp_option argp_options[] = {
 
 int cli_run(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .options = argp_options,
-                                      .parser = parse,
-                                      .args_doc = "JOB",
-                                      .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun "
-                                             "rank 0 deals galaxies and the other ranks "
-                                             "compute, with the threads of the job file (default: all cores, "
-                                             "shared out). An existing results file of "
-                                             "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop "
-                                             "after the galaxies in hand.\v" CLI_EXIT_CODES };
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .args_doc = "JOB",
+        .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun "
+               "rank 0 deals galaxies and the other ranks "
+               "compute, 8 threads each or as the job file, OMP_NUM_THREADS "
+               "or SLURM say ('polyphony topology' shows where). An existing results file of "
+               "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop "
+               "after the galaxies in hand.\v" CLI_EXIT_CODES
+    };
     struct run run = { .comm = MPI_COMM_WORLD, .lock_fd = -1 };
     struct schedule schedule;
+    int64_t begin_ns = clock_ns();
     int provided, r;
 
     cli_parse(&argp, argc, argv, &run.options);
@@ -388,7 +410,7 @@ int cli_run(int argc, char **argv, struct error *err)
     MPI_Comm_rank(run.comm, &run.rank);
     MPI_Comm_size(run.comm, &run.n_rank);
     catch_signals();
-    r = run_open(&run, err);
+    r = run_open(&run, begin_ns, err);
     if (!r) {
         schedule = (struct schedule) { .comm = run.comm,
                                        .dealer = run.dealer,
@@ -396,6 +418,8 @@ int cli_run(int argc, char **argv, struct error *err)
                                        .work = run_work,
                                        .watch = run_watch,
                                        .is_stopping = run_is_stopping,
+                                       .batch_done = run_batch_done,
+                                       .waited = run_waited,
                                        .context = &run };
         r = schedule_run(&schedule, err);
         if (run.rank > 0)

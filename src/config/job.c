@@ -64,6 +64,8 @@ static const struct range not_negative = { 0, false, INFINITY };
 /* No node has more cores; the schedule packs no more rows into a message. */
 static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
+/* TRACE_HZ_MAX of trace.h: beyond, looking costs more than a tenth of a core. */
+static const struct range frequency_hz = { 0, false, 5000 };
 static const struct range fraction = { 0, false, 1 };
 
 static int check_number(const struct job *job, struct error *err, const char *key_path, double value,
@@ -86,6 +88,7 @@ static int check_numbers(const struct job *job, struct error *err)
         const struct range *range;
     } checks[] = {
         { "threads", *job->threads, &thread_count },
+        { "trace_frequency_hz", *job->trace_frequency_hz, &frequency_hz },
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
         { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &batch_size },
         { "operations.los_optical_depths.kappa_pc2_msun", depths ? *depths->kappa_pc2_msun : 1, &positive },

@@ -33,6 +33,11 @@ static const cyaml_strval_t image_type_choices[] = {
     { "smoothed", JOB_IMAGE_SMOOTHED },
     { "histogram", JOB_IMAGE_HISTOGRAM },
 };
+static const cyaml_strval_t trace_choices[] = {
+    { "off", JOB_TRACE_OFF },
+    { "summary", JOB_TRACE_SUMMARY },
+    { "spans", JOB_TRACE_SPANS },
+};
 static const cyaml_strval_t schedule_mode_choices[] = {
     { "dynamic", JOB_DYNAMIC },
     { "static-block", JOB_STATIC_BLOCK },
@@ -176,6 +181,11 @@ static const cyaml_schema_field_t job_fields[] = {
                                1, LIST_MAX),
     CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, operations, operation_fields),
     CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
+    CYAML_FIELD_ENUM_PTR("trace", CHOICE | SCHEMA_NOT_NUMERIC, struct job, trace, trace_choices,
+                         N_OF(trace_choices)),
+    CYAML_FIELD_INT_PTR("trace_frequency_hz", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, trace_frequency_hz),
+    CYAML_FIELD_STRING_PTR("trace_output", OPTIONAL | SCHEMA_NOT_NUMERIC | SCHEMA_NO_DEFAULT, struct job,
+                           trace_output, 1, CYAML_UNLIMITED),
     CYAML_FIELD_BOOL_PTR("progress", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, progress),
     CYAML_FIELD_END,
 };

@@ -22,8 +22,8 @@ static const char template_text[] =
     "catalogue: catalogue.hdf5   # galaxies: particles of all of them (see docs, polyphony-catalogue)\n"
     "grid: grid.hdf5             # stellar population grid in Synthesizer's format\n"
     "output: results.hdf5        # results; if the file exists, its unfinished rows are continued\n"
-    "threads: 0                  # OpenMP threads of each rank; 0 = all cores the rank may use, at most "
-    "4096\n"
+    "threads: 0                  # OpenMP threads of each rank, at most 4096; 0 = OMP_NUM_THREADS, else\n"
+    "                            # SLURM's --cpus-per-task, else 8 or the rank's share of the cores if less\n"
     "\n"
     "# Distances, for observed quantities only.\n"
     "cosmology:\n"
@@ -115,6 +115,11 @@ static const char template_text[] =
     "schedule:\n"
     "  mode: dynamic               # dynamic | static-block | static-cyclic | static-lpt\n"
     "  max_batch_galaxies: 64      # most galaxies dealt at once, 1 to 4096\n"
+    "\n"
+    "# Where time and memory went, for each rank (docs/formats.md, scripts/analyse_*.py).\n"
+    "trace: spans                # off | summary = sums by stage | spans = every stage of every galaxy\n"
+    "trace_frequency_hz: 100     # how often memory is looked at, 0 (never) to 5000 [Hz]; with spans only\n"
+    "# trace_output: trace.hdf5  # if not given (no default): as 'output', with .trace.hdf5 at the end\n"
     "\n"
     "progress: yes                 # yes = say now and then how far the run is | no\n";
 

@@ -240,6 +240,49 @@ int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t
     return r;
 }
 
+int io_layout_write_block(struct io_file *file, const char *path, const uint64_t *start,
+                          const uint64_t *count, const void *data, struct error *err)
+{
+    hsize_t first[IO_RANK_MAX] = { 0 }, extent[IO_RANK_MAX] = { 0 };
+    hid_t id = io_dataset_open(file, path, err), type, space, memory, transfer;
+    int rank, failed, any_failed = 0;
+    bool is_empty = false;
+    herr_t status;
+
+    if (id < 0) /* the same on all ranks: they laid it out together */
+        return POLYPHONY_OUTPUT;
+    space = H5Dget_space(id);
+    rank = H5Sget_simple_extent_ndims(space);
+    for (int i = 0; i < rank; i++) {
+        first[i] = start[i];
+        extent[i] = count[i];
+        is_empty |= count[i] == 0;
+    }
+    memory = H5Screate_simple(rank, extent, NULL);
+    if (is_empty) {
+        status = H5Sselect_none(space);
+        H5Sselect_none(memory);
+    } else
+        status = H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL);
+    type = H5Dget_type(id); /* as laid out, which is native */
+    transfer = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
+    if (status < 0) { /* still take part: the others wait */
+        H5Sselect_none(space);
+        H5Sselect_none(memory);
+    }
+    failed = H5Dwrite(id, type, memory, space, transfer, data) < 0 || status < 0;
+    H5Pclose(transfer);
+    H5Tclose(type);
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Dclose(id);
+    MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, file->comm);
+    return any_failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)",
+                                  file->path, path)
+                      : 0;
+}
+
 int io_layout_column_view(struct io_file *file, const char *path, const char *source, const uint64_t *column,
                           const char *units, const char *description, struct error *err)
 {

@@ -20,7 +20,7 @@ struct band_set {
 
 struct pipeline {
     struct plan *plan;
-    struct trace *trace;
+    struct trace_thread *trace;
     struct arena arena;       /* of the galaxy in hand */
     struct arena frame_arena; /* of the redshift in hand */
     double frame_redshift;    /* NAN before the first */
@@ -442,7 +442,7 @@ static void choose_stages(struct pipeline *p)
 int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
 {
     const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
-    int64_t now = clock_ns();
+    int64_t now = trace_begin_galaxy(p->trace, row, p->plan->catalogue->n_star[row]);
     int r = 0;
 
     arena_reset(&p->arena);
@@ -468,7 +468,8 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
     return 0;
 }
 
-int pipeline_open(struct plan *plan, struct trace *trace, struct pipeline **ret_pipeline, struct error *err)
+int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline **ret_pipeline,
+                  struct error *err)
 {
     struct pipeline *p = mem_array(1, sizeof(*p));
     size_t n_filter = 0;

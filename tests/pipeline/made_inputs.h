@@ -181,18 +181,15 @@ struct run {
     struct job *job;
     struct plan *plan;
     struct pipeline *pipeline;
-    struct trace trace;
 };
 
-/* Boxed, since the pipeline keeps the address of the trace. */
 static inline struct run *run_open(const char *text)
 {
     struct run *run = made_array(1, sizeof(*run));
     struct error err = { "" };
 
-    trace_init(&run->trace, pipeline_stage_count(), pipeline_stage_names);
     if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, &run->plan, &err) ||
-        pipeline_open(run->plan, &run->trace, &run->pipeline, &err))
+        pipeline_open(run->plan, NULL, &run->pipeline, &err))
         fail_msg("%s", err.text);
     return run;
 }

@@ -100,10 +100,42 @@ static void rows_are_led_by_the_galaxy(void **state)
     for (size_t i = 0; i < 4; i++)
         total += sfh[i];
     assert_true(total > 25 * 1e4 && total < 25 * 1e6);
-    assert_true(run->trace.count[0] == 1);
     assert_true(plan_cost(run->plan, ROW_LARGE) > plan_cost(run->plan, ROW_FAR));
     assert_true(plan_cost(run->plan, ROW_NO_STARS) > 0);
     free(value);
+    run_close(run);
+}
+
+static void each_stage_that_is_wanted_is_traced_once_a_galaxy(void **state)
+{
+    const struct trace_settings settings = { .mode = TRACE_OFF,
+                                             .n_stage = pipeline_stage_count(),
+                                             .stage_name = pipeline_stage_names,
+                                             .n_thread = 1,
+                                             .n_rank = 1 };
+    struct run *run = run_open(INPUTS "redshift: 3\noperations: {sfh: {}, los_optical_depths: {}}\n");
+    struct pipeline *pipeline = NULL;
+    struct pipeline_row row;
+    struct trace *trace = NULL;
+    struct trace_sums sums;
+    struct error err = { "" };
+
+    (void)state;
+    assert_int_equal(trace_open(&settings, &trace, &err), 0);
+    assert_int_equal(pipeline_open(run->plan, trace_thread(trace, 0), &pipeline, &err), 0);
+    assert_int_equal(pipeline_run(pipeline, ROW_FAR, &row, &err), 0);
+    trace_end_galaxy(trace_thread(trace, 0));
+    trace_sum(trace, &sums);
+    for (size_t s = 0; s < pipeline_stage_count(); s++) {
+        bool is_wanted = !strcmp(pipeline_stage_names[s], "Reading") ||
+                         !strcmp(pipeline_stage_names[s], "LOS optical depths") ||
+                         !strcmp(pipeline_stage_names[s], "SFH");
+
+        assert_int_equal(sums.count[s], is_wanted);
+    }
+    assert_int_equal(sums.n_galaxy, 1);
+    pipeline_close(pipeline);
+    trace_close(trace);
     run_close(run);
 }
 
@@ -479,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_fill_the_row_without_a_gap),
         cmocka_unit_test(rows_are_led_by_the_galaxy),
+        cmocka_unit_test(each_stage_that_is_wanted_is_traced_once_a_galaxy),
         cmocka_unit_test(spectra_are_the_plain_loop_over_the_catalogue),
         cmocka_unit_test(fluxes_are_observed_spectra_through_filters),
         cmocka_unit_test(images_hold_the_light_of_the_photometry),

@@ -11,7 +11,6 @@ struct session {
     struct job *job;
     struct plan *plan;
     struct provenance provenance;
-    struct trace *trace;
     struct pipeline *pipeline;
     struct results *results;
 };
@@ -40,16 +39,13 @@ static inline struct session open_session(void)
 
     EXPECT_OK(results_create(s.job->output, MPI_COMM_WORLD, s.plan, &s.provenance, &err), err);
     EXPECT_OK(results_open(s.job->output, s.plan, &s.results, &err), err);
-    s.trace = calloc(1, sizeof(*s.trace));
-    trace_init(s.trace, pipeline_stage_count(), pipeline_stage_names);
-    EXPECT_OK(pipeline_open(s.plan, s.trace, &s.pipeline, &err), err);
+    EXPECT_OK(pipeline_open(s.plan, NULL, &s.pipeline, &err), err);
     return s;
 }
 
 static inline void close_session(struct session *s)
 {
     pipeline_close(s->pipeline);
-    free(s->trace);
     results_close(s->results);
     provenance_free(&s->provenance);
     plan_close(s->plan);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tracing.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "polyphony/io.h"
+#include "polyphony/pipeline.h"
+
+#include "version.h"
+
+static const char *const rank_stage_names[] = {
+    [STAGE_START_UP] = "Start-up", [STAGE_INPUTS] = "Opening inputs", [STAGE_OUTPUT] = "Opening output",
+    [STAGE_WAITING] = "Waiting",   [STAGE_DEALING] = "Dealing",       [STAGE_CLOSING] = "Closing",
+};
+
+#define N_RANK_STAGE (sizeof(rank_stage_names) / sizeof(*rank_stage_names))
+
+/* Stages of galaxies, then those of the rank. */
+static const char *stage_names[TRACE_STAGE_MAX];
+
+int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, int64_t begin_ns,
+                 struct error *err)
+{
+    static const enum trace_mode modes[] = {
+        [JOB_TRACE_OFF] = TRACE_OFF, [JOB_TRACE_SUMMARY] = TRACE_SUMMARY, [JOB_TRACE_SPANS] = TRACE_SPANS
+    };
+    struct trace_settings settings = { .mode = modes[*job->trace],
+                                       .sample_hz = *job->trace_frequency_hz,
+                                       .begin_ns = begin_ns,
+                                       .n_stage = pipeline_stage_count() + N_RANK_STAGE,
+                                       .stage_name = stage_names,
+                                       .n_thread = 1 };
+    int rank, r;
+
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &settings.n_rank);
+    settings.is_dealer = rank == 0;
+    for (size_t s = 0; s < pipeline_stage_count(); s++)
+        stage_names[s] = pipeline_stage_names[s];
+    for (size_t s = 0; s < N_RANK_STAGE; s++)
+        stage_names[pipeline_stage_count() + s] = rank_stage_names[s];
+    r = trace_find_host(comm, &tracing->host, err);
+    if (!r)
+        r = trace_open(&settings, &tracing->trace, err);
+    if (r)
+        return r;
+    tracing->thread = trace_thread(tracing->trace, 0);
+    tracing->now_ns = begin_ns;
+    return 0;
+}
+
+void tracing_close(struct tracing *tracing)
+{
+    trace_close(tracing->trace);
+}
+
+void tracing_end(struct tracing *tracing, enum rank_stage stage)
+{
+    tracing->now_ns = trace_end(tracing->thread, pipeline_stage_count() + stage, tracing->now_ns);
+}
+
+void tracing_waited(struct tracing *tracing, bool is_dealer, int64_t begin_ns, int64_t end_ns)
+{
+    if (is_dealer)
+        trace_span(tracing->thread, pipeline_stage_count() + STAGE_DEALING, tracing->now_ns, begin_ns);
+    trace_span(tracing->thread, pipeline_stage_count() + STAGE_WAITING, begin_ns, end_ns);
+    tracing->now_ns = end_ns;
+}
+
+void tracing_batch(struct tracing *tracing, const struct schedule_batch *batch)
+{
+    const struct trace_batch row = { .rank = batch->rank,
+                                     .n_galaxy = (int32_t)batch->n_galaxy,
+                                     .n_batch = 1,
+                                     .first_row = (int64_t)batch->first_row,
+                                     .predicted_cost = batch->predicted_cost,
+                                     .measured_s = batch->measured_s,
+                                     .dealt_ns = batch->dealt_ns,
+                                     .done_ns = batch->done_ns };
+
+    trace_add_batch(tracing->trace, &row);
+}
+
+/* ---- the file --------------------------------------------------------------------------------- */
+
+/* Length of a path without ".hdf5" or ".h5" at its end. */
+static size_t stem_length(const char *path)
+{
+    static const char *const endings[] = { ".hdf5", ".h5" };
+    size_t n = strlen(path);
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
+        size_t n_end = strlen(endings[i]);
+
+        if (n > n_end && !strcmp(path + n - n_end, endings[i]))
+            return n - n_end;
+    }
+    return n;
+}
+
+static bool is_trace_file(const char *path)
+{
+    struct error err = { 0 };
+    struct io_file *file = NULL;
+    char format[32] = "";
+
+    if (io_file_open(path, &file, &err))
+        return false;
+    if (io_attr_has(file, "/", "format"))
+        io_attr_read_text(file, "/", "format", format, sizeof(format), &err);
+    io_file_close(file);
+    return !strcmp(format, TRACE_FORMAT);
+}
+
+/* A slip in the job must not cost an input, nor hours of work before it is noticed. */
+static int check_path(const struct job *job, const char *path, struct error *err)
+{
+    char *copy = mem_text(path);
+    const char *directory = copy ? dirname(copy) : ".";
+    int r = 0;
+
+    if (access(path, F_OK) == 0 && !is_trace_file(path))
+        r = job_error(job, err, "trace_output",
+                      "'%s' exists and is no trace file; it is not overwritten, give another name", path);
+    else if (access(directory, W_OK | X_OK))
+        r = error_set(err, POLYPHONY_OUTPUT, "trace_output '%s': its directory cannot be written: %s", path,
+                      strerror(errno));
+    free(copy);
+    return r;
+}
+
+/* Path of the i-th trace of the same results: the first has no number. False if it does not fit. */
+static bool format_path(const struct job *job, int i, char *ret_path, size_t size)
+{
+    const char *base = job->trace_output ? job->trace_output : job->output;
+    const char *middle = job->trace_output ? "" : ".trace", *end = job->trace_output ? "" : ".hdf5";
+    size_t n_stem = stem_length(base);
+    char number[16] = "";
+
+    if (base[n_stem])
+        end = base + n_stem;
+    if (i > 1)
+        text_format(number, sizeof(number), ".%d", i);
+    return text_format(ret_path, size, "%.*s%s%s%s", (int)n_stem, base, middle, number, end);
+}
+
+int tracing_choose_path(struct tracing *tracing, const struct job *job, bool is_continued, struct error *err)
+{
+    bool fits = format_path(job, 1, tracing->path, sizeof(tracing->path));
+    int r = fits ? check_path(job, tracing->path, err) : 0;
+
+    for (int i = 2; !r && fits && is_continued && access(tracing->path, F_OK) == 0; i++)
+        fits = format_path(job, i, tracing->path, sizeof(tracing->path));
+    return fits ? r : error_set(err, POLYPHONY_USAGE, "'%s': path of the trace file too long", job->output);
+}
+
+void tracing_remove_earlier(const struct job *job)
+{
+    char path[sizeof(((struct tracing *)0)->path)];
+
+    for (int i = 2; format_path(job, i, path, sizeof(path)) && is_trace_file(path) && !unlink(path); i++)
+        ;
+}
+
+int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place, MPI_Comm comm,
+                  bool is_stopped, struct error *err)
+{
+    static const char *const modes[] = { [JOB_DYNAMIC] = "dynamic",
+                                         [JOB_STATIC_BLOCK] = "static-block",
+                                         [JOB_STATIC_CYCLIC] = "static-cyclic",
+                                         [JOB_STATIC_LPT] = "static-lpt" };
+    const struct trace_run run = { .program_version = POLYPHONY_VERSION,
+                                   .results_path = job->output,
+                                   .catalogue_path = job->catalogue,
+                                   .schedule_mode = modes[*job->schedule.mode],
+                                   .n_galaxy_stage = pipeline_stage_count(),
+                                   .is_stopped_early = is_stopped };
+    struct trace_rank self = { .host = tracing->host,
+                               .n_thread = place->mine->n_thread,
+                               .is_pinned = place->mine->is_pinned,
+                               .cpuset = place->cpuset,
+                               .cpus = place->cpus,
+                               .placement = place->mine->text };
+    int rank, n_rank, r;
+
+    trace_stop(tracing->trace);
+    if (*job->trace == JOB_TRACE_OFF)
+        return 0;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &n_rank);
+    self.deals_only = rank == 0 && n_rank > 1;
+    MPI_Bcast(tracing->path, sizeof(tracing->path), MPI_CHAR, 0, comm);
+    r = trace_write(tracing->trace, &self, &run, comm, tracing->path, err);
+    if (!r && rank == 0)
+        printf("trace of this run: %s\n", tracing->path);
+    return r;
+}
