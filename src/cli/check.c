@@ -10,6 +10,8 @@
 
 #include "polyphony/results.h"
 
+#include "tracing.h"
+
 static void print_operations(const struct plan *plan)
 {
     const struct job_operations *ops = &plan->job->operations;
@@ -98,6 +100,23 @@ static int check_output(const struct plan *plan, struct error *err)
     return r;
 }
 
+/* And the trace beside them? */
+static int check_trace(const struct job *job, struct error *err)
+{
+    static struct tracing tracing;
+    int r;
+
+    if (*job->trace == JOB_TRACE_OFF)
+        return 0;
+    r = tracing_choose_path(&tracing, job, access(job->output, F_OK) == 0, err);
+    if (!r && *job->trace == JOB_TRACE_SUMMARY)
+        printf("trace       %s: sums by stage\n", tracing.path);
+    else if (!r)
+        printf("trace       %s: every stage of every galaxy, memory %d times a second\n", tracing.path,
+               *job->trace_frequency_hz);
+    return r;
+}
+
 int cli_check(int argc, char **argv, struct error *err)
 {
     const char *path =
@@ -115,6 +134,8 @@ int cli_check(int argc, char **argv, struct error *err)
         print_plan(plan);
     if (!r)
         r = check_output(plan, err);
+    if (!r)
+        r = check_trace(job, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);

@@ -55,15 +55,6 @@ static bool cpuset_overlaps(const struct cpuset *a, const struct cpuset *b)
     return false;
 }
 
-static int count_allowed(const struct machine_core *core, const struct cpuset *allowed)
-{
-    int n = 0;
-
-    for (int k = 0; k < core->n_cpu; k++)
-        n += cpuset_has(allowed, core->cpu[k]);
-    return n;
-}
-
 static void find_allowed(struct planner *planner, int rank)
 {
     const struct machine *machine = planner->machine;
@@ -175,21 +166,13 @@ static void offer_units(struct planner *planner, int rank, enum way way)
     tree_offer(&planner->tree, planner->n_unit);
 }
 
-/* Cores for a rank that gets fewer than it has threads: in proportion to its threads, enough for all. */
+/* Cores for a rank that gets fewer than it has threads: in proportion to its threads. */
 static int share_of_cores(const struct planner *planner, int rank)
 {
     const struct group *group = &planner->group[planner->asker[rank].i_group];
-    int64_t n_thread = planner->asker[rank].n_wanted, n = group->n_core * n_thread / group->n_thread, n_least;
-    int n_sibling = 1;
+    int64_t n_thread = planner->asker[rank].n_wanted, n = group->n_core * n_thread / group->n_thread;
 
-    for (int i = 0; i < planner->machine->n_core; i++) {
-        int n_allowed = count_allowed(&planner->machine->core[i], &planner->plan->rank[rank].allowed);
-
-        n_sibling = n_allowed > n_sibling ? n_allowed : n_sibling;
-    }
-    n_least = (n_thread + n_sibling - 1) / n_sibling;
-    n = n < n_least ? n_least : n > n_thread ? n_thread : n;
-    return n > CPUSET_MAX ? CPUSET_MAX : (int)n;
+    return (int)(n < n_thread ? n : n_thread);
 }
 
 /* The first allowed cpu of a core that nobody took; -1 if there is none. */

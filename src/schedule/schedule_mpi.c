@@ -263,6 +263,7 @@ static void run_worker(struct schedule *schedule, struct error *err)
 int schedule_run(struct schedule *schedule, struct error *err)
 {
     int n_rank, rank, r = 0;
+    int64_t begin_ns;
 
     MPI_Comm_size(schedule->comm, &n_rank);
     MPI_Comm_rank(schedule->comm, &rank);
@@ -274,7 +275,10 @@ int schedule_run(struct schedule *schedule, struct error *err)
             r = POLYPHONY_STOPPED;
     } else
         run_worker(schedule, err);
-    /* Rank 0 has had every report. */
+    /* Rank 0 has had every report; a worker that went home early waits here for the others. */
+    begin_ns = clock_ns();
     MPI_Bcast(&r, 1, MPI_INT, 0, schedule->comm);
+    if (rank > 0)
+        note_wait(schedule, begin_ns);
     return r;
 }
