@@ -19,7 +19,7 @@ from profiling import DASHES, plt
 FEW_SAMPLES = 40  # so few are drawn as points too
 DRAWN_BINS = 1500  # more than pixels across
 LABEL_BAND = 0.16  # of the height of the axes, at the top
-ROW_OF_LABELS = 8  # in one line of the band
+MOST_LABELS, LONGEST_LABEL = 7, 12  # what the band has room for; else values are in the legend only
 
 
 def parse_arguments():
@@ -49,42 +49,41 @@ def thin(progress, rss_mb):
     return progress[kept], rss_mb[kept]
 
 
-def label_peaks(axes, peaks):
+def label_peaks(axes, peaks, has_band):
     """A circle on each peak, and its value in a band above the curves. peaks: [(progress, MB, label, colour)]."""
-    n_row = -(-len(peaks) // ROW_OF_LABELS)
-    for i_row in range(n_row):
-        chosen = sorted(peaks, key=lambda peak: peak[0])[i_row::n_row]
-        places = profiling.spread([peak[0] for peak in chosen], 12.2, 4.0, 96.0)
-        for (progress, rss_mb, label, colour), place in zip(chosen, places):
-            axes.plot(progress, rss_mb, "o", markersize=10, markerfacecolor="none", markeredgecolor=colour,
-                      markeredgewidth=1.4, zorder=5)
-            axes.annotate(f"{label}\n{rss_mb:.4g} MB", (progress, rss_mb), (place, 0.985 - 0.11 * i_row),
+    places = profiling.spread([peak[0] for peak in peaks], 12.2, 5.0, 95.0)
+    for (progress, rss_mb, label, colour), place in zip(peaks, places):
+        axes.plot(progress, rss_mb, "o", markersize=10, markerfacecolor="none", markeredgecolor=colour,
+                  markeredgewidth=1.4, zorder=5)
+        if has_band:
+            axes.annotate(f"{label}\n{rss_mb:,.1f} MB", (progress, rss_mb), (place, 0.985),
                           textcoords=axes.get_xaxis_transform(), ha="center", va="top", fontsize=7.5, linespacing=1.25,
                           arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 1,
                                       "shrinkB": 5.5})
-    return n_row
 
 
 def plot_progress(labels, runs):
     """All runs on one pair of axes."""
-    figure, axes = plt.subplots(figsize=(7.6, 5.0))
+    figure, axes = plt.subplots(figsize=(9.0, 5.0))
     axes.set_yscale("log")
     peaks = []
     for i, (label, (time_ms, rss_mb), colour) in enumerate(zip(labels, runs, profiling.sequence_colours(len(runs)))):
         progress = get_progress(time_ms)
         shown = np.where(rss_mb > 0, rss_mb, np.nan)
-        axes.plot(*thin(progress, shown), color=colour, linestyle=DASHES[i % len(DASHES)], label=label, linewidth=1.3,
-                  marker="." if len(progress) <= FEW_SAMPLES else None, drawstyle="steps-post")
+        axes.plot(*thin(progress, shown), color=colour, linestyle=DASHES[i % len(DASHES)], linewidth=1.3,
+                  label=f"{label}: {rss_mb.max():,.1f} MB", marker="." if len(progress) <= FEW_SAMPLES else None,
+                  drawstyle="steps-post")
         i_peak = int(np.argmax(rss_mb))
         peaks.append((progress[i_peak], rss_mb[i_peak], label, colour))
     axes.set_xlim(-2, 102)
     values = np.concatenate([rss_mb[rss_mb > 0] for _, rss_mb in runs])
-    n_row = label_peaks(axes, peaks)
-    profiling.set_log_limits(axes, values, LABEL_BAND + 0.11 * (n_row - 1))
+    has_band = len(runs) <= MOST_LABELS and max(map(len, labels)) <= LONGEST_LABEL
+    label_peaks(axes, peaks, has_band)
+    profiling.set_log_limits(axes, values, LABEL_BAND if has_band else 0.0)
     axes.set_xlabel("Progress of the run [%]")
     axes.set_ylabel(profiling.MEMORY_AXIS)
     axes.grid(axis="y", which="major")
-    axes.legend(loc="lower right", title="Run", alignment="left", handlelength=3.2, ncols=1 + len(runs) // 9)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), title="Run: peak", alignment="left", handlelength=3.2)
     return figure
 
 

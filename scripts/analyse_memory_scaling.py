@@ -42,14 +42,15 @@ def plot_scaling(particles, peaks_mb):
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.plot(particles, peaks_mb, "o-", color="#0b5a8a", label="peak of the samples", zorder=3)
-    for n, peak_mb in zip(particles, peaks_mb):
-        axes.annotate(f"{peak_mb:.4g}", (n, peak_mb), (0, -7), textcoords="offset points", ha="center", va="top",
-                      fontsize=7.5)
+    for i, (n, peak_mb) in enumerate(zip(particles, peaks_mb)):
+        is_last = 0 < i == len(particles) - 1  # to its right the axes end
+        axes.annotate(f"{peak_mb:,.1f}", (n, peak_mb), (-3, 5) if is_last else (2, -5), textcoords="offset points",
+                      ha="right" if is_last else "left", va="bottom" if is_last else "top", fontsize=7.5)
     profiling.set_count_axis(axes, particles)
-    profiling.set_log_limits(axes, peaks_mb)
+    profiling.set_log_limits(axes, peaks_mb, least=10.0)
     profiling.draw_linear_growth(axes, particles[0], peaks_mb[0])
     axes.set_ylabel(f"Peak {profiling.MEMORY_AXIS[0].lower()}{profiling.MEMORY_AXIS[1:]}")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -52,7 +52,7 @@ def merge_small(names, seconds):
     small = [i for i in range(len(names)) if i not in large]
     drawn = [(names[i], seconds[i]) for i in large]
     if small:
-        drawn.append((f"{len(small)} others, each < {SMALLEST_SHARE:.0%}", seconds[small].sum(axis=0)))
+        drawn.append((f"{len(small)} others, each < {100 * SMALLEST_SHARE:.0f} %", seconds[small].sum(axis=0)))
     return drawn
 
 
@@ -62,10 +62,10 @@ def draw_bars(axes, segments, scale, percent):
     x = np.arange(len(scale))
     for i, (name, seconds) in enumerate(segments):
         height = seconds * scale
-        is_rest = name.endswith(f"{SMALLEST_SHARE:.0%}")
+        is_rest = " others, each < " in name
         colour = "white" if is_rest else COLOURS[1 + i % (len(COLOURS) - 1)]
-        axes.bar(x, height, 0.72, bottom, color=colour, edgecolor="black", linewidth=0.5, label=name,
-                 hatch="" if is_rest else HATCHES[i // (len(COLOURS) - 1) % len(HATCHES)])
+        axes.bar(x, height, 0.72, bottom, color=colour, edgecolor="black", linewidth=0.3, label=name,
+                 hatch="" if is_rest else HATCHES[i % 3])  # 3 and 7 colours: neighbours differ in both
         for column in x[height >= 100 * LABELLED_SHARE] if percent else ():
             axes.text(column, bottom[column] + 0.5 * height[column], f"{height[column]:.0f} %", ha="center",
                       va="center", fontsize=7, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.8})
@@ -78,20 +78,23 @@ def plot_bars(labels, names, seconds):
     segments = merge_small(names, seconds)
     total = seconds.sum(axis=0)
     n_run = len(labels)
+    is_crowded = n_run > 7
     figure, (left, right) = plt.subplots(1, 2, figsize=(min(6.0 + 0.7 * n_run, 16), 5.0))
     top = draw_bars(left, segments, np.ones(n_run), False)
     for i, height in enumerate(top):
-        left.annotate(f"{total[i]:.3g} s", (i, height), (0, 2), textcoords="offset points", ha="center", fontsize=7.5)
-    left.set_ylim(0, 1.08 * max(total.max(), 1e-9))
+        left.annotate(f"{total[i]:,.0f} s" if total[i] >= 100 else f"{total[i]:.3g} s", (i, height), (0, 2),
+                      textcoords="offset points", ha="center", fontsize=7.5, rotation=90 if is_crowded else 0)
+    left.set_ylim(0, (1.2 if is_crowded else 1.08) * max(total.max(), 1e-9))
     left.set_ylabel("Time, all ranks [s]")
     draw_bars(right, segments, np.divide(100.0, total, out=np.zeros(n_run), where=total > 0), True)
     right.set_ylim(0, 100)
     right.set_ylabel("Share of the run's time [%]")
-    is_long = max(map(len, labels)) * n_run > 30
+    is_long = max(map(len, labels)) * n_run > 38
     for axes in (left, right):
         axes.set_xticks(range(n_run), labels, rotation=35 if is_long else 0, ha="right" if is_long else "center",
                         rotation_mode="anchor")
         axes.tick_params(axis="x", length=0)
+        axes.set_xlabel("Run")
         axes.set_xlim(-0.65, n_run - 0.35)
     handles, texts = right.get_legend_handles_labels()
     right.legend(handles[::-1], texts[::-1], loc="upper left", bbox_to_anchor=(1.02, 1.02), title="Operation", alignment="left",

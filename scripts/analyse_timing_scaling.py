@@ -47,7 +47,7 @@ def plot_scaling(particles, total, operations):
     for i, (name, seconds) in enumerate(curves):
         drawn = np.where(seconds > 0, seconds, np.nan)  # an operation a run lacks leaves a gap
         axes.plot(particles, drawn, label=name, zorder=4 if i == 0 else 3, linewidth=2.0 if i == 0 else 1.2,
-                  **{key: value for key, value in line_style(i).items() if key != "linewidth"})
+                  **line_style(i + max(i - 1, 0) // (len(profiling.COLOURS) - 1)))  # black is the total's alone
     values = np.concatenate([seconds[seconds > 0] for _, seconds in curves])
     profiling.set_count_axis(axes, particles)
     profiling.set_log_limits(axes, values)

@@ -48,16 +48,19 @@ def label_points(axes, points, is_left):
     to_axes = axes.transAxes.inverted()
     heights = [to_axes.transform(axes.transData.transform((x, y)))[1] for x, y, _ in points]
     places = profiling.spread(heights, LABEL_GAP, 0.025, 0.975)
-    edge, side = (0.265, "right") if is_left else (0.735, "left")
+    edge, side, near = (0.265, "right", 1.0) if is_left else (0.735, "left", 0.0)
     for (x, y, name), place in zip(points, places):
         axes.annotate(name, (x, y), (edge, place), textcoords="axes fraction", ha=side, va="center", fontsize=7.5,
-                      arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3})
+                      arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3,
+                                  "relpos": (near, 0.5)})
 
 
-def plot_time_vs_count(operations, n_galaxy_operation, title):
+def plot_time_vs_count(operations, galaxy_stages, title):
     """Seconds against calls; operations of galaxies are discs, what a rank does besides is squares."""
-    shown = [(row.count, row.seconds, row.name, row.name in n_galaxy_operation) for row in operations
+    shown = [(row.count, row.seconds, row.name, row.name in galaxy_stages) for row in operations
              if row.count and row.seconds > 0]
+    if not shown:
+        raise profiling.ProfilingError("the trace has no operation that took time: there is nothing to draw")
     counts, seconds = np.array([row[0] for row in shown], "f8"), np.array([row[1] for row in shown])
     figure, axes = plt.subplots(figsize=(7.6, 5.2))
     axes.set_xscale("log")
@@ -73,7 +76,8 @@ def plot_time_vs_count(operations, n_galaxy_operation, title):
     width = max(high - low, 1.0)
     centre = 0.5 * (low + high)
     axes.set_xlim(10 ** (centre - 1.25 * width), 10 ** (centre + 1.25 * width))
-    axes.set_ylim(0.6 * seconds.min(), 1.7 * seconds.max())
+    profiling.set_log_limits(axes, seconds)
+    profiling.label_log_axis(axes.xaxis)
     figure.canvas.draw()
     points = [(x, y, name) for x, y, name, _ in shown]
     label_points(axes, [p for p in points if np.log10(p[0]) < centre], True)

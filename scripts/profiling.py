@@ -427,10 +427,10 @@ def sequence_colours(n):
     return [plt.cm.viridis(x) for x in np.linspace(0.0, 0.86, max(n, 2))][:n]
 
 
-def set_log_limits(axes, values, free_top=0.0):
-    """Limits of a log y axis around the values, at least a factor of 2 apart; the top part of the axes stays free."""
+def set_log_limits(axes, values, free_top=0.0, least=3.0):
+    """Limits of a log y axis around the values, at least this factor apart; the top part of the axes stays free."""
     low, high = np.log10(np.min(values)), np.log10(np.max(values))
-    margin = max(0.08 * (high - low), 0.5 * (np.log10(2.0) - (high - low)), 0.06)
+    margin = max(0.08 * (high - low), 0.5 * (np.log10(least) - (high - low)))
     low, high = low - margin, high + margin
     axes.set_ylim(10**low, 10 ** (low + (high - low) / (1.0 - free_top)))
     label_log_axis(axes.yaxis)
@@ -439,7 +439,7 @@ def set_log_limits(axes, values, free_top=0.0):
 def set_count_axis(axes, particles):
     """Limits and ticks of a log x axis of numbers of particles: a tick a number."""
     low, high = np.log10(min(particles)), np.log10(max(particles))
-    margin = max(0.06 * (high - low), 0.15)
+    margin = max(0.08 * (high - low), 0.15)
     axes.set_xlim(10 ** (low - margin), 10 ** (high + margin))
     axes.set_xlabel("Star particles per galaxy")
     axes.set_xticks(particles, [f"{n:,}" for n in particles], rotation=0 if len(particles) <= 8 else 35)
@@ -451,7 +451,7 @@ def label_log_axis(axis):
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if decades < 1.5 else (1,), numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
 

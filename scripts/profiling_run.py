@@ -8,7 +8,10 @@ A module, not a program.
 import json
 import os
 import re
+import resource
 import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ IN_ENV = ["bash", "-c", '. "$0" && exec "$@"', str(ROOT / "scripts/env.sh")]
 JOB = ROOT / "jobs/mission.yaml"
 OBSERVER_FRAME = ("observed_spectra", "photometry_fluxes", "observed_lines", "images_flux")
 PRINTED_LINES = 20  # of a run that failed
+DISTURBED_SHARE = 0.1  # of our cores' time, used by others: measured runs are then slower by about as much
 
 
 def add_run_arguments(parser):
@@ -98,6 +102,33 @@ def call(args, command, log_path, ranks=1):
         raise ProfilingError("\n".join([f"'{' '.join(words)}' ended with code {code}:", *end]), max(code, 1))
 
 
+def read_busy_s():
+    """CPU time [s] that all programs used on the cores we may use since the machine started; 0 if unknown."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    ours = {f"cpu{i}" for i in os.sched_getaffinity(0)}
+    rows = [[int(word) for word in line.split()[1:9]] for line in lines if line.split(" ", 1)[0] in ours]
+    # user nice system idle iowait irq softirq steal: all but idle and iowait
+    return sum(sum(row) - row[3] - row[4] for row in rows) / os.sysconf("SC_CLK_TCK")
+
+
+def read_own_s():
+    """CPU time [s] of the programs that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def note_others(busy_s, own_s, wall_s):
+    """A line if other programs kept our cores busy during a run: its times are then theirs too."""
+    others_s = busy_s - own_s
+    if others_s <= DISTURBED_SHARE * wall_s * len(os.sched_getaffinity(0)):
+        return ""
+    return (f"note: other programs used {others_s:.1f} s of CPU time on these cores during the {wall_s:.1f} s of the run; "
+            "its times say little, run it again when the machine is quiet\n")
+
+
 def make_job(args, files, trace_hz):
     """Text of the job: jobs/mission.yaml with our files, threads and trace."""
     text = JOB.read_text(encoding="utf-8")
@@ -125,7 +156,10 @@ def run_profiled(args, trace_hz):
                 "--output", files.catalogue], files.log)
     files.job.write_text(make_job(args, files, trace_hz), encoding="utf-8")
     files.trace.unlink(missing_ok=True)  # never take an older run's for ours
+    begin = read_busy_s(), read_own_s(), time.monotonic()
     call(args, ["run", "--overwrite", files.job], files.log, args.ranks)
+    end = read_busy_s(), read_own_s(), time.monotonic()
+    sys.stderr.write(note_others(*(b - a for a, b in zip(begin, end))))
     return files, read_trace(files.trace)
 
 

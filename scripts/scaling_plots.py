@@ -217,7 +217,7 @@ def plot_costs(comparison):
     if not fits:
         return None
     fits = fits if len(fits) <= MAX_COST_RUNS else fits[:1] + fits[1 - MAX_COST_RUNS:]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 5.4))
     for i, (label, fit) in enumerate(fits):
         draw_costs(left, fit.predicted, fit.measured_s, i, f"{label}: {fit.scatter_dex:.3f} dex")
         ends = np.array([fit.predicted.min(), fit.predicted.max()])
@@ -246,5 +246,6 @@ def finish_costs(axes, is_equal):
     axes.set(xscale="log", yscale="log", xlim=(x_0, x_1), ylim=(y_0, y_1))
     set_log_axis(axes.xaxis, x_0, x_1)
     set_log_axis(axes.yaxis, y_0, y_1)
-    axes.legend(loc="upper left", title="Scatter of", alignment="left", title_fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), ncols=2, title="Scatter of", alignment="left",
+                title_fontsize=8)
     axes.grid(True)

@@ -25,6 +25,9 @@ enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
 enum job_trace { JOB_TRACE_OFF, JOB_TRACE_SUMMARY, JOB_TRACE_SPANS };
 enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_STATIC_LPT };
 
+/** Most samples of memory a second: beyond, the sampler costs more than a tenth of a core. */
+#define JOB_TRACE_HZ_MAX 5000
+
 /** All parameters are NULL (and n_m_nu_ev 0) unless name is "custom", which needs each of them. */
 struct job_cosmology {
     char *name;

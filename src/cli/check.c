@@ -111,6 +111,8 @@ static int check_trace(const struct job *job, struct error *err)
     r = tracing_choose_path(&tracing, job, access(job->output, F_OK) == 0, err);
     if (!r && *job->trace == JOB_TRACE_SUMMARY)
         printf("trace       %s: sums by stage\n", tracing.path);
+    else if (!r && *job->trace_frequency_hz == 0)
+        printf("trace       %s: every stage of every galaxy\n", tracing.path);
     else if (!r)
         printf("trace       %s: every stage of every galaxy, memory %d times a second\n", tracing.path,
                *job->trace_frequency_hz);

@@ -2,11 +2,11 @@
 #include "place.h"
 
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What happens where nothing can be planned. */
-static struct placement unplaced = { .n_thread = 1 };
+static struct placement unplaced;
 
 static int make_plan(struct place *place, MPI_Comm node, int local_size, int n_thread_job, bool deals_only,
                      struct error *err)
@@ -34,9 +34,18 @@ static void list_cpus(struct place *place)
 {
     size_t n = 0;
 
-    for (int t = 0; place->mine->is_pinned && t < place->mine->n_thread && n < sizeof(place->cpus); t++)
-        n += (size_t)snprintf(place->cpus + n, sizeof(place->cpus) - n, "%s%d", t ? "," : "",
-                              place->mine->cpu[t]);
+    for (int t = 0; place->mine->is_pinned && t < place->mine->n_thread; t++) {
+        char cpu[16];
+
+        text_format(cpu, sizeof(cpu), "%s%d", t ? "," : "", place->mine->cpu[t]);
+        /* Room for ",..." is kept, so that no number is cut. */
+        if (n + strlen(cpu) + sizeof(",...") > sizeof(place->cpus)) {
+            text_format(place->cpus + n, sizeof(place->cpus) - n, ",...");
+            return;
+        }
+        text_format(place->cpus + n, sizeof(place->cpus) - n, "%s", cpu);
+        n += strlen(cpu);
+    }
 }
 
 void place_open(struct place *place, MPI_Comm comm, int n_thread_job, bool deals_only)
@@ -51,9 +60,10 @@ void place_open(struct place *place, MPI_Comm comm, int n_thread_job, bool deals
     MPI_Comm_rank(node, &local_rank);
     MPI_Comm_size(node, &local_size);
     if (make_plan(place, node, local_size, n_thread_job, deals_only, &err)) {
-        text_format(unplaced.text, sizeof(unplaced.text), "1 thread, not pinned");
+        unplaced.n_thread = n_thread_job > 0 ? n_thread_job : 1;
+        text_format(unplaced.text, sizeof(unplaced.text), "threads: %d, not pinned", unplaced.n_thread);
         text_format(unplaced.warning, sizeof(unplaced.warning), "%.300s", err.text);
-        omp_set_num_threads(1);
+        omp_set_num_threads(unplaced.n_thread);
     } else {
         place->mine = &place->plan.rank[local_rank];
         placement_apply(place->machine, place->mine);

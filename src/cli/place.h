@@ -17,8 +17,8 @@ struct place {
 };
 
 /**
- * Collective: plan the node, and pin this rank's threads. Without hwloc or a plan the rank goes on with one
- * thread and says why. Before the first OpenMP region.
+ * Collective: plan the node, and pin this rank's threads. Without hwloc or a plan the rank goes on unpinned,
+ * with the job's threads or one, and says why. Before the first OpenMP region.
  */
 void place_open(struct place *place, MPI_Comm comm, int n_thread_job, bool deals_only);
 void place_close(struct place *place);

@@ -317,9 +317,10 @@ static void run_close(struct run *run)
 static void write_trace(struct run *run, bool is_stopped)
 {
     struct error err = { 0 };
-    int r = tracing_write(&run->tracing, run->job, &run->place, run->comm, is_stopped, &err);
+    int r =
+        agree(run, tracing_write(&run->tracing, run->job, &run->place, run->comm, is_stopped, &err), &err);
 
-    if (r && run->rank == 0)
+    if (r && err.text[0])
         fprintf(stderr, "warning: the trace of this run could not be written: %s\n", err.text);
 }
 

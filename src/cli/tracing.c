@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "polyphony/io.h"
@@ -17,6 +18,8 @@ static const char *const rank_stage_names[] = {
     [STAGE_START_UP] = "Start-up", [STAGE_INPUTS] = "Opening inputs", [STAGE_OUTPUT] = "Opening output",
     [STAGE_WAITING] = "Waiting",   [STAGE_DEALING] = "Dealing",       [STAGE_CLOSING] = "Closing",
 };
+
+_Static_assert(JOB_TRACE_HZ_MAX <= TRACE_HZ_MAX, "a job may ask for more samples than a trace takes");
 
 #define N_RANK_STAGE (sizeof(rank_stage_names) / sizeof(*rank_stage_names))
 
@@ -103,28 +106,53 @@ static size_t stem_length(const char *path)
     return n;
 }
 
-static bool is_trace_file(const char *path)
+/* A trace file, of these results if they are given (else NULL). */
+static bool is_trace_file(const char *path, const char *results_path)
 {
     struct error err = { 0 };
     struct io_file *file = NULL;
-    char format[32] = "";
+    char format[32] = "", results[sizeof(((struct tracing *)0)->path)] = "";
 
     if (io_file_open(path, &file, &err))
         return false;
     if (io_attr_has(file, "/", "format"))
         io_attr_read_text(file, "/", "format", format, sizeof(format), &err);
+    if (io_attr_has(file, "/", "results"))
+        io_attr_read_text(file, "/", "results", results, sizeof(results), &err);
     io_file_close(file);
-    return !strcmp(format, TRACE_FORMAT);
+    return !strcmp(format, TRACE_FORMAT) && (!results_path || !strcmp(results, results_path));
 }
 
-/* A slip in the job must not cost an input, nor hours of work before it is noticed. */
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The same name in the same directory, whether a file is there or not. */
+static bool is_same_path(const char *a, const char *b)
+{
+    char *copy_a = mem_text(a), *copy_b = mem_text(b);
+    struct stat in_a, in_b;
+    bool is_same = copy_a && copy_b && !strcmp(file_name(a), file_name(b)) && !stat(dirname(copy_a), &in_a) &&
+                   !stat(dirname(copy_b), &in_b) && in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
+
+    free(copy_a);
+    free(copy_b);
+    return is_same;
+}
+
+/* A slip in the job must not cost an input or the results, nor hours of work before it is noticed. */
 static int check_path(const struct job *job, const char *path, struct error *err)
 {
     char *copy = mem_text(path);
     const char *directory = copy ? dirname(copy) : ".";
     int r = 0;
 
-    if (access(path, F_OK) == 0 && !is_trace_file(path))
+    if (is_same_path(path, job->output))
+        r = job_error(job, err, "trace_output", "'%s' is the results file; give another name", path);
+    else if (access(path, F_OK) == 0 && !is_trace_file(path, NULL))
         r = job_error(job, err, "trace_output",
                       "'%s' exists and is no trace file; it is not overwritten, give another name", path);
     else if (access(directory, W_OK | X_OK))
@@ -162,9 +190,11 @@ int tracing_choose_path(struct tracing *tracing, const struct job *job, bool is_
 void tracing_remove_earlier(const struct job *job)
 {
     char path[sizeof(((struct tracing *)0)->path)];
+    bool is_removed = true;
 
-    for (int i = 2; format_path(job, i, path, sizeof(path)) && is_trace_file(path) && !unlink(path); i++)
-        ;
+    /* The first may be gone already; the others are without a gap. */
+    for (int i = 1; (i <= 2 || is_removed) && format_path(job, i, path, sizeof(path)); i++)
+        is_removed = is_trace_file(path, job->output) && !unlink(path);
 }
 
 int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place, MPI_Comm comm,

@@ -34,11 +34,12 @@ void tracing_batch(struct tracing *tracing, const struct schedule_batch *batch);
 
 /**
  * Rank 0: choose where the file goes, as the job says or beside the results. When results are continued,
- * files of earlier runs are kept, and this one is the first `….N.hdf5` that is free. POLYPHONY_USAGE when
- * another kind of file is there, POLYPHONY_OUTPUT when it cannot be written.
+ * files of earlier runs are kept, and this one is the first `….N.hdf5` that is free. POLYPHONY_USAGE when it
+ * is the results file or another kind of file is there, POLYPHONY_OUTPUT when it cannot be written.
  */
 int tracing_choose_path(struct tracing *tracing, const struct job *job, bool is_continued, struct error *err);
-/** Rank 0, when results are begun anew: remove the traces of earlier runs that had a number. */
+/** Rank 0, when results are begun anew: remove the traces of the earlier ones, even if this run leaves none.
+ */
 void tracing_remove_earlier(const struct job *job);
 
 /** Collective: write the file, if the job wants one, to rank 0's path. */

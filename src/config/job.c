@@ -64,8 +64,7 @@ static const struct range not_negative = { 0, false, INFINITY };
 /* No node has more cores; the schedule packs no more rows into a message. */
 static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
-/* TRACE_HZ_MAX of trace.h: beyond, looking costs more than a tenth of a core. */
-static const struct range frequency_hz = { 0, false, 5000 };
+static const struct range frequency_hz = { 0, false, JOB_TRACE_HZ_MAX };
 static const struct range fraction = { 0, false, 1 };
 
 static int check_number(const struct job *job, struct error *err, const char *key_path, double value,

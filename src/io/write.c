@@ -240,14 +240,15 @@ int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t
     return r;
 }
 
+/* Each rank for itself: when a rank fails in a collective transfer (disk full), Open MPI 4.1 leaves the
+ * others waiting for it. Blocks are in one piece, or small. */
 int io_layout_write_block(struct io_file *file, const char *path, const uint64_t *start,
                           const uint64_t *count, const void *data, struct error *err)
 {
     hsize_t first[IO_RANK_MAX] = { 0 }, extent[IO_RANK_MAX] = { 0 };
-    hid_t id = io_dataset_open(file, path, err), type, space, memory, transfer;
-    int rank, failed, any_failed = 0;
+    hid_t id = io_dataset_open(file, path, err), type, space, memory;
+    int rank, failed = 0, any_failed = 0;
     bool is_empty = false;
-    herr_t status;
 
     if (id < 0) /* the same on all ranks: they laid it out together */
         return POLYPHONY_OUTPUT;
@@ -259,20 +260,10 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
         is_empty |= count[i] == 0;
     }
     memory = H5Screate_simple(rank, extent, NULL);
-    if (is_empty) {
-        status = H5Sselect_none(space);
-        H5Sselect_none(memory);
-    } else
-        status = H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL);
     type = H5Dget_type(id); /* as laid out, which is native */
-    transfer = H5Pcreate(H5P_DATASET_XFER);
-    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-    if (status < 0) { /* still take part: the others wait */
-        H5Sselect_none(space);
-        H5Sselect_none(memory);
-    }
-    failed = H5Dwrite(id, type, memory, space, transfer, data) < 0 || status < 0;
-    H5Pclose(transfer);
+    if (!is_empty)
+        failed = H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL) < 0 ||
+                 H5Dwrite(id, type, memory, space, H5P_DEFAULT, data) < 0;
     H5Tclose(type);
     H5Sclose(memory);
     H5Sclose(space);

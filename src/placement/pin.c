@@ -217,6 +217,7 @@ void placement_apply(const struct machine *machine, struct placement *placement)
         describe_append(placement->warning, sizeof(placement->warning), why);
         placement->n_thread = n_team;
         omp_set_num_threads(n_team);
+        describe_placement(machine, FATE_CORES, NULL, placement);
     }
     if (refused) {
         if (before)

@@ -391,7 +391,8 @@ static void warn(struct planner *planner, int rank)
     if (asker->i_group >= 0 && asker->fate != FATE_LEFT_ALONE && planner->plan->rank[rank].n_core == 1 &&
         planner->machine->n_core > 1 && request->n_thread != 1)
         warn_once(planner->plan, rank,
-                  "the launcher allows one core only; 'mpirun --bind-to none' allows all");
+                  "the launcher (or taskset, or a cgroup) allows one core only; 'mpirun --bind-to none' "
+                  "allows all");
     if (asker->i_group == rank) {
         describe_group(asker->fate, &planner->group[rank], sentence, sizeof(sentence));
         warn_once(planner->plan, rank, sentence);

@@ -55,10 +55,11 @@ void batches_close(struct batches *batches)
 static bool merge(struct batches *batches, const struct trace_batch *batch)
 {
     int64_t i = batches->last[batch->rank];
-    struct trace_batch *row = batches->row + i;
+    struct trace_batch *row;
 
-    if (i < 0 || row->n_batch + batch->n_batch > batches->n_merge)
+    if (i < 0 || batches->row[i].n_batch + batch->n_batch > batches->n_merge)
         return false;
+    row = &batches->row[i];
     row->n_galaxy += batch->n_galaxy;
     row->n_batch += batch->n_batch;
     row->predicted_cost += batch->predicted_cost;

@@ -331,20 +331,40 @@ static int write_rows(struct io_file *file, const char *path, uint64_t first, ui
     return n_all ? io_layout_write_block(file, path, &first, &n, rows, err) : 0;
 }
 
+/* A column of 8-byte numbers from each rank. Rank 0 writes them all: spread over the rows of a dataset they
+ * would be a tiny write each, which parallel file systems hate. */
+static int write_columns(const struct part *part, struct io_file *file, const char *path, const void *mine,
+                         struct error *err)
+{
+    const size_t n_stage = part->trace->settings.n_stage, n_rank = (size_t)part->n_rank, size = 8;
+    const uint64_t start[2] = { 0, 0 }, count[2] = { part->rank == 0 ? n_stage : 0, n_rank };
+    char *all = part->rank == 0 ? mem_array(n_stage * n_rank, size) : NULL;
+    int r =
+        part->rank == 0 && !all ? error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to write it", path) : 0;
+
+    r = agree(part->comm, r);
+    for (size_t s = 0; !r && s < n_stage; s++)
+        MPI_Gather((const char *)mine + s * size, (int)size, MPI_BYTE, all ? all + s * n_rank * size : NULL,
+                   (int)size, MPI_BYTE, 0, part->comm);
+    if (!r)
+        r = io_layout_write_block(file, path, start, count, all, err);
+    free(all);
+    return r;
+}
+
 static int write_operations(const struct part *part, struct io_file *file, struct error *err)
 {
     const struct trace_sums *sums = &part->sums;
-    const uint64_t start[2] = { 0, (uint64_t)part->rank }, count[2] = { part->trace->settings.n_stage, 1 };
     double seconds[TRACE_STAGE_MAX];
     int r;
 
     for (size_t s = 0; s < TRACE_STAGE_MAX; s++)
         seconds[s] = (double)sums->ns[s] * 1e-9;
-    r = io_layout_write_block(file, "Operations/Seconds", start, count, seconds, err);
+    r = write_columns(part, file, "Operations/Seconds", seconds, err);
     if (!r)
-        r = io_layout_write_block(file, "Operations/Count", start, count, sums->count, err);
+        r = write_columns(part, file, "Operations/Count", sums->count, err);
     if (!r)
-        r = io_layout_write_block(file, "Operations/PeakRSS", start, count, sums->peak_rss_bytes, err);
+        r = write_columns(part, file, "Operations/PeakRSS", sums->peak_rss_bytes, err);
     return r;
 }
 
@@ -355,9 +375,9 @@ static int write_file(const struct part *part, struct io_file *file, struct erro
 
     if (!r)
         r = lay_out_tables(part, file, err);
-    if (!r)
-        r = write_fit(part, file, err);
     r = agree(part->comm, r);
+    if (!r)
+        r = agree(part->comm, write_fit(part, file, err));
     if (!r)
         r = write_rows(file, "Ranks", (uint64_t)part->rank, 1, 1, self, err);
     if (!r)

@@ -62,10 +62,11 @@ static void merge_samples(struct sampler *sampler)
 static void take_sample(struct sampler *sampler)
 {
     struct trace_sample now = { clock_ns(), read_rss(sampler) };
-    struct trace_sample *last = sampler->sample + sampler->n - 1;
 
     sampler->n_read++;
     if (sampler->n > 0 && sampler->n_in_last < sampler->n_merge) {
+        struct trace_sample *last = &sampler->sample[sampler->n - 1];
+
         if (now.rss_bytes > last->rss_bytes)
             *last = now;
         sampler->n_in_last++;
@@ -127,7 +128,7 @@ int sampler_open(int hz, size_t n_max, struct sampler **ret_sampler, struct erro
     sampler->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     sampler->period_ns = 1000000000 / hz;
     sampler->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    sampler->n_max = n_max;
+    sampler->n_max = n_max - n_max % 2; /* rows are merged in pairs */
     sampler->n_merge = 1;
     pthread_mutex_init(&sampler->lock, NULL);
     pthread_condattr_init(&attributes);

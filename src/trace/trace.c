@@ -48,7 +48,7 @@ static int open_threads(struct trace *trace, struct error *err)
         struct trace_thread *thread = &trace->thread[t];
 
         *thread = (struct trace_thread) { .trace = trace, .i_thread = (int32_t)t, .row = -1, .n_merge = 1 };
-        thread->n_span_max = n_span / settings->n_thread;
+        thread->n_span_max = n_span / settings->n_thread > 2 ? n_span / settings->n_thread : 2;
         thread->span = n_span ? trace_array(thread->n_span_max, sizeof(*thread->span)) : NULL;
         if (n_span && !thread->span)
             return error_set(err, POLYPHONY_INTERNAL, "no memory for a trace of %zu spans", n_span);

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 import time
 import unittest
 
@@ -230,6 +231,12 @@ class TraceModes(Traced):
         self.assertEqual((self.dir / "catalogue.hdf5").read_bytes(), before)
         self.assertFalse((self.dir / "slip.hdf5").exists())
 
+    def test_the_trace_does_not_replace_the_results(self):
+        for path in ("same.hdf5", "./same.hdf5", str(self.dir / "same.hdf5")):
+            output, _ = self.run_job("same", ranks=2, more=f"trace_output: {path}\n", expected=2)
+            self.assertIn("is the results file", output)
+            self.assertFalse((self.dir / "same.hdf5").exists())
+
     def test_a_missing_directory_is_found_before_any_work(self):
         output, _ = self.run_job("nowhere", ranks=2, more="trace_output: no/such/trace.hdf5\n", expected=5)
         self.assertIn("no/such/trace.hdf5", output)
@@ -246,6 +253,14 @@ class TraceModes(Traced):
         self.assertNotEqual((self.dir / "kept.trace.hdf5").read_bytes(), first)
         self.assertFalse((self.dir / "kept.trace.2.hdf5").exists() or (self.dir / "kept.trace.3.hdf5").exists())
 
+    def test_new_results_leave_no_trace_of_old_ones_nor_touch_those_of_others(self):
+        self.run_job("mine")
+        self.run_job("other", more="trace_output: mine.trace.2.hdf5\n")
+        (self.dir / "mine.trace.hdf5.partial").mkdir()  # this run cannot leave a trace
+        self.call("run", "--overwrite", self.dir / "mine.yaml")
+        self.assertIsNone(self.read("mine.trace.hdf5"))
+        self.assertIsNotNone(self.read("mine.trace.2.hdf5"))
+
     def test_a_trace_that_cannot_be_written_costs_no_results(self):
         job = self.write_job("full", runner.JOB + "trace_output: trace-dir/t.hdf5\n")
         directory = self.dir / "trace-dir"
@@ -253,6 +268,27 @@ class TraceModes(Traced):
         (directory / "t.hdf5.partial").mkdir()  # in the way of the file under construction
         output = self.call("run", job, ranks=2)
         self.assertIn("warning: the trace of this run could not be written", output)
+        self.assertIn(f"{N_GALAXY} galaxies done", output)
+
+
+    def test_a_disk_that_fills_up_ends_the_trace_and_not_the_run(self):
+        disk = self.dir / "disk"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=8240k", "tmpfs", disk]  # 8 MiB are held back for HDF5's headers
+        if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+            self.skipTest("a full disk can only be made by root where mount is allowed")
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        output, _ = self.run_job("fills", ranks=3, more=f"trace_frequency_hz: 5000\ntrace_output: {disk}/t.hdf5\n")
+        self.assertIn("could not be written", output)
+        self.assertIn("disk full", output)
+        self.assertIn(f"{N_GALAXY} galaxies done", output)
+        self.assertEqual(os.listdir(disk), [])
+
+    def test_a_path_too_long_for_open_mpi_is_said_so(self):
+        deep = self.dir / ("d" * 100) / ("e" * 100)
+        deep.mkdir(parents=True)
+        output, _ = self.run_job("long", ranks=2, more=f"trace_output: {deep}/{'f' * 60}.hdf5\n")
+        self.assertIn("too many for Open MPI", output)
         self.assertIn(f"{N_GALAXY} galaxies done", output)
 
 

@@ -350,7 +350,7 @@ static void nonsense_in_the_environment_is_ignored(void **state)
 
 static void a_process_given_one_cpu_stays_on_it(void **state)
 {
-    static const char hint[] = "the launcher allows one core only";
+    static const char hint[] = "the launcher (or taskset, or a cgroup) allows one core only";
     int cpu = any_allowed_cpu();
     const struct found *found = try_placement((struct trial) { .only_cpu = cpu });
 
@@ -475,6 +475,7 @@ static int report_limited(void)
     struct placement placement;
 
     return place_alone(&request, &placement) || placement.n_thread != 1 ||
+           strncmp(placement.text, "1 thread on", 11) != 0 ||
            (placement.n_core > 1 && !strstr(placement.warning, "OpenMP gives 1 of"));
 }
 

@@ -222,7 +222,8 @@ static void ranks_bound_to_the_hardware_threads_of_one_core_keep_them(void **sta
 
 static void a_rank_on_one_core_is_told_of_the_launcher(void **state)
 {
-    static const char hint[] = "the launcher allows one core only; 'mpirun --bind-to none' allows all";
+    static const char hint[] =
+        "the launcher (or taskset, or a cgroup) allows one core only; 'mpirun --bind-to none' allows all";
 
     (void)state;
     set_scene(EPYC_7542_NPS1, 3, 0);
