@@ -97,8 +97,8 @@ def plot_bars(labels, names, seconds):
         axes.set_xlabel("Run")
         axes.set_xlim(-0.65, n_run - 0.35)
     handles, texts = right.get_legend_handles_labels()
-    right.legend(handles[::-1], texts[::-1], loc="upper left", bbox_to_anchor=(1.02, 1.02), title="Operation", alignment="left",
-                  handleheight=1.2)
+    right.legend(handles[::-1], texts[::-1], loc="upper left", bbox_to_anchor=(1.02, 1.02), title="Operation",
+                 alignment="left", handleheight=1.2)
     return figure
 
 

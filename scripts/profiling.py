@@ -407,7 +407,8 @@ HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
 def use_house_style():
     """Set matplotlib's defaults; call it once, before drawing."""
     plt.rcParams.update({
-        "font.size": 9, "axes.linewidth": 0.6, "axes.axisbelow": True, "axes.titlesize": 10, "axes.titlelocation": "left",
+        "font.size": 9, "axes.linewidth": 0.6, "axes.axisbelow": True, "axes.titlesize": 10,
+        "axes.titlelocation": "left",
         "xtick.direction": "in", "ytick.direction": "in", "xtick.top": True, "ytick.right": True,
         "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.4, "lines.markersize": 4.5,
         "grid.color": "0.9", "grid.linewidth": 0.5, "hatch.linewidth": 0.4,

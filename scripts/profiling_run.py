@@ -60,7 +60,8 @@ def check_run_arguments(args):
     if "/" in args.basename:
         raise ProfilingError(f"--basename '{args.basename}' has a '/': name the directory with --out_dir", USAGE)
     if not args.polyphony.is_file():
-        raise ProfilingError(f"there is no program '{args.polyphony}': run scripts/build.sh, or give --polyphony", USAGE)
+        raise ProfilingError(f"there is no program '{args.polyphony}': run scripts/build.sh, or give --polyphony",
+                             USAGE)
 
 
 def note_crowding(args):
@@ -125,8 +126,8 @@ def note_others(busy_s, own_s, wall_s):
     others_s = busy_s - own_s
     if others_s <= DISTURBED_SHARE * wall_s * len(os.sched_getaffinity(0)):
         return ""
-    return (f"note: other programs used {others_s:.1f} s of CPU time on these cores during the {wall_s:.1f} s of the run; "
-            "its times say little, run it again when the machine is quiet\n")
+    return (f"note: other programs used {others_s:.1f} s of CPU time on these cores during the {wall_s:.1f} s of the "
+            "run; its times say little, run it again when the machine is quiet\n")
 
 
 def make_job(args, files, trace_hz):
