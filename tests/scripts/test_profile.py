@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Profiling scripts on inputs made by hand, and real profiles if the program's path is given."""
+
+import csv
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/scripts"))
+from made_trace import MadeTrace, make_trace  # noqa: E402
+import profiling  # noqa: E402
+from profiling import Operation, ProfilingError  # noqa: E402
+from profiling_run import note_others  # noqa: E402
+
+SCRIPTS = ROOT / "scripts"
+PROGRAM = None  # path, from the command line
+STARS = (100, 500, 1000, 5000, 10000, 100000)
+ANALYSES = {  # script: what it writes
+    "timing": ("timing_bars.png", "timing.md", "timing_table.csv"),
+    "timing_scaling": ("timing_scaling.png", "timing_scaling.md", "timing_scaling.csv"),
+    "memory": ("memory_progress.png",),
+    "memory_scaling": ("memory_scaling.png", "memory_scaling.md", "memory_scaling.csv"),
+}
+
+
+def run_script(name, *arguments, expected=0):
+    """Output of a script; another exit code than expected, or a traceback, is a failure."""
+    done = subprocess.run([sys.executable, str(SCRIPTS / name), *map(str, arguments)], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=250)
+    if done.returncode != expected or "Traceback" in done.stdout:
+        raise AssertionError(f"{name} {arguments}: exit code {done.returncode}, expected {expected}\n{done.stdout}")
+    return done.stdout
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+class ProfileTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="polyphony-profile-")
+        self.addCleanup(directory.cleanup)
+        self.dir = Path(directory.name)
+
+    def analyse(self, kind, inputs, labels, *more, expected=0):
+        return run_script(f"analyse_{kind}.py", "--inputs", *inputs, "--labels", *labels, "--output-dir",
+                          self.dir / "out", *more, expected=expected)
+
+    def make_inputs(self, kind, n):
+        """n CSVs: totals 2, 4, 8 … s of which images take 3/4, or peaks of 100, 200, 400 … MB."""
+        paths = [self.dir / f"{kind}{i}.csv" for i in range(n)]
+        for i, path in enumerate(paths):
+            if kind.startswith("timing"):
+                profiling.write_timing(path, [Operation("Flux Images", 1.5 * 2**i, 10),
+                                              Operation("SFH", 0.47 * 2**i, 10),
+                                              Operation("Reading", 0.03 * 2**i, 10)])
+            else:
+                profiling.write_memory(path, [0, 1e6, 3e6], np.array([10, 100 * 2**i, 50]) * profiling.BYTES_PER_MB)
+        return paths
+
+
+class Csvs(ProfileTest):
+    def test_timing_has_the_peers_columns_types_and_order(self):
+        trace = profiling.read_trace(make_trace(self.dir / "t.hdf5", n_rank=3))
+        profiling.write_timing(self.dir / "timing.csv", profiling.sum_operations(trace))
+        lines = (self.dir / "timing.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "operation,seconds,count,source")
+        for row in read_csv(self.dir / "timing.csv")[1:]:
+            self.assertIn(row[0], trace.stages)
+            self.assertGreater(float(row[1]), 0.0)
+            self.assertGreater(int(row[2]), 0)
+            self.assertEqual(row[3], "C")
+
+    def test_memory_has_the_peers_columns_and_times_in_ms(self):
+        profiling.write_memory(self.dir / "m.csv", [0, 1_500_000], [1 << 20, 3 << 19])
+        self.assertEqual((self.dir / "m.csv").read_text(),
+                         "timestamp_ms,rss_mb\n0.000000,1.000000\n1.500000,1.500000\n")
+
+    def test_what_is_written_is_read_again(self):
+        rows = [Operation("SFH", 0.125, 3), Operation("Flux Images", 2.5, 10)]
+        profiling.write_timing(self.dir / "t.csv", rows)
+        self.assertEqual(profiling.read_timing(self.dir / "t.csv"), rows)
+        profiling.write_memory(self.dir / "m.csv", [5_000_000, 7_000_000], [1 << 20, 2 << 20])
+        for got, expected in zip(profiling.read_memory(self.dir / "m.csv"), ([5.0, 7.0], [1.0, 2.0])):
+            np.testing.assert_array_equal(got, expected)
+
+    def test_operations_sum_over_ranks_and_those_that_never_ran_are_left_out(self):
+        made = MadeTrace(3)
+        made.add_galaxy(1, 0, {"SFH": 0.25})
+        made.add_galaxy(2, 1, {"SFH": 0.5})
+        trace = profiling.read_trace(made.write(self.dir / "t.hdf5"))
+        found = {row.name: row for row in profiling.sum_operations(trace)}
+        self.assertEqual((found["SFH"].seconds, found["SFH"].count), (0.75, 2))
+        self.assertNotIn("SFZH", found)
+
+    def test_memory_of_ranks_is_summed_as_steps(self):
+        time_ns, total = profiling.sum_rss([(np.array([0, 10, 30]), np.array([1, 5, 2])),
+                                            (np.array([5, 10, 40]), np.array([100, 200, 50])),
+                                            (np.array([]), np.array([]))])
+        np.testing.assert_array_equal(time_ns, [0, 5, 10, 30, 40])
+        np.testing.assert_array_equal(total, [1, 101, 205, 202, 52])
+
+    def test_a_run_without_samples_sums_to_nothing(self):
+        self.assertEqual(len(profiling.sum_rss([])[0]), 0)
+
+
+class Labels(unittest.TestCase):
+    def test_labels_with_room_stay_and_others_part_evenly(self):
+        np.testing.assert_allclose(profiling.spread([0.1, 0.9], 0.1, 0, 1), [0.1, 0.9])
+        np.testing.assert_allclose(profiling.spread([0.5, 0.5], 0.1, 0, 1), [0.45, 0.55])
+
+    def test_labels_keep_their_order_gap_and_limits(self):
+        wanted = np.random.default_rng(1).uniform(0.9, 1.0, 9)
+        places = profiling.spread(wanted, 0.1, 0.0, 1.0)
+        self.assertEqual(list(np.argsort(places)), list(np.argsort(wanted)))
+        self.assertGreaterEqual(np.diff(np.sort(places)).min(), 0.1 - 1e-12)  # rounding
+        self.assertLessEqual(places.max(), 1.0 + 1e-12)
+
+    def test_a_run_disturbed_by_others_is_noted(self):
+        self.assertIn("other programs used 9.0 s", note_others(10.0, 1.0, 1.0))
+        self.assertEqual(note_others(1.0, 1.0, 10.0), "")
+
+
+class Analyses(ProfileTest):
+    def test_each_runs_on_one_two_and_six_inputs(self):
+        for kind, names in ANALYSES.items():
+            inputs = self.make_inputs(kind, 6)
+            for n in (1, 2, 6):
+                with self.subTest(kind=kind, n=n):
+                    self.analyse(kind, inputs[:n], STARS[:n])
+                    for name in names:
+                        self.assertGreater((self.dir / "out" / name).stat().st_size, 20)
+                        (self.dir / "out" / name).unlink()
+
+    def test_plots_come_as_vectors_too(self):
+        for form, magic in (("pdf", b"%PDF"), ("svg", b"<?xml")):
+            self.analyse("memory", self.make_inputs("memory", 2), (1, 2), "--format", form)
+            self.assertEqual((self.dir / f"out/memory_progress.{form}").read_bytes()[:len(magic)], magic)
+
+    def test_memory_table_has_peaks_and_both_factors_in_order_of_particles(self):
+        inputs = self.make_inputs("memory", 3)
+        self.analyse("memory_scaling", inputs[::-1], (1000, 500, 100))
+        rows = read_csv(self.dir / "out/memory_scaling.csv")[1:]
+        self.assertEqual(rows, [["100", "100.0", "1.000", "-"], ["500", "200.0", "2.000", "2.000"],
+                                ["1000", "400.0", "4.000", "2.000"]])
+
+    def test_timing_scaling_has_what_takes_5_percent_and_the_total(self):
+        self.analyse("timing_scaling", self.make_inputs("timing", 2), (100, 200))
+        rows = read_csv(self.dir / "out/timing_scaling.csv")
+        self.assertEqual(rows[0], ["particles", "Total [s]", "scaling factor", "Flux Images [s]", "SFH [s]"])
+        self.assertEqual(rows[2], ["200", "4.0000", "2.000", "3.0000", "0.9400"])
+
+    def test_timing_table_has_shares_and_totals(self):
+        self.analyse("timing", self.make_inputs("timing", 1), ("a|b",))
+        self.assertEqual(read_csv(self.dir / "out/timing_table.csv")[1:],
+                         [["Flux Images", "1.5000", "75.0"], ["SFH", "0.4700", "23.5"], ["Reading", "0.0300", "1.5"],
+                          ["Total", "2.0000", "100.0"]])
+        self.assertIn("a\\|b [s]", (self.dir / "out/timing.md").read_text())
+
+    def test_a_file_of_the_peer_is_accepted(self):
+        (self.dir / "p.csv").write_text("operation,seconds,count,source\nPipeline._get_spectra,1.5,10.0,Python\n")
+        (self.dir / "q.csv").write_text("timestamp_ms,rss_mb\n0,10\n1,20\n")
+        for kind, name in (("timing", "p.csv"), ("memory_scaling", "q.csv")):
+            self.analyse(kind, [self.dir / name], [100])
+
+    def test_one_sample_is_enough(self):
+        profiling.write_memory(self.dir / "m.csv", [7], [1 << 20])
+        for kind in ("memory", "memory_scaling"):
+            self.assertNotIn("Warning", self.analyse(kind, [self.dir / "m.csv"], [100]))
+
+
+class Errors(ProfileTest):
+    def test_wrong_csvs_are_named_with_exit_code_3(self):
+        good = {"timing": "operation,seconds,count,source\n", "memory": "timestamp_ms,rss_mb\n"}
+        wrong = {"timing": ["", good["timing"], "a,b\n1,2\n",
+                            good["timing"] + "SFH,x,1,C\n", good["timing"] + "SFH,1\n",
+                            good["timing"] + "SFH,nan,1,C\n", good["timing"] + "SFH,-1,1,C\n", "\x00\x01"],
+                 "memory": ["", good["memory"], good["memory"] + "1,inf\n", good["memory"] + "2,1\n1,1\n",
+                            good["memory"] + "0,0\n"]}
+        for kind in ANALYSES:
+            for i, text in enumerate(wrong[kind.split("_")[0]]):
+                path = self.dir / f"wrong_{kind}_{i}.csv"
+                path.write_text(text)
+                with self.subTest(kind=kind, text=text):
+                    output = self.analyse(kind, [path], [100], expected=3)
+                    self.assertIn(path.name, output)
+                    self.assertEqual(output.count("\n"), 1)
+            self.assertIn("no.csv", self.analyse(kind, [self.dir / "no.csv"], [100], expected=3))
+
+    def test_binary_files_are_no_csvs(self):
+        (self.dir / "b.csv").write_bytes(b"\xff\xfe\x00\x80" * 50)
+        self.analyse("timing", [self.dir / "b.csv"], [1], expected=3)
+
+    def test_labels_must_fit(self):
+        inputs = self.make_inputs("memory", 2)
+        for labels in ((1,), (1, 2, 3), ("few", 2), (0, 2), (5, 5)):
+            with self.subTest(labels=labels):
+                self.analyse("memory_scaling", inputs, labels, expected=2)
+
+    def test_a_directory_that_cannot_be_made_gives_5(self):
+        (self.dir / "out").write_text("a file")
+        self.analyse("memory", self.make_inputs("memory", 1), (1,), expected=5)
+
+    def test_wrong_arguments_give_2(self):
+        for arguments in (("--nparticles", 0), ("--ngalaxies", -1), ("--fov-kpc", "nan"), ("--ranks", 0),
+                          ("--basename", "a/b"),
+                          ("--polyphony", self.dir / "none"), ("--nthreads", "x")):
+            with self.subTest(arguments=arguments):
+                run_script("profile_timing.py", "--out_dir", self.dir, *arguments, expected=2)
+        for frequency in (0, 5001):
+            output = run_script("profile_memory.py", "--out_dir", self.dir, "--sample-freq", frequency, expected=2)
+            self.assertIn("--sample-freq", output.splitlines()[0])
+
+    def damage(self, change):
+        path = make_trace(self.dir / "t.hdf5", n_rank=2)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        with self.assertRaises(ProfilingError) as caught:
+            profiling.read_trace(path)
+        self.assertIn(str(path), str(caught.exception))
+        self.assertEqual(caught.exception.code, 3)
+
+    def test_damaged_traces_are_refused(self):
+        def column(table, name, value):
+            def change(file):
+                rows = file[table][()]
+                rows[name][-1] = value
+                file[table][...] = rows
+            return change
+        changes = [lambda f: f.attrs.__setitem__("format", "other"), lambda f: f.attrs.__setitem__("version", 2),
+                   lambda f: f.attrs.__delitem__("wall_ns"), lambda f: f.__delitem__("Spans"),
+                   lambda f: f.__delitem__("Schedule"),
+                   lambda f: f.attrs.__setitem__("n_rank", 3), lambda f: f.attrs.__setitem__("sample_hz", "many"),
+                   lambda f: f["Schedule"].attrs.__delitem__("fit_seconds_per_cost"), column("Ranks", "n_span", 2**63),
+                   column("Ranks", "first_rss", 1), column("Spans", "stage", 99), column("Spans", "rank", 0),
+                   column("Schedule", "rank", -1), column("Ranks", "rank", 7)]
+        for i, change in enumerate(changes):
+            with self.subTest(i=i):
+                self.damage(change)
+
+    def test_other_files_are_no_traces(self):
+        (self.dir / "text").write_text("hello")
+        for path in (self.dir / "none", self.dir / "text", self.dir):
+            with self.assertRaises(ProfilingError):
+                profiling.read_trace(path)
+
+
+class RealRuns(ProfileTest):
+    def setUp(self):
+        if not PROGRAM:
+            self.skipTest("no program given")
+        super().setUp()
+        subprocess.run([PROGRAM, "demo-grid", "--nages=8", "--nmetallicities=5", "--nwavelengths=1200", "-o",
+                        self.dir / "grid.hdf5"], check=True, capture_output=True)
+
+    def profile(self, kind, *arguments, expected=0):
+        return run_script(f"profile_{kind}.py", "--nparticles", 100, "--ngalaxies", 3, "--nthreads", 1, "--grid",
+                          self.dir / "grid.hdf5", "--polyphony", PROGRAM, "--out_dir", self.dir / "o", *arguments,
+                          expected=expected)
+
+    def test_operations_of_a_run_add_up_to_its_wall_time(self):
+        for ranks in (1, 3):
+            with self.subTest(ranks=ranks):
+                self.profile("timing", "--ranks", ranks)
+                trace = profiling.read_trace(self.dir / "o/output.trace.hdf5")
+                total = sum(row.seconds for row in profiling.read_timing(self.dir / "o/timing.csv"))
+                # 2 %: what lies between two spans
+                self.assertAlmostEqual(total / (trace.wall_s * ranks), 1.0, delta=0.02)
+                self.assertTrue((self.dir / "o/time_vs_count.png").is_file())
+
+    def test_the_observer_frame_comes_on_request_only(self):
+        self.profile("timing", "--basename", "rest")
+        self.profile("timing", "--basename", "both", "--include-observer-frame", "--fov-kpc", 30)
+        rest, both = ({row.name for row in profiling.read_timing(self.dir / f"o/{name}_timing.csv")}
+                      for name in ("rest", "both"))
+        self.assertLessEqual({"Flux Images", "Fluxes", "Fnu Spectra", "Emission Line Fluxes"}, both - rest)
+        self.assertIn("fov_kpc: 30}", (self.dir / "o/both_job.yaml").read_text())
+
+    def test_memory_of_ranks_has_real_times_and_is_summed(self):
+        self.profile("memory", "--ranks", 3, "--sample-freq", 500)
+        time_ms, total_mb = profiling.read_memory(self.dir / "o/memory.csv")
+        trace = profiling.read_trace(self.dir / "o/output.trace.hdf5")
+        ranks = [profiling.read_memory(self.dir / f"o/memory_rank{rank}.csv") for rank in range(3)]
+        self.assertLessEqual(total_mb.max(), sum(rss.max() for _, rss in ranks) + 1e-3)
+        self.assertAlmostEqual(total_mb[-1], sum(rss[-1] for _, rss in ranks), places=3)
+        self.assertLessEqual(time_ms[-1], trace.wall_s * 1e3 + 1.0)
+        for i, (times, rss) in enumerate(ranks):
+            np.testing.assert_allclose(times, trace.rss_of(i)["time_ns"] * 1e-6, atol=1e-6)  # as written
+            # 1 MB: the kernel's counters are per cpu and folded late. Peaks between samples may be higher.
+            self.assertLessEqual(rss.max(), trace.ranks["peak_rss_bytes"][i] / profiling.BYTES_PER_MB + 1.0)
+
+    def test_a_run_that_fails_says_why(self):
+        (self.dir / "bad.hdf5").write_text("no grid")
+        output = self.profile("timing", "--grid", self.dir / "bad.hdf5", expected=3)
+        self.assertIn("bad.hdf5", output)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and Path(sys.argv[1]).is_file():
+        PROGRAM = Path(sys.argv.pop(1)).resolve()
+    unittest.main(verbosity=1)
