@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report at the end of scripts/profile_suite.sh: report.md with the plots, tables, machine and commands.
 
-Reads <dir>/timing-<N>/ and <dir>/memory-<N>/ as profile_timing.py and profile_memory.py leave them, and embeds the plots
-that the analysis scripts have written to <dir>.
+Reads <dir>/timing-<N>/ and <dir>/memory-<N>/ as profile_timing.py and profile_memory.py leave them, and embeds the
+plots that the analysis scripts have written to <dir>.
 
 Exit codes: 0, 2 usage, 3 a file cannot be read, 5 or written.
 """
@@ -40,9 +40,11 @@ stellar population grid alone, held in memory by every rank, takes {grid} MB; th
 the program and its libraries.
 
 Synthesizer's figures are those it publishes for ten galaxies (its documentation, *Pipeline profiling*), made by its authors on
-their machine with 8 threads; ours are from the machine above. The two jobs ask for the same observables. They are not the same
-work: Synthesizer makes a spectrum for every star and holds them, we sum the stars on the grid first (src/README.md says why that
-gives the same numbers), and its galaxies are random ones of the same distributions, not the same galaxies.
+their machine with 8 threads; ours are from the machine above. Both jobs ask for the same operations on a grid of the same size, but they
+are not the same work: Synthesizer makes a spectrum for every star and holds them, we sum the stars on the grid first
+(src/README.md says why that gives the same numbers); its benchmark takes optical depths from the line of sight and stars that
+are all older than the grid (`jobs/peer-benchmark.yaml`), ours a dust screen and stars of all ages. Whether its MB are of 10^6 or of 2^20
+bytes is not known to us.
 
 ![peak memory against particles](memory_scaling.{format})
 
@@ -120,8 +122,8 @@ def find_peak_mb(trace):
 
 def make_comparison(runs):
     """Rows of the table beside the peer. runs: {stars: (timing trace, memory trace)}."""
-    header = ["stars per galaxy", "wall [s]", "galaxies [s]", "sampled at [Hz]", "peak, samples [MB]", "peak, kernel [MB]",
-              "peak, Synthesizer [MB]", "ratio"]
+    header = ["stars per galaxy", "wall [s]", "galaxies [s]", "sampled at [Hz]", "peak, samples [MB]",
+              "peak, kernel [MB]", "peak, Synthesizer [MB]", "ratio"]
     rows = []
     for n, (timing, memory) in runs.items():
         sampled, kernel = find_peak_mb(memory)

@@ -178,8 +178,8 @@ class TracesShowWhatHappened(Traced):
 
     @staticmethod
     def marks_agree(trace):
-        """Is the largest sample the kernel's mark, but for what comes and goes between two reads (no more than the largest
-        step of the samples) and for pages the kernel counts late (90 kB seen; up to 64 pages a core)?"""
+        """Is the largest sample the kernel's mark, but for what comes and goes between two reads (no more than the
+        largest step of the samples) and for pages the kernel counts late (90 kB seen; up to 64 pages a core)?"""
         rss = trace["RSS"]["rss_bytes"].astype(float)
         peak = float(trace["Ranks"]["peak_rss_bytes"][0])
         return peak - np.abs(np.diff(rss)).max() - 1e6 <= rss.max() <= peak + 1e6
