@@ -11,10 +11,10 @@
  * spans, 0.8 GB of samples). A rank has at least the least. */
 #define SPAN_MAX       (1 << 16)
 #define SPAN_ALL_MAX   (1 << 24)
-#define SAMPLE_MAX     (1 << 17)
+#define SAMPLE_MAX     (1 << 16)
 #define SAMPLE_ALL_MAX (1 << 25)
 #define ROW_LEAST      (1 << 12)
-#define BATCH_MAX      (1 << 16)
+#define BATCH_MAX      (1 << 14)
 
 void *trace_array(size_t n, size_t size)
 {
@@ -39,8 +39,10 @@ static size_t rows_of_rank(size_t wanted, size_t most, size_t most_of_all, int n
 static int open_threads(struct trace *trace, struct error *err)
 {
     const struct trace_settings *settings = &trace->settings;
+    /* A rank that only deals has a span a batch, not fifteen a galaxy. */
+    size_t most = settings->is_dealer && settings->n_rank > 1 ? ROW_LEAST : SPAN_MAX;
     size_t n_span = settings->mode == TRACE_SPANS
-                        ? rows_of_rank(settings->n_span_max, SPAN_MAX, SPAN_ALL_MAX, settings->n_rank)
+                        ? rows_of_rank(settings->n_span_max, most, SPAN_ALL_MAX, settings->n_rank)
                         : 0;
 
     trace->thread = mem_array(settings->n_thread, sizeof(*trace->thread));
