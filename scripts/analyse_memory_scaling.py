@@ -45,7 +45,8 @@ def plot_scaling(particles, peaks_mb):
     for i, (n, peak_mb) in enumerate(zip(particles, peaks_mb)):
         is_last = 0 < i == len(particles) - 1  # to its right the axes end
         axes.annotate(f"{peak_mb:,.1f}", (n, peak_mb), (-3, 5) if is_last else (2, -5), textcoords="offset points",
-                      ha="right" if is_last else "left", va="bottom" if is_last else "top", fontsize=7.5)
+                      ha="right" if is_last else "left", va="bottom" if is_last else "top", fontsize=7.5, zorder=2,
+                      bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.8})
     profiling.set_count_axis(axes, particles)
     profiling.set_log_limits(axes, peaks_mb, least=10.0)
     profiling.draw_linear_growth(axes, particles[0], peaks_mb[0])

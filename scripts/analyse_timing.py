@@ -83,7 +83,8 @@ def plot_bars(labels, names, seconds):
     top = draw_bars(left, segments, np.ones(n_run), False)
     for i, height in enumerate(top):
         left.annotate(f"{total[i]:,.0f} s" if total[i] >= 100 else f"{total[i]:.3g} s", (i, height), (0, 2),
-                      textcoords="offset points", ha="center", fontsize=7.5, rotation=90 if is_crowded else 0)
+                      textcoords="offset points", ha="center", va="bottom", fontsize=7.5,
+                      rotation=90 if is_crowded else 0)
     left.set_ylim(0, (1.2 if is_crowded else 1.08) * max(total.max(), 1e-9))
     left.set_ylabel("Time, all ranks [s]")
     draw_bars(right, segments, np.divide(100.0, total, out=np.zeros(n_run), where=total > 0), True)

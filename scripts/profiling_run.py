@@ -167,4 +167,4 @@ def run_profiled(args, trace_hz):
 def describe_run(args, trace):
     """One line: what ran, and how long."""
     return (f"{args.ngalaxies} galaxies x {args.nparticles:,} stars, {args.ranks} rank{'s' * (args.ranks > 1)} x "
-            f"{args.nthreads} threads: {trace.wall_s:.3f} s")
+            f"{args.nthreads} thread{'s' * (args.nthreads > 1)}: {trace.wall_s:.3f} s")
