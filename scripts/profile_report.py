@@ -36,7 +36,7 @@ process from start to end. {program}; {started}.
 {table}
 Wall time is that of the timing run (memory sampled at 100 Hz), of which *galaxies* is the time from the first galaxy to the last. *Samples*
 is the largest of the samples in the memory run, *kernel* the high-water mark that the kernel kept{sums}. MB are of 2^20 bytes. The
-stellar population grid alone, held in memory by every rank, takes {grid} MB; the rest of the memory before the first galaxy is
+stellar population grid alone, of which a node holds one copy, takes {grid} MB; the rest of the memory before the first galaxy is
 the program and its libraries.
 
 Synthesizer's figures are those it publishes for ten galaxies (its documentation, *Pipeline profiling*), made by its authors on

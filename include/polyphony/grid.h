@@ -3,7 +3,8 @@
  * Stellar population grid: spectra and lines of simple stellar populations by age and metallicity.
  *
  * Tables are [n_cell][n_column], row-major, cell = i_age * n_metallicity + i_metallicity, per solar mass of
- * stars formed. Immutable once opened: threads of a rank share one grid.
+ * stars formed. Immutable once opened: threads of a rank share one grid, and ranks of a node share its tables
+ * (grid_share.h).
  *
  * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the
  * lines of a spectrum are (docs/physics.md 8):
@@ -19,6 +20,8 @@
 
 #include "polyphony/weights.h"
 
+struct grid_share;
+
 #define GRID_SPECTRUM_MAX 8
 #define GRID_NAME_MAX     64
 
@@ -32,9 +35,16 @@ struct grid_needs {
 
 struct grid_spectrum {
     char name[GRID_NAME_MAX];
-    double *lnu;             /* [n_cell][n_lambda] erg/s/Hz/Msun */
-    double *line_luminosity; /* [n_cell][n_line] erg/s/Msun, NULL: none */
-    double *line_continuum;  /* [n_cell][n_line] erg/s/Hz/Msun, NULL: none */
+    const double *lnu;             /* [n_cell][n_lambda] erg/s/Hz/Msun */
+    const double *line_luminosity; /* [n_cell][n_line] erg/s/Msun, NULL: none */
+    const double *line_continuum;  /* [n_cell][n_line] erg/s/Hz/Msun, NULL: none */
+};
+
+/** Memory of a table, of this rank or of its node. */
+struct grid_table {
+    double *value; /* NULL: this rank wants none */
+    size_t n_byte;
+    bool is_shared;
 };
 
 struct grid {
@@ -51,13 +61,19 @@ struct grid {
     double *line_lambda_rest_angstrom; /* [n_line] */
     size_t n_spectrum;
     struct grid_spectrum spectrum[GRID_SPECTRUM_MAX]; /* in the order of the needs */
+    size_t n_table;
+    struct grid_table table[3 * GRID_SPECTRUM_MAX]; /* what the spectra point to */
 };
 
 /**
  * Read what is needed of a grid. POLYPHONY_INPUT, naming file, dataset, index and value, when it is missing,
  * of the wrong shape or unit, not ascending or not finite; also for more axes than age and metallicity.
+ *
+ * With a share (NULL: none), collective over its ranks, which agree on the status; only ranks that know why
+ * have a text.
  */
-int grid_open(const char *path, const struct grid_needs *needs, struct grid **ret_grid, struct error *err);
+int grid_open(const char *path, const struct grid_needs *needs, const struct grid_share *share,
+              struct grid **ret_grid, struct error *err);
 void grid_free(struct grid *grid); /* NULL is fine */
 
 /** Bytes of the tables. */

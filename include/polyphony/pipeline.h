@@ -118,9 +118,11 @@ struct plan {
 /**
  * Open the inputs of a job and work out all that does not depend on a galaxy.
  * POLYPHONY_USAGE when the job asks for what does not exist or cannot be combined, with its line;
- * POLYPHONY_INPUT when an input is missing or wrong.
+ * POLYPHONY_INPUT when an input is missing or wrong. With a share (NULL: none) collective over its ranks;
+ * what fails on one fails on all, and only ranks that know why have a text.
  */
-int plan_open(const struct job *job, struct plan **ret_plan, struct error *err);
+int plan_open(const struct job *job, const struct grid_share *share, struct plan **ret_plan,
+              struct error *err);
 void plan_close(struct plan *plan); /* NULL is fine */
 
 /** Redshift at which a galaxy is observed. */

@@ -62,7 +62,7 @@ static void print_plan(const struct plan *plan)
            (long long)catalogue->id[largest], (unsigned long long)catalogue->n_star[largest],
            (unsigned long long)catalogue->n_gas[largest], particles);
     printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each "
-           "rank)\n",
+           "node)\n",
            plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
            plan->grid->n_line, grid);
     printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n",
@@ -131,7 +131,7 @@ int cli_check(int argc, char **argv, struct error *err)
 
     r = job_load(path, &job, err);
     if (!r)
-        r = plan_open(job, &plan, err);
+        r = plan_open(job, NULL, &plan, err);
     if (!r)
         print_plan(plan);
     if (!r)

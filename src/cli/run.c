@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "polyphony/grid_share.h"
 #include "polyphony/results.h"
 #include "polyphony/schedule.h"
 
@@ -33,6 +34,7 @@ struct run {
     MPI_Comm comm;
     int rank, n_rank;
     struct job *job;
+    struct grid_share *share;
     struct plan *plan;
     struct place place;
     struct provenance provenance;
@@ -283,7 +285,9 @@ static int run_open(struct run *run, int64_t begin_ns, struct error *err)
         return r;
     place_open(&run->place, run->comm, *run->job->threads, run->rank == 0 && run->n_rank > 1);
     tracing_end(&run->tracing, STAGE_START_UP);
-    r = agree(run, plan_open(run->job, &run->plan, err), err);
+    r = agree(run, grid_share_open(run->comm, run->rank > 0 || run->n_rank == 1, &run->share, err), err);
+    if (!r)
+        r = agree(run, plan_open(run->job, run->share, &run->plan, err), err);
     tracing_end(&run->tracing, STAGE_INPUTS);
     if (!r)
         r = open_output(run, err);
@@ -305,6 +309,7 @@ static void run_close(struct run *run)
     results_close(run->results);
     provenance_free(&run->provenance);
     plan_close(run->plan);
+    grid_share_close(run->share);
     tracing_close(&run->tracing);
     place_close(&run->place);
     job_free(run->job);

@@ -70,38 +70,62 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
     return 0;
 }
 
-int grid_read_table(const struct grid *grid, struct io_file *file, const char *path, size_t n_column,
-                    enum units_kind kind, double **ret_table, struct error *err)
+int grid_add_table(const struct reading *reading, size_t n, double **ret_table, bool *ret_fills,
+                   struct error *err)
 {
-    const uint64_t dims[3] = { grid->n_age, grid->n_metallicity, n_column };
-    size_t n = grid->n_cell * n_column;
-    double factor = 1.0, *table = NULL;
-    int r = io_dataset_expect(file, path, 3, dims, NULL, err);
+    struct grid_table *table = &reading->grid->table[reading->grid->n_table];
+    int r = share_take(reading->share, n, table, ret_fills, err);
 
-    if (!r)
-        r = unit_factor(file, path, kind, NULL, &factor, err);
     if (r)
-        return r;
-    table = mem_array(n, sizeof(*table));
-    if (!table)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s' (%zu bytes)", io_file_path(file),
-                         path, n * sizeof(*table));
-    r = io_read_rows_f64(file, path, 0, grid->n_age, table, err);
+        return error_prefix(err, r, "'%s'", io_file_path(reading->file));
+    reading->grid->n_table++;
+    *ret_table = table->value;
+    return 0;
+}
+
+static int check_table(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
+                       double *ret_factor, struct error *err)
+{
+    const uint64_t dims[3] = { reading->grid->n_age, reading->grid->n_metallicity, n_column };
+    int r = io_dataset_expect(reading->file, path, 3, dims, NULL, err);
+
+    return r ? r : unit_factor(reading->file, path, kind, NULL, ret_factor, err);
+}
+
+/* Ages i_age to i_age + n_age of a table, in our unit. */
+static int read_ages(const struct reading *reading, const char *path, size_t n_column, double factor,
+                     size_t i_age, size_t n_age, double *ret_value, struct error *err)
+{
+    size_t n_metallicity = reading->grid->n_metallicity, n = n_age * n_metallicity * n_column;
+    int r = io_read_rows_f64(reading->file, path, i_age, n_age, ret_value, err);
+
     for (size_t i = 0; !r && i < n; i++) {
-        table[i] *= factor;
-        if (!isfinite(table[i]))
+        ret_value[i] *= factor;
+        if (!isfinite(ret_value[i]))
             r = error_set(
                 err, POLYPHONY_INPUT,
                 "'%s': dataset '%s' at age %zu, metallicity %zu, column %zu is %g, not a finite number",
-                io_file_path(file), path, i / n_column / grid->n_metallicity,
-                i / n_column % grid->n_metallicity, i % n_column, table[i]);
+                io_file_path(reading->file), path, i_age + i / n_column / n_metallicity,
+                i / n_column % n_metallicity, i % n_column, ret_value[i]);
     }
-    if (r) {
-        free(table);
+    return r;
+}
+
+int grid_read_table(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
+                    const double **ret_table, struct error *err)
+{
+    double factor = 1.0, *table = NULL;
+    bool fills = false;
+    int r = grid_share_agree(reading->share, check_table(reading, path, n_column, kind, &factor, err));
+
+    if (!r)
+        r = grid_add_table(reading, reading->grid->n_cell * n_column, &table, &fills, err);
+    if (r)
         return r;
-    }
+    if (fills)
+        r = read_ages(reading, path, n_column, factor, 0, reading->grid->n_age, table, err);
     *ret_table = table;
-    return 0;
+    return grid_share_agree(reading->share, r);
 }
 
 /* One population axis: the nodes as they are, their logarithms, and which of both is interpolated. */
@@ -179,36 +203,60 @@ static int read_axes(struct grid *grid, struct io_file *file, struct error *err)
     return r;
 }
 
-/* nebular_continuum is what of the nebular emission is not in the lines. */
-static int read_nebular_continuum(const struct grid *grid, struct io_file *file, double **ret_lnu,
-                                  struct error *err)
+/* table[cell][lambda] = nebular - linecont, the latter age by age: it is as large as the table. */
+static int subtract_lines(const struct reading *reading, double nebular_factor, double linecont_factor,
+                          double *table, struct error *err)
 {
-    double *nebular = NULL, *linecont = NULL;
-    int r = grid_read_table(grid, file, "spectra/nebular", grid->n_lambda, UNITS_LNU, &nebular, err);
+    const struct grid *grid = reading->grid;
+    size_t n = grid->n_metallicity * grid->n_lambda;
+    double *linecont = mem_array(n, sizeof(*linecont));
+    int r = linecont ? 0
+                     : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for 'spectra/linecont'",
+                                 io_file_path(reading->file));
 
     if (!r)
-        r = grid_read_table(grid, file, "spectra/linecont", grid->n_lambda, UNITS_LNU, &linecont, err);
-    for (size_t i = 0; !r && i < grid->n_cell * grid->n_lambda; i++)
-        nebular[i] -= linecont[i];
-    free(linecont);
-    if (r) {
-        free(nebular);
-        return r;
+        r = read_ages(reading, "spectra/nebular", grid->n_lambda, nebular_factor, 0, grid->n_age, table, err);
+    for (size_t i_age = 0; !r && i_age < grid->n_age; i_age++) {
+        r = read_ages(reading, "spectra/linecont", grid->n_lambda, linecont_factor, i_age, 1, linecont, err);
+        for (size_t i = 0; !r && i < n; i++)
+            table[i_age * n + i] -= linecont[i];
     }
-    *ret_lnu = nebular;
-    return 0;
+    free(linecont);
+    return r;
 }
 
-static int read_spectrum(struct grid *grid, struct io_file *file, const char *name, struct error *err)
+/* nebular_continuum is what of the nebular emission is not in the lines. */
+static int read_nebular_continuum(const struct reading *reading, const double **ret_lnu, struct error *err)
 {
+    size_t n_lambda = reading->grid->n_lambda;
+    double nebular_factor = 1.0, linecont_factor = 1.0, *table = NULL;
+    bool fills = false;
+    int r = check_table(reading, "spectra/nebular", n_lambda, UNITS_LNU, &nebular_factor, err);
+
+    if (!r)
+        r = check_table(reading, "spectra/linecont", n_lambda, UNITS_LNU, &linecont_factor, err);
+    r = grid_share_agree(reading->share, r);
+    if (!r)
+        r = grid_add_table(reading, reading->grid->n_cell * n_lambda, &table, &fills, err);
+    if (r)
+        return r;
+    if (fills)
+        r = subtract_lines(reading, nebular_factor, linecont_factor, table, err);
+    *ret_lnu = table;
+    return grid_share_agree(reading->share, r);
+}
+
+static int read_spectrum(const struct reading *reading, const char *name, struct error *err)
+{
+    struct grid *grid = reading->grid;
     struct grid_spectrum *spectrum = &grid->spectrum[grid->n_spectrum++];
     char path[IO_NAME_MAX];
 
     text_format(spectrum->name, sizeof(spectrum->name), "%s", name);
     text_format(path, sizeof(path), "spectra/%s", name);
-    if (!strcmp(name, "nebular_continuum") && !io_has(file, path))
-        return read_nebular_continuum(grid, file, &spectrum->lnu, err);
-    return grid_read_table(grid, file, path, grid->n_lambda, UNITS_LNU, &spectrum->lnu, err);
+    if (!strcmp(name, "nebular_continuum") && !io_has(reading->file, path))
+        return read_nebular_continuum(reading, &spectrum->lnu, err);
+    return grid_read_table(reading, path, grid->n_lambda, UNITS_LNU, &spectrum->lnu, err);
 }
 
 static void name_from_path(const char *path, char *ret_name, size_t size)
@@ -222,34 +270,43 @@ static void name_from_path(const char *path, char *ret_name, size_t size)
         *dot = '\0';
 }
 
-int grid_open(const char *path, const struct grid_needs *needs, struct grid **ret_grid, struct error *err)
+/* What every rank reads for itself. */
+static int read_wavelengths(struct grid *grid, struct io_file *file, struct error *err)
 {
-    struct grid *grid = mem_array(1, sizeof(*grid));
-    struct io_file *file = NULL;
-    int r;
-
-    if (!grid)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-    name_from_path(path, grid->name, sizeof(grid->name));
-    r = io_file_open(path, &file, err);
-    if (!r)
-        r = read_axes(grid, file, err);
-    if (!r)
-        r = grid_read_axis(file, "spectra/wavelength", UNITS_WAVELENGTH, "angstrom", true, &grid->n_lambda,
+    int r = grid_read_axis(file, "spectra/wavelength", UNITS_WAVELENGTH, "angstrom", true, &grid->n_lambda,
                            &grid->lambda_rest_angstrom, err);
+
     if (!r && (grid->n_lambda < 2 || !(grid->lambda_rest_angstrom[0] > 0)))
         r = error_set(err, POLYPHONY_INPUT, "'%s': 'spectra/wavelength' needs at least two wavelengths > 0",
-                      path);
+                      io_file_path(file));
+    return r;
+}
+
+int grid_open(const char *path, const struct grid_needs *needs, const struct grid_share *share,
+              struct grid **ret_grid, struct error *err)
+{
+    struct reading reading = { .grid = mem_array(1, sizeof(struct grid)), .share = share };
+    int r = reading.grid ? 0 : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
+
+    if (!r)
+        name_from_path(path, reading.grid->name, sizeof(reading.grid->name));
+    if (!r)
+        r = io_file_open(path, &reading.file, err);
+    if (!r)
+        r = read_axes(reading.grid, reading.file, err);
+    if (!r)
+        r = read_wavelengths(reading.grid, reading.file, err);
+    r = grid_share_agree(share, r);
     for (size_t i = 0; !r && i < needs->n_spectrum; i++)
-        r = read_spectrum(grid, file, needs->spectrum[i], err);
+        r = read_spectrum(&reading, needs->spectrum[i], err);
     if (!r && needs->lines)
-        r = grid_read_lines(grid, file, err);
-    io_file_close(file);
+        r = grid_read_lines(&reading, err);
+    io_file_close(reading.file);
     if (r) {
-        grid_free(grid);
+        grid_free(reading.grid);
         return r;
     }
-    *ret_grid = grid;
+    *ret_grid = reading.grid;
     return 0;
 }
 
@@ -257,11 +314,8 @@ void grid_free(struct grid *grid)
 {
     if (!grid)
         return;
-    for (size_t i = 0; i < grid->n_spectrum; i++) {
-        free(grid->spectrum[i].lnu);
-        free(grid->spectrum[i].line_luminosity);
-        free(grid->spectrum[i].line_continuum);
-    }
+    for (size_t i = 0; i < grid->n_table; i++)
+        share_release(&grid->table[i]);
     free(grid->age_yr);
     free(grid->metallicity);
     free(grid->log10_age);
@@ -276,8 +330,7 @@ size_t grid_bytes(const struct grid *grid)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < grid->n_spectrum; i++)
-        n += grid->n_lambda + (grid->spectrum[i].line_luminosity ? grid->n_line : 0) +
-             (grid->spectrum[i].line_continuum ? grid->n_line : 0);
-    return n * grid->n_cell * sizeof(double);
+    for (size_t i = 0; i < grid->n_table; i++)
+        n += grid->table[i].n_byte;
+    return n;
 }

@@ -2,16 +2,36 @@
 #pragma once
 
 #include "polyphony/grid.h"
+#include "polyphony/grid_share.h"
 #include "polyphony/io.h"
 #include "polyphony/units.h"
 
-/* Check a table of (n_age, n_metallicity, n_column) and read it into the caller's care. */
-int grid_read_table(const struct grid *grid, struct io_file *file, const char *path, size_t n_column,
-                    enum units_kind kind, double **ret_table, struct error *err);
+/* A grid being read. */
+struct reading {
+    struct grid *grid;
+    struct io_file *file;
+    const struct grid_share *share; /* NULL: none */
+};
+
+/* Check a table of (n_age, n_metallicity, n_column) and read it; the grid owns it. NULL where no tables are
+ * wanted. */
+int grid_read_table(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
+                    const double **ret_table, struct error *err);
+/* Memory for n numbers; the grid owns it. `*ret_fills`: this rank is to fill it, and then all agree. */
+int grid_add_table(const struct reading *reading, size_t n, double **ret_table, bool *ret_fills,
+                   struct error *err);
 
 /* A finite axis in our unit, of any length. Lines need not ascend: blends share a wavelength. */
 int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind, const char *unit_if_missing,
                    bool is_ascending, size_t *ret_n, double **ret_value, struct error *err);
 
 /* Line ids, wavelengths and the line tables of every spectrum that has been read. */
-int grid_read_lines(struct grid *grid, struct io_file *file, struct error *err);
+int grid_read_lines(const struct reading *reading, struct error *err);
+
+/* ---- share.c: memory of tables; a share may be NULL ------------------------------------------------------
+ */
+
+/* Collective: memory for n numbers, and whether this rank is to fill it. The same status on all ranks. */
+int share_take(const struct grid_share *share, size_t n, struct grid_table *ret_table, bool *ret_fills,
+               struct error *err);
+void share_release(struct grid_table *table);

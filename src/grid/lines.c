@@ -17,34 +17,44 @@ static const struct line_source line_sources[] = {
 };
 
 /* continuum[cell][line]: the spectrum at the line, linear between its wavelengths; 0 outside the grid. */
-static int interpolate_continuum(const struct grid *grid, struct grid_spectrum *spectrum, struct error *err)
+static void interpolate_continuum(const struct grid *grid, const double *spectrum_lnu, double *continuum)
 {
     const double *lambda = grid->lambda_rest_angstrom;
     struct axis_nodes axis = { grid->n_lambda, lambda };
-    double *continuum = mem_array(grid->n_cell * grid->n_line, sizeof(*continuum));
 
-    if (!continuum)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for the continua of lines");
-    spectrum->line_continuum = continuum;
     for (size_t i = 0; i < grid->n_line; i++) {
         double at = grid->line_lambda_rest_angstrom[i], fraction;
-        size_t lower;
+        bool is_outside = at < lambda[0] || at > lambda[grid->n_lambda - 1];
+        size_t lower = 0;
 
-        if (at < lambda[0] || at > lambda[grid->n_lambda - 1])
-            continue;
-        weights_bracket(&axis, WEIGHTS_CIC, at, &lower, &fraction);
+        if (!is_outside)
+            weights_bracket(&axis, WEIGHTS_CIC, at, &lower, &fraction);
         for (size_t cell = 0; cell < grid->n_cell; cell++) {
-            const double *lnu = spectrum->lnu + cell * grid->n_lambda + lower;
+            const double *lnu = spectrum_lnu + cell * grid->n_lambda + lower;
 
-            continuum[cell * grid->n_line + i] = lnu[0] + fraction * (lnu[1] - lnu[0]);
+            continuum[cell * grid->n_line + i] = is_outside ? 0.0 : lnu[0] + fraction * (lnu[1] - lnu[0]);
         }
     }
-    return 0;
 }
 
-static int read_tables(struct grid *grid, struct io_file *file, struct grid_spectrum *spectrum,
-                       struct error *err)
+static int make_continuum(const struct reading *reading, struct grid_spectrum *spectrum, struct error *err)
 {
+    const struct grid *grid = reading->grid;
+    double *continuum = NULL;
+    bool fills = false;
+    int r = grid_add_table(reading, grid->n_cell * grid->n_line, &continuum, &fills, err);
+
+    if (r)
+        return r;
+    if (fills)
+        interpolate_continuum(grid, spectrum->lnu, continuum);
+    spectrum->line_continuum = continuum;
+    return grid_share_agree(reading->share, 0);
+}
+
+static int read_tables(const struct reading *reading, struct grid_spectrum *spectrum, struct error *err)
+{
+    size_t n_line = reading->grid->n_line;
     int r = 0;
 
     for (size_t i = 0; i < sizeof(line_sources) / sizeof(*line_sources); i++) {
@@ -53,14 +63,14 @@ static int read_tables(struct grid *grid, struct io_file *file, struct grid_spec
         if (strcmp(source->spectrum, spectrum->name))
             continue;
         if (source->luminosity)
-            r = grid_read_table(grid, file, source->luminosity, grid->n_line, UNITS_ENERGY_RATE,
+            r = grid_read_table(reading, source->luminosity, n_line, UNITS_ENERGY_RATE,
                                 &spectrum->line_luminosity, err);
         if (!r && source->continuum)
-            r = grid_read_table(grid, file, source->continuum, grid->n_line, UNITS_LNU,
-                                &spectrum->line_continuum, err);
+            r = grid_read_table(reading, source->continuum, n_line, UNITS_LNU, &spectrum->line_continuum,
+                                err);
         return r;
     }
-    return interpolate_continuum(grid, spectrum, err);
+    return make_continuum(reading, spectrum, err);
 }
 
 static int read_ids(struct grid *grid, struct io_file *file, struct error *err)
@@ -81,7 +91,8 @@ static int read_ids(struct grid *grid, struct io_file *file, struct error *err)
     return r;
 }
 
-int grid_read_lines(struct grid *grid, struct io_file *file, struct error *err)
+/* What every rank reads for itself. */
+static int read_names(struct grid *grid, struct io_file *file, struct error *err)
 {
     int r;
 
@@ -92,9 +103,15 @@ int grid_read_lines(struct grid *grid, struct io_file *file, struct error *err)
             io_file_path(file));
     r = grid_read_axis(file, "lines/wavelength", UNITS_WAVELENGTH, NULL, false, &grid->n_line,
                        &grid->line_lambda_rest_angstrom, err);
-    if (!r)
-        r = read_ids(grid, file, err);
+    return r ? r : read_ids(grid, file, err);
+}
+
+int grid_read_lines(const struct reading *reading, struct error *err)
+{
+    struct grid *grid = reading->grid;
+    int r = grid_share_agree(reading->share, read_names(grid, reading->file, err));
+
     for (size_t i = 0; !r && i < grid->n_spectrum; i++)
-        r = read_tables(grid, file, &grid->spectrum[i], err);
+        r = read_tables(reading, &grid->spectrum[i], err);
     return r;
 }

@@ -261,7 +261,7 @@ static void warn_near(struct plan *plan)
         }
 }
 
-static int open_inputs(struct plan *plan, struct error *err)
+static int open_catalogue(struct plan *plan, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
@@ -270,7 +270,6 @@ static int open_inputs(struct plan *plan, struct error *err)
                                      .gas = ops->los_optical_depths,
                                      .black_holes = ops->los_optical_depths,
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
-    struct grid_needs grid_needs = { .lines = ops->lines || ops->observed_lines };
     bool is_per_particle[EMISSION_N_PARAMETER];
     int r;
 
@@ -284,13 +283,21 @@ static int open_inputs(struct plan *plan, struct error *err)
                               plan->catalogue->parameter_is_per_particle[plan->parameter[p].i_catalogue]);
     r = plan_at_key(plan, emission_compile(plan->model, is_per_particle, &plan->program, err),
                     "emission.model", err);
-    if (r)
-        return r;
-    mark_extracts(plan);
+    if (!r)
+        mark_extracts(plan);
+    return r;
+}
+
+static int open_grid(struct plan *plan, const struct grid_share *share, struct error *err)
+{
+    const struct job_operations *ops = &plan->job->operations;
+    struct grid_needs needs = { .lines = ops->lines || ops->observed_lines };
+    int r;
+
     for (size_t e = 0; e < plan->program.n_extract; e++)
         if (plan->extract_is_used[e])
-            grid_needs.spectrum[grid_needs.n_spectrum++] = plan->program.extract[e];
-    r = grid_open(plan->job->grid, &grid_needs, &plan->grid, err);
+            needs.spectrum[needs.n_spectrum++] = plan->program.extract[e];
+    r = grid_open(plan->job->grid, &needs, share, &plan->grid, err);
     if (!r)
         r = open_instruments(plan, err);
     return r ? r : check_filter_codes(plan, err);
@@ -298,17 +305,22 @@ static int open_inputs(struct plan *plan, struct error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-int plan_open(const struct job *job, struct plan **ret_plan, struct error *err)
+int plan_open(const struct job *job, const struct grid_share *share, struct plan **ret_plan,
+              struct error *err)
 {
     struct plan *plan = mem_array(1, sizeof(*plan));
-    int r;
+    int r = plan ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the plan of the job");
 
-    if (!plan)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for the plan of the job");
-    plan->job = job;
-    r = resolve_names(plan, err);
+    if (!r) {
+        plan->job = job;
+        r = resolve_names(plan, err);
+    }
     if (!r)
-        r = open_inputs(plan, err);
+        r = open_catalogue(plan, err);
+    /* The grid may be read together: all begin, or none. */
+    r = grid_share_agree(share, r);
+    if (!r)
+        r = open_grid(plan, share, err);
     if (!r)
         r = plan_spectra_columns(plan, err);
     if (!r)

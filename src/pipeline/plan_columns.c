@@ -59,14 +59,22 @@ static int select_lines(struct plan *plan, const char *key, const struct job_lin
     return r;
 }
 
-/* A table with the wanted columns only. */
+static bool is_whole(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_line; i++)
+        if (plan->i_line[i] != i)
+            return false;
+    return plan->n_line == plan->grid->n_line;
+}
+
+/* A table with the wanted columns only; the grid's own where these are all. */
 static const double *pick_columns(struct plan *plan, const double *value, int *r, struct error *err)
 {
     const struct grid *grid = plan->grid;
     double *picked;
 
-    if (!value)
-        return NULL;
+    if (!value || is_whole(plan))
+        return value;
     picked = plan_array(plan, grid->n_cell * plan->n_line, sizeof(*picked), r, err);
     for (size_t c = 0; !*r && c < grid->n_cell; c++)
         for (size_t i = 0; i < plan->n_line; i++)

@@ -179,7 +179,7 @@ static struct grid *open_well(const struct made *made, const struct grid_needs *
     struct grid *grid = NULL;
     struct error err = { "" };
 
-    EXPECT_OK(grid_open(write_made(made), needs, &grid, &err), err);
+    EXPECT_OK(grid_open(write_made(made), needs, NULL, &grid, &err), err);
     return grid;
 }
 
@@ -188,7 +188,7 @@ static void expect_refused(const struct made *made, const char *const *part)
     struct grid *grid = NULL;
     struct error err = { "" };
 
-    assert_int_equal(grid_open(write_made(made), &everything, &grid, &err), POLYPHONY_INPUT);
+    assert_int_equal(grid_open(write_made(made), &everything, NULL, &grid, &err), POLYPHONY_INPUT);
     assert_null(grid);
     EXPECT_PARTS(err.text, "made.grid.hdf5");
     for (; *part; part++)
@@ -528,14 +528,14 @@ static void files_that_are_no_grids_are_refused(void **state)
 
     (void)state;
     assert_int_equal(truncate(path, 4000), 0);
-    assert_int_equal(grid_open(path, &everything, &grid, &err), POLYPHONY_INPUT);
+    assert_int_equal(grid_open(path, &everything, NULL, &grid, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "made.grid.hdf5", "truncated");
-    assert_int_equal(grid_open("/nowhere/g.hdf5", &everything, &grid, &err), POLYPHONY_INPUT);
+    assert_int_equal(grid_open("/nowhere/g.hdf5", &everything, NULL, &grid, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "/nowhere/g.hdf5", "No such file");
     EXPECT_OK(io_file_create(other, &file, &err), err);
     EXPECT_OK(io_file_commit(file, &err), err);
     io_file_close(file);
-    assert_int_equal(grid_open(other, &everything, &grid, &err), POLYPHONY_INPUT);
+    assert_int_equal(grid_open(other, &everything, NULL, &grid, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "other.hdf5", "not a stellar population grid", "'axes'");
     assert_null(grid);
 }

@@ -84,14 +84,24 @@ static inline double *made_copy(size_t n, const double *value)
     return copy;
 }
 
+/* A table that grid_free() frees. */
+static inline double *made_table(struct grid *grid, size_t n)
+{
+    double *table = made_array(n, sizeof(double));
+
+    grid->table[grid->n_table++] = (struct grid_table) { .value = table, .n_byte = n * sizeof(double) };
+    return table;
+}
+
 static inline void made_lines(struct grid *grid, struct grid_spectrum *spectrum, enum spectrum which)
 {
     size_t n = grid->n_line;
+    double *table = made_table(grid, grid->n_cell * n);
 
     if (which == LINECONT)
-        spectrum->line_luminosity = made_array(grid->n_cell * n, sizeof(double));
+        spectrum->line_luminosity = table;
     else
-        spectrum->line_continuum = made_array(grid->n_cell * n, sizeof(double));
+        spectrum->line_continuum = table;
     for (size_t c = 0; c < grid->n_cell; c++)
         for (size_t l = 0; l < n; l++) {
             double i = (double)(c / grid->n_metallicity), j = (double)(c % grid->n_metallicity),
@@ -102,13 +112,13 @@ static inline void made_lines(struct grid *grid, struct grid_spectrum *spectrum,
             while (lambda[at + 1] <= line_lambda[l])
                 at++;
             if (which == LINECONT)
-                spectrum->line_luminosity[c * n + l] = 1e33 * (4 - i) * (1 + j) * (1 + k);
+                table[c * n + l] = 1e33 * (4 - i) * (1 + j) * (1 + k);
             else if (which == NEBULAR_CONTINUUM)
-                spectrum->line_continuum[c * n + l] = 1e17 * (4 - i) * (2 + k);
+                table[c * n + l] = 1e17 * (4 - i) * (2 + k);
             else if (which == TRANSMITTED)
-                spectrum->line_continuum[c * n + l] = 0.5e20 * (1 + i) * (1 + k);
+                table[c * n + l] = 0.5e20 * (1 + i) * (1 + k);
             else
-                spectrum->line_continuum[c * n + l] =
+                table[c * n + l] =
                     spectrum->lnu[c * grid->n_lambda + at] +
                     (spectrum->lnu[c * grid->n_lambda + at + 1] - spectrum->lnu[c * grid->n_lambda + at]) *
                         (line_lambda[l] - lambda[at]) / (lambda[at + 1] - lambda[at]);
@@ -140,12 +150,13 @@ static inline struct grid *made_grid(size_t n_lambda, const double *lambda,
     grid->line_id = made_array(3, sizeof(*grid->line_id));
     for (size_t s = 0; s < N_SPECTRUM; s++) {
         struct grid_spectrum *spectrum = &grid->spectrum[s];
+        double *table = made_table(grid, 12 * n_lambda);
 
         strcpy(spectrum->name, spectrum_names[s]);
-        spectrum->lnu = made_array(12 * n_lambda, sizeof(double));
+        spectrum->lnu = table;
         for (size_t c = 0; c < 12; c++)
             for (size_t k = 0; k < n_lambda; k++)
-                spectrum->lnu[c * n_lambda + k] =
+                table[c * n_lambda + k] =
                     lnu((enum spectrum)s, (double)(c / 3), (double)(c % 3), (double)k, lambda[k]);
         made_lines(grid, spectrum, (enum spectrum)s);
     }

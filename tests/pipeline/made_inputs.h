@@ -188,7 +188,7 @@ static inline struct run *run_open(const char *text)
     struct run *run = made_array(1, sizeof(*run));
     struct error err = { "" };
 
-    if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, &run->plan, &err) ||
+    if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, NULL, &run->plan, &err) ||
         pipeline_open(run->plan, NULL, &run->pipeline, &err))
         fail_msg("%s", err.text);
     return run;

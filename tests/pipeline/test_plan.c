@@ -23,7 +23,7 @@ static int open_plan(const char *text, struct job **ret_job, struct plan **ret_p
     assert_true(text_format(whole, sizeof(whole), "%s%s", INPUTS, text));
     if (job_parse("job.yaml", whole, ret_job, err))
         fail_msg("%s: %s", text, err->text);
-    return plan_open(*ret_job, ret_plan, err);
+    return plan_open(*ret_job, NULL, ret_plan, err);
 }
 
 static void expect_fault(const struct fault *fault, int code)
@@ -220,7 +220,7 @@ static void missing_inputs_and_parameters_are_reported(void **state)
         struct error err = { "" };
 
         assert_int_equal(job_parse("job.yaml", texts[i], &job, &err), 0);
-        assert_int_equal(plan_open(job, &plan, &err), POLYPHONY_INPUT);
+        assert_int_equal(plan_open(job, NULL, &plan, &err), POLYPHONY_INPUT);
         assert_text_has(err.text, "no.hdf5");
         assert_null(plan);
         job_free(job);
@@ -247,7 +247,7 @@ static void doubts_are_warnings(void **state)
                                "catalogue: dry.hdf5\ngrid: g.hdf5\noperations: {los_optical_depths: {}}\n",
                                &job, &err),
                      0);
-    assert_int_equal(plan_open(job, &plan, &err), 0);
+    assert_int_equal(plan_open(job, NULL, &plan, &err), 0);
     assert_int_equal(plan->n_warning, 1);
     assert_text_has(plan->warning[0], "'dry.hdf5' has no gas");
     plan_close(plan);

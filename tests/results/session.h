@@ -24,7 +24,7 @@ static inline struct session open_plan(const char *from, const char *to)
 
     EXPECT_OK(job_parse("job.yaml", text, &s.job, &err), err);
     free(text);
-    EXPECT_OK(plan_open(s.job, &s.plan, &err), err);
+    EXPECT_OK(plan_open(s.job, NULL, &s.plan, &err), err);
     EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
     s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";
     s.provenance.n_rank = s.provenance.n_thread = 1;

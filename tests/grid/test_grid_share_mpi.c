@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One copy of a grid for the ranks of a node, for any number of ranks:
+ *     mpirun -n 3 test_grid_share_mpi
+ * Exit code 0 if every case holds on every rank. A hang ends by SIGALRM and is a failure.
+ */
+#include "polyphony/grid.h"
+#include "polyphony/grid_share.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "polyphony/demo.h"
+#include "polyphony/io.h"
+
+#define HANG_S 60
+
+static int rank, n_rank, n_failed;
+static char good_path[256], bad_path[256];
+
+static const struct grid_needs needs = { 3, { "transmitted", "linecont", "nebular_continuum" }, true };
+
+static void check(bool holds, const char *what)
+{
+    if (!holds) {
+        fprintf(stderr, "FAILED on rank %d of %d: %s\n", rank, n_rank, what);
+        n_failed++;
+    }
+}
+
+/* Rank 0 makes a small grid, and a copy of which one number is no number. */
+static void make_grids(void)
+{
+    struct demo_grid_options options = demo_grid_defaults(good_path);
+    struct error err = { "" };
+    struct io_file *file = NULL;
+    const uint64_t dims[3] = { 5, 4, 300 };
+    double *spoilt = mem_array(5 * 4 * 300, sizeof(*spoilt));
+
+    text_format(good_path, sizeof(good_path), "/tmp/polyphony-share-%ld-good.hdf5", (long)getpid());
+    text_format(bad_path, sizeof(bad_path), "/tmp/polyphony-share-%ld-bad.hdf5", (long)getpid());
+    options.n_age = 5;
+    options.n_metallicity = 4;
+    options.n_lambda = 300;
+    check(spoilt && demo_grid_write(&options, &err) == 0, err.text);
+    /* The spoilt one: only what is read before the fault need be there. */
+    if (spoilt) {
+        const double age[] = { 1e6, 1e7, 1e8, 1e9, 1e10 }, metallicity[] = { 1e-4, 1e-3, 1e-2, 2e-2 };
+        const char *const axes[] = { "ages", "metallicities" };
+        const uint64_t n_age = 5, n_metallicity = 4, n_lambda = 300;
+        double lambda[300];
+
+        for (size_t i = 0; i < 300; i++)
+            lambda[i] = 100.0 + (double)i;
+        spoilt[1234] = (double)NAN;
+        check(!io_file_create(bad_path, &file, &err) &&
+                  !io_attr_write_texts(file, "/", "axes", 2, axes, &err) &&
+                  !io_write_f64(file, "axes/ages", 1, &n_age, age, "yr", "", &err) &&
+                  !io_write_f64(file, "axes/metallicities", 1, &n_metallicity, metallicity, "dimensionless",
+                                "", &err) &&
+                  !io_write_f64(file, "spectra/wavelength", 1, &n_lambda, lambda, "angstrom", "", &err) &&
+                  !io_write_f64(file, "spectra/transmitted", 3, dims, spoilt, "erg/(Hz*s)", "", &err) &&
+                  !io_file_commit(file, &err),
+              err.text);
+        io_file_close(file);
+        free(spoilt);
+    }
+}
+
+static struct grid_share *open_share(bool wants_tables)
+{
+    struct grid_share *share = NULL;
+    struct error err = { "" };
+
+    check(grid_share_open(MPI_COMM_WORLD, wants_tables, &share, &err) == 0, err.text);
+    return share;
+}
+
+static bool is_same_table(const double *a, const double *b, size_t n)
+{
+    return (!a && !b) || (a && b && !memcmp(a, b, n * sizeof(*a)));
+}
+
+/* A grid through `share` has the numbers of one read alone. */
+static void expect_same(const struct grid_share *share, const char *what, size_t *ret_n_shared)
+{
+    struct grid *shared = NULL, *own = NULL;
+    struct error err = { "" };
+
+    *ret_n_shared = 0;
+    check(grid_open(good_path, &needs, share, &shared, &err) == 0, err.text);
+    check(grid_open(good_path, &needs, NULL, &own, &err) == 0, err.text);
+    for (size_t s = 0; shared && own && s < needs.n_spectrum; s++) {
+        const struct grid_spectrum *a = &shared->spectrum[s], *b = &own->spectrum[s];
+
+        check(is_same_table(a->lnu, b->lnu, own->n_cell * own->n_lambda) && a->lnu, what);
+        check(is_same_table(a->line_luminosity, b->line_luminosity, own->n_cell * own->n_line), what);
+        check(is_same_table(a->line_continuum, b->line_continuum, own->n_cell * own->n_line), what);
+    }
+    for (size_t t = 0; shared && t < shared->n_table; t++)
+        *ret_n_shared += shared->table[t].is_shared;
+    check(shared && own && grid_bytes(shared) == grid_bytes(own), "sizes differ");
+    grid_free(shared);
+    grid_free(own);
+}
+
+static void every_rank_sees_the_same_numbers(void)
+{
+    struct grid_share *share = open_share(true);
+    size_t n_shared = 0;
+
+    expect_same(share, "a shared table differs from one read alone", &n_shared);
+    check((n_shared > 0) == (n_rank > 1), "tables are not shared, or by one rank");
+    grid_share_close(share);
+}
+
+static void a_grid_outlives_its_share(void)
+{
+    struct grid_share *share = open_share(true);
+    struct grid *grid = NULL;
+    struct error err = { "" };
+
+    check(grid_open(good_path, &needs, share, &grid, &err) == 0, err.text);
+    grid_share_close(share);
+    check(grid && isfinite(grid->spectrum[0].lnu[grid->n_cell * grid->n_lambda - 1]), "the table is gone");
+    grid_free(grid);
+}
+
+static void a_rank_that_deals_has_axes_and_no_tables(void)
+{
+    struct grid_share *share = open_share(rank > 0);
+    struct grid *grid = NULL;
+    struct error err = { "" };
+
+    check(grid_open(good_path, &needs, share, &grid, &err) == 0, err.text);
+    check(grid && grid->n_lambda == 300 && grid->n_line > 0 && grid->line_id, "axes or lines are missing");
+    for (size_t s = 0; grid && s < needs.n_spectrum; s++)
+        check((grid->spectrum[s].lnu != NULL) == (rank > 0), "tables where none are wanted, or none");
+    grid_free(grid);
+    grid_share_close(share);
+}
+
+static void a_bad_number_fails_on_all_ranks_and_one_says_why(void)
+{
+    struct grid_share *share = open_share(true);
+    struct grid *grid = NULL;
+    struct error err = { "" };
+    int says, n_says = 0;
+
+    check(grid_open(bad_path, &needs, share, &grid, &err) == POLYPHONY_INPUT, "not refused everywhere");
+    says = strstr(err.text, "not a finite number") != NULL;
+    MPI_Allreduce(&says, &n_says, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    check(n_says >= 1, "nobody says why");
+    check(!grid, "a grid in spite of the failure");
+    grid_share_close(share);
+}
+
+/* The last rank cannot open the file; nobody waits for it. */
+static void a_rank_that_fails_alone_takes_the_others_along(void)
+{
+    struct grid_share *share = open_share(true);
+    struct grid *grid = NULL;
+    struct error err = { "" };
+
+    check(grid_open(rank == n_rank - 1 ? "/nowhere/grid.hdf5" : good_path, &needs, share, &grid, &err) ==
+              POLYPHONY_INPUT,
+          "one rank's failure is not everybody's");
+    check(grid_share_agree(share, rank == 0 ? POLYPHONY_USAGE : 0) == POLYPHONY_USAGE, "ranks do not agree");
+    grid_share_close(share);
+}
+
+/* A limit on files stands for a full /dev/shm. */
+static void without_shared_memory_every_rank_has_a_copy(void)
+{
+    struct grid_share *share = open_share(true);
+    struct rlimit before, tiny;
+    size_t n_shared = 1;
+
+    getrlimit(RLIMIT_FSIZE, &before);
+    tiny = (struct rlimit) { 4096, before.rlim_max };
+    signal(SIGXFSZ, SIG_IGN);
+    MPI_Barrier(MPI_COMM_WORLD);
+    setrlimit(RLIMIT_FSIZE, &tiny);
+    expect_same(share, "a copy differs", &n_shared);
+    setrlimit(RLIMIT_FSIZE, &before);
+    check(n_shared == 0, "shared beyond the limit");
+    grid_share_close(share);
+}
+
+static void nothing_is_left_in_shared_memory(void)
+{
+    DIR *directory;
+    struct dirent *entry;
+
+    MPI_Barrier(MPI_COMM_WORLD);
+    directory = opendir("/dev/shm");
+    while (directory && (entry = readdir(directory)))
+        check(strncmp(entry->d_name, "polyphony-", strlen("polyphony-")) != 0, "a segment is left");
+    if (directory)
+        closedir(directory);
+}
+
+int main(int argc, char **argv)
+{
+    int any = 0;
+
+    alarm(HANG_S);
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &n_rank);
+    if (rank == 0)
+        make_grids();
+    MPI_Bcast(good_path, sizeof(good_path), MPI_CHAR, 0, MPI_COMM_WORLD);
+    MPI_Bcast(bad_path, sizeof(bad_path), MPI_CHAR, 0, MPI_COMM_WORLD);
+    every_rank_sees_the_same_numbers();
+    a_grid_outlives_its_share();
+    a_rank_that_deals_has_axes_and_no_tables();
+    a_bad_number_fails_on_all_ranks_and_one_says_why();
+    a_rank_that_fails_alone_takes_the_others_along();
+    without_shared_memory_every_rank_has_a_copy();
+    nothing_is_left_in_shared_memory();
+    MPI_Allreduce(&n_failed, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    if (rank == 0) {
+        unlink(good_path);
+        unlink(bad_path);
+    }
+    MPI_Finalize();
+    return any > 0;
+}
