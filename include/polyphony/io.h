@@ -4,8 +4,9 @@
  *
  * Reading uses the plain (serial) driver on each rank: measured to be faster than MPI-IO for inputs.
  * Serial writing makes a file under a temporary name and renames it into place when it is complete.
- * The results file is laid out collectively, every dataset contiguous and allocated early, so that rows
- * can afterwards be written at known file offsets without HDF5, MPI or any other rank (io_layout_*).
+ * Files of many processes are laid out first (io_layout_*), every dataset contiguous and allocated early, so
+ * that rows can afterwards be written at known file offsets without HDF5, MPI or any other rank
+ * (io_layout_*).
  *
  * HDF5 as built by Debian is not thread-safe: call these functions from one thread at a time.
  * Every size read from a file is checked against the file before anything is allocated from it.

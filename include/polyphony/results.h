@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The results file: laid out once by all ranks, then written by rows, by whoever has computed one.
+ * The results file: laid out once by rank 0, then written by rows, by whoever has computed one.
  *
  * Every dataset is contiguous and has its place before the first galaxy is dealt (docs/formats.md). From
  * then on a row is written with pwrite() at known offsets: no HDF5, no MPI, no metadata, so that a killed job
@@ -42,7 +42,8 @@ void provenance_free(struct provenance *provenance);
 
 struct results;
 
-/** Collective over `comm`: lay out a new file at `path`. */
+/** Collective over `comm`: rank 0 lays out a new file at `path`. The same status on all ranks, a text on rank
+ * 0. */
 int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
                    const struct provenance *provenance, struct error *err);
 
