@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the mission's benchmark: wall time and peak memory of jobs/mission.yaml (or another job).
 

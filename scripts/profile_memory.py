@@ -28,8 +28,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser)
     parser.add_argument("--sample-freq", type=int, default=1000, metavar="HZ",
-                        help="samples of resident memory a second, 1 to 5000; above 1000 the run is some 10 %% "
-                             "slower (default: %(default)s)")
+                        help="samples of resident memory a second, 1 to 5000; at 5000 a run that uses all "
+                             "cores takes some 4 %% longer, docs/formats.md (default: %(default)s)")
     args = parser.parse_args()
     check_run_arguments(args)
     if not 1 <= args.sample_freq <= 5000:

@@ -11,8 +11,6 @@
 
 #include "polyphony/pipeline.h"
 
-#include <mpi.h>
-
 /** Changes when the same inputs would give other numbers; a file of another version is not continued. */
 #define RESULTS_NUMERICS_VERSION 1
 
@@ -42,10 +40,9 @@ void provenance_free(struct provenance *provenance);
 
 struct results;
 
-/** Collective over `comm`: rank 0 lays out a new file at `path`. The same status on all ranks, a text on rank
- * 0. */
-int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
-                   const struct provenance *provenance, struct error *err);
+/** Lay out a new file at `path`; one process does it, before the others open it. */
+int results_create(const char *path, const struct plan *plan, const struct provenance *provenance,
+                   struct error *err);
 
 /**
  * May this file be continued by this job? One process asks. POLYPHONY_USAGE names the key that differs;

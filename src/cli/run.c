@@ -209,29 +209,20 @@ static int prepare_output(struct run *run, bool *ret_create, struct error *err)
 static int open_output(struct run *run, struct error *err)
 {
     bool create = false;
-    uint64_t hashes[3];
-    int r =
-        run->rank == 0 ? prepare_output(run, &create, err) : job_echo(run->job, &run->provenance.echo, err);
+    int r = run->rank == 0 ? prepare_output(run, &create, err) : 0;
 
     r = agree(run, r, err);
     if (r)
         return r;
-    hashes[0] = run->provenance.catalogue_hash;
-    hashes[1] = run->provenance.grid_hash;
-    hashes[2] = run->provenance.filters_hash;
-    MPI_Bcast(hashes, 3, MPI_UINT64_T, 0, run->comm);
-    run->provenance.catalogue_hash = hashes[0];
-    run->provenance.grid_hash = hashes[1];
-    run->provenance.filters_hash = hashes[2];
     run->provenance.program_version = POLYPHONY_VERSION;
     run->provenance.compiler = POLYPHONY_COMPILER;
     run->provenance.flags = POLYPHONY_FLAGS;
     run->provenance.n_rank = run->n_rank;
     run->provenance.n_thread = run->place.mine->n_thread;
     MPI_Bcast(&run->provenance.n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
-    MPI_Bcast(&create, 1, MPI_C_BOOL, 0, run->comm);
     if (create)
-        r = agree(run, results_create(run->job->output, run->comm, run->plan, &run->provenance, err), err);
+        r = results_create(run->job->output, run->plan, &run->provenance, err);
+    r = agree(run, r, err);
     if (!r)
         r = agree(run, results_open(run->job->output, run->plan, &run->results, err), err);
     return r;

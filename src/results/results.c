@@ -115,11 +115,10 @@ static int write_provenance(struct io_file *file, const struct provenance *prove
 }
 
 /*
- * By rank 0 alone: laid out by all ranks together, the file costs thousands of messages (0.2 s for 3 ranks on
- * a node, tens of seconds between hosts whose ranks wait for each other's cores), and nothing is gained,
- * since what is laid out is headers only. Rows are then written by all.
+ * Not by all ranks together: that costs thousands of messages, seconds where ranks wait for each other's
+ * cores, and gains nothing, since what is laid out is headers only. Rows are written by all.
  */
-static int lay_out(const char *path, const struct plan *plan, const struct provenance *provenance,
+int results_create(const char *path, const struct plan *plan, const struct provenance *provenance,
                    struct error *err)
 {
     struct io_file *file = NULL;
@@ -134,18 +133,6 @@ static int lay_out(const char *path, const struct plan *plan, const struct prove
     if (!r)
         r = io_layout_commit(file, err);
     io_file_close(file);
-    return r;
-}
-
-int results_create(const char *path, MPI_Comm comm, const struct plan *plan,
-                   const struct provenance *provenance, struct error *err)
-{
-    int rank, r = 0;
-
-    MPI_Comm_rank(comm, &rank);
-    if (rank == 0)
-        r = lay_out(path, plan, provenance, err);
-    MPI_Bcast(&r, 1, MPI_INT, 0, comm);
     return r;
 }
 

@@ -37,7 +37,7 @@ static inline struct session open_session(void)
     struct session s = open_plan(NULL, NULL);
     struct error err = { "" };
 
-    EXPECT_OK(results_create(s.job->output, MPI_COMM_WORLD, s.plan, &s.provenance, &err), err);
+    EXPECT_OK(results_create(s.job->output, s.plan, &s.provenance, &err), err);
     EXPECT_OK(results_open(s.job->output, s.plan, &s.results, &err), err);
     EXPECT_OK(pipeline_open(s.plan, NULL, &s.pipeline, &err), err);
     return s;

@@ -332,9 +332,8 @@ static void a_layout_that_cannot_be_made_is_an_output_error(void **state)
     struct error err = { "" };
 
     (void)state;
-    assert_int_equal(
-        results_create(temp_path("no/such/directory.hdf5"), MPI_COMM_WORLD, s.plan, &s.provenance, &err),
-        POLYPHONY_OUTPUT);
+    assert_int_equal(results_create(temp_path("no/such/directory.hdf5"), s.plan, &s.provenance, &err),
+                     POLYPHONY_OUTPUT);
     EXPECT_PARTS(err.text, "no/such/directory.hdf5");
     close_session(&s);
 }
