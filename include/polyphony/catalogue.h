@@ -3,14 +3,17 @@
  * Galaxies in: the catalogue file (docs/formats.md) to structures of arrays, one galaxy at a time.
  *
  * Opening checks the whole layout (presence, shapes, units, slices, ids) and reads the index of sizes, ids
- * and redshifts; particles are read when a galaxy is. What is wrong with the file ends the run
- * (POLYPHONY_INPUT); what is wrong with the data of one galaxy sets that galaxy aside (POLYPHONY_SET_ASIDE).
+ * and redshifts, which the ranks of a node hold in common (node_table.h); particles are read when a galaxy
+ * is. What is wrong with the file ends the run (POLYPHONY_INPUT); what is wrong with the data of one galaxy
+ * sets that galaxy aside (POLYPHONY_SET_ASIDE).
  *
  * Everything handed out is in kpc, Msun and yr, in the frame of the file. Not thread-safe: one thread reads.
  */
 #pragma once
 
 #include "polyphony/base.h"
+
+struct node_share;
 
 #define CATALOGUE_PARAMETER_MAX 8
 
@@ -29,13 +32,14 @@ struct catalogue_needs {
     const char *parameter[CATALOGUE_PARAMETER_MAX];
 };
 
+/** The index may be shared memory: read-only. What the file does not have is all zeros, and takes none. */
 struct catalogue {
     size_t n_galaxy;
-    int64_t *id;                    /* [n_galaxy] unique */
-    double *redshift;               /* [n_galaxy] as in the file, zeros unless needed */
-    uint64_t *star_offset, *n_star; /* [n_galaxy] slices of /Stars */
-    uint64_t *gas_offset, *n_gas;   /* [n_galaxy] zeros where there is no gas */
-    uint64_t *black_hole_offset, *n_black_hole;
+    const int64_t *id;                        /* [n_galaxy] unique */
+    const double *redshift;                   /* [n_galaxy] as in the file, zeros unless needed */
+    const uint64_t *star_offset, *gas_offset; /* [n_galaxy] slices of /Stars, /Gas, ... begin, ... */
+    const uint64_t *black_hole_offset;
+    const uint32_t *n_star, *n_gas, *n_black_hole;    /* [n_galaxy] ... and how long they are */
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
     struct catalogue_reader *reader;
@@ -63,9 +67,21 @@ struct galaxy {
     const double *star_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_star], or NULL */
 };
 
-int catalogue_open(const char *path, const struct catalogue_needs *needs, struct catalogue **ret_catalogue,
-                   struct error *err);
+/**
+ * POLYPHONY_INPUT when the file cannot be read or is wrong, naming dataset, row, value and bound; also for a
+ * galaxy of more than 2^32 - 1 particles of a kind.
+ *
+ * With a share (NULL: none) collective over the ranks of the node, which agree on the status; only ranks that
+ * know why have a text. One of them reads and checks the index. A rank that does not compute has the index
+ * and no file: it must not read galaxies.
+ */
+int catalogue_open(const char *path, const struct catalogue_needs *needs, const struct node_share *share,
+                   struct catalogue **ret_catalogue, struct error *err);
 void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
+
+/** Pages of a shared index leave this rank's resident set until it looks at them again: for a rank that has
+ * gone through all of it, and will look at a few galaxies only. */
+void catalogue_drop_pages(const struct catalogue *catalogue);
 
 /** A galaxy whose redshift is not finite and >= 0 is set aside when it is read. */
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);

@@ -8,12 +8,12 @@
  *
  * After loading no pointer below is NULL, except
  *   - an operation that is not wanted (struct job_operations);
- *   - keys without default: trace_output, emission.dust_slope (the curve's own), cosmology parameters (given
- * exactly when the name is custom), fov_kpc and fov_arcsec (exactly one is given per image operation), and
- * inside an instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names of models,
- * labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms that know them resolve
- * them, and report through job_error() so that the user sees the line. Everything is owned by the job.
- * Relative paths count from the directory the program is run in.
+ *   - keys without default: schedule.costs, trace_output, emission.dust_slope (the curve's own), cosmology
+ * parameters (given exactly when the name is custom), fov_kpc and fov_arcsec (exactly one is given per image
+ * operation), and inside an instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names
+ * of models, labels, curves, kernels, IGM laws, cosmologies and lines stay text here: the rooms that know
+ * them resolve them, and report through job_error() so that the user sees the line. Everything is owned by
+ * the job. Relative paths count from the directory the program is run in.
  */
 #pragma once
 
@@ -124,6 +124,7 @@ struct job_operations {
 struct job_schedule {
     enum job_schedule_mode *mode;
     int *max_batch_galaxies; /* >= 1 */
+    char *costs;             /* trace of an earlier run, or NULL */
 };
 
 struct job {
@@ -140,6 +141,7 @@ struct job {
     unsigned n_instruments;
     struct job_operations operations;
     struct job_schedule schedule;
+    int *memory_mb; /* of a rank [MB of 2^20], >= 0; 0: its part of the node's */
     enum job_trace *trace;
     int *trace_frequency_hz; /* 0 (no samples) ... 5000 */
     char *trace_output;      /* NULL: beside the results */
@@ -196,4 +198,6 @@ struct job_echo {
  * Return: 0, list owned by the caller; POLYPHONY_INTERNAL without memory.
  */
 int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err);
+/** May results change with this key? As `determines_numbers`; true for keys there are not. */
+bool job_key_determines_numbers(const char *key_path);
 void job_echo_free(struct job_echo *echo); /* leaves an empty list */

@@ -4,7 +4,7 @@
  *
  * Tables are [n_cell][n_column], row-major, cell = i_age * n_metallicity + i_metallicity, per solar mass of
  * stars formed. Immutable once opened: threads of a rank share one grid, and ranks of a node share its tables
- * (grid_share.h).
+ * (node_share.h).
  *
  * The file is Synthesizer's (docs/formats.md). nebular_continuum is derived as nebular - linecont. What the
  * lines of a spectrum are (docs/physics.md 8):
@@ -18,9 +18,8 @@
  */
 #pragma once
 
+#include "polyphony/node_table.h"
 #include "polyphony/weights.h"
-
-struct grid_share;
 
 #define GRID_SPECTRUM_MAX 8
 #define GRID_NAME_MAX     64
@@ -40,13 +39,6 @@ struct grid_spectrum {
     const double *line_continuum;  /* [n_cell][n_line] erg/s/Hz/Msun, NULL: none */
 };
 
-/** Memory of a table, of this rank or of its node. */
-struct grid_table {
-    double *value; /* NULL: this rank wants none */
-    size_t n_byte;
-    bool is_shared;
-};
-
 struct grid {
     char name[GRID_NAME_MAX]; /* file name without directory and extension */
     size_t n_age, n_metallicity, n_cell;
@@ -62,17 +54,17 @@ struct grid {
     size_t n_spectrum;
     struct grid_spectrum spectrum[GRID_SPECTRUM_MAX]; /* in the order of the needs */
     size_t n_table;
-    struct grid_table table[3 * GRID_SPECTRUM_MAX]; /* what the spectra point to */
+    struct node_table table[3 * GRID_SPECTRUM_MAX]; /* what the spectra point to */
 };
 
 /**
  * Read what is needed of a grid. POLYPHONY_INPUT, naming file, dataset, index and value, when it is missing,
  * of the wrong shape or unit, not ascending or not finite; also for more axes than age and metallicity.
  *
- * With a share (NULL: none), collective over its ranks, which agree on the status; only ranks that know why
- * have a text.
+ * With a share (NULL: none), collective over the ranks of the node that compute, which agree on the status;
+ * only ranks that know why have a text. A rank that does not compute has a grid of which all tables are NULL.
  */
-int grid_open(const char *path, const struct grid_needs *needs, const struct grid_share *share,
+int grid_open(const char *path, const struct grid_needs *needs, const struct node_share *share,
               struct grid **ret_grid, struct error *err);
 void grid_free(struct grid *grid); /* NULL is fine */
 

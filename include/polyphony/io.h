@@ -76,6 +76,8 @@ int io_attr_read_texts(struct io_file *file, const char *object, const char *nam
                        char (**ret_names)[IO_NAME_MAX], size_t *ret_n, struct error *err);
 int io_attr_read_i64(struct io_file *file, const char *object, const char *name, int64_t *ret_value,
                      struct error *err);
+int io_attr_read_f64(struct io_file *file, const char *object, const char *name, double *ret_value,
+                     struct error *err);
 
 /** Names of all attributes of an object; *ret_names is the caller's, to be freed with free(). */
 int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO_NAME_MAX], size_t *ret_n,

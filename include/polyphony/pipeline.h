@@ -118,10 +118,11 @@ struct plan {
 /**
  * Open the inputs of a job and work out all that does not depend on a galaxy.
  * POLYPHONY_USAGE when the job asks for what does not exist or cannot be combined, with its line;
- * POLYPHONY_INPUT when an input is missing or wrong. With a share (NULL: none) collective over its ranks;
- * what fails on one fails on all, and only ranks that know why have a text.
+ * POLYPHONY_INPUT when an input is missing or wrong. With a share (NULL: none) collective over the
+ * ranks of the node; what fails on one fails on those it reads with, and only ranks that know why have a
+ * text.
  */
-int plan_open(const struct job *job, const struct grid_share *share, struct plan **ret_plan,
+int plan_open(const struct job *job, const struct node_share *share, struct plan **ret_plan,
               struct error *err);
 void plan_close(struct plan *plan); /* NULL is fine */
 
@@ -130,6 +131,12 @@ double plan_redshift(const struct plan *plan, uint64_t row);
 
 /** Predicted relative cost of a galaxy, > 0, in no particular unit. */
 double plan_cost(const struct plan *plan, uint64_t row);
+
+/** The cost of a galaxy is linear in 1, its stars, and its pairs of a star and gas that may lie before it. */
+#define PLAN_N_COST_TERM 3
+void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN_N_COST_TERM]);
+/** A guess of the seconds that each unit of these terms takes a rank of n_thread threads. */
+void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM]);
 
 /* ---- one galaxy -------------------------------------------------------------------------------------- */
 

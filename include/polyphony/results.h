@@ -14,16 +14,26 @@
 /** Changes when the same inputs would give other numbers; a file of another version is not continued. */
 #define RESULTS_NUMERICS_VERSION 1
 
+/** Changes when the file's layout does; a file of another version is neither read nor continued. */
+#define RESULTS_FILE_VERSION 2
+
+/** So often may a galaxy end its rank before it is set aside. By its own fault: once could be the machine's.
+ */
+#define RESULTS_CRASH_MAX 2
+/** When a rank only vanished (out of memory, kill -9) somebody else may have done it: once more. */
+#define RESULTS_VANISH_MAX 3
+
 enum row_status { ROW_LEFT = 0, ROW_DONE = 1, ROW_SET_ASIDE = 2 };
 
-/** /Run/Ledger, one entry a galaxy. */
+/** /Run/Ledger, one entry of 256 bytes a galaxy. */
 struct ledger_entry {
     int32_t status; /* enum row_status */
     int32_t rank;
     uint64_t checksum; /* XXH3 of the row's values as computed, then of its particles' */
     double seconds;    /* to read and compute */
     char stage[32];    /* where it was set aside */
-    char reason[200];
+    char reason[192];
+    int32_t n_crash, n_vanish; /* ranks that ended with it in hand; 0 again once it is done */
 };
 
 /** What made the numbers, recorded and compared on resuming. */
@@ -34,7 +44,8 @@ struct provenance {
     int n_rank, n_thread;
 };
 
-/** Hash the inputs and echo the job. Free with provenance_free(). */
+/** Hash the inputs and echo the job; the build and the numbers are the caller's to say. Free with
+ * provenance_free(). */
 int provenance_make(const struct plan *plan, struct provenance *ret_provenance, struct error *err);
 void provenance_free(struct provenance *provenance);
 
@@ -64,21 +75,73 @@ void results_close(struct results *results); /* NULL is fine */
  */
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err);
-/** Record that a galaxy was set aside: its values become NaN, and its entry says why. */
+/** Record that a galaxy was set aside: its values become NaN, and its entry says why. n_crash and n_vanish
+ * stay. */
 int results_set_aside(struct results *results, uint64_t row, int rank, double seconds, const char *stage,
                       const char *reason, struct error *err);
+/**
+ * A rank crashed, or vanished, with this row in hand: count that in its entry, and give the row its id. A row
+ * that is done by now, or is not in the file, is not blamed. *ret_is_enough: it has reached one of the limits
+ * above; setting it aside is the caller's.
+ */
+int results_blame(struct results *results, uint64_t row, bool is_crash, bool *ret_is_enough,
+                  struct error *err);
 /** All bytes written by this process are on disk. */
 int results_sync(struct results *results, struct error *err);
 
+/** Delete a results file of any version; POLYPHONY_INPUT, and nothing is deleted, when it is something else.
+ */
+int results_delete(const char *path, struct error *err);
+
 /* ---- the ledger, for dealing and for `polyphony status` ------------------------------------------------ */
 
-struct ledger {
-    size_t n_galaxy;
-    struct ledger_entry *entry; /* [n_galaxy] */
-    int64_t *id;                /* [n_galaxy], true for rows that are not left */
-    size_t n_done, n_set_aside;
+struct ledger_counts {
+    size_t n_galaxy, n_done, n_set_aside;
+    size_t n_blamed;  /* neither done nor set aside, with n_crash or n_vanish > 0 */
+    size_t n_damaged; /* entries that no run writes like that; they count as left */
+    double seconds;   /* of computing, all entries */
 };
 
-/** Read at any time, also while a job writes the file or after it was killed. */
-int ledger_read(const char *path, struct ledger *ret_ledger, struct error *err);
-void ledger_free(struct ledger *ledger);
+/** `id` is true for rows that are done, set aside or blamed, 0 for others. A negative code ends the scan. */
+typedef int (*ledger_visit)(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
+                            struct error *err);
+
+/**
+ * Visit every entry in order of rows; `visit` may be NULL. Reads a quarter of a megabyte at a time, at any
+ * time, also while a job writes the file or after it was killed. A damaged entry is shown as one that is
+ * left. POLYPHONY_INPUT when it is no results file or is truncated, POLYPHONY_USAGE when it is of another
+ * version.
+ */
+int ledger_scan(const char *path, ledger_visit visit, void *context, struct ledger_counts *ret_counts,
+                struct error *err);
+
+/* ---- are the numbers those that were computed? --------------------------------------------------------- */
+
+enum row_fault {
+    FAULT_DIFFERS = 1, /* done: its checksum is not that of its values */
+    FAULT_NOT_NAN,     /* set aside: a value is not NaN */
+    FAULT_CHECKSUM,    /* left: has a checksum */
+    FAULT_ENTRY,       /* its ledger entry is damaged */
+};
+
+struct verify {
+    /** A row that is not as it should be; rows come in order. NULL is fine. */
+    void (*fault)(void *context, uint64_t row, int64_t id, enum row_fault fault);
+    /** Now and then. NULL is fine. */
+    void (*progress)(void *context, uint64_t n_row_seen, uint64_t n_row);
+    void *context;
+};
+
+struct verify_counts {
+    struct ledger_counts ledger;
+    size_t n_fault;
+    uint64_t n_byte; /* of values read */
+};
+
+/**
+ * Recompute the checksum of every done row from the file alone. Each dataset is read once, in its order, in
+ * pieces of a few MB; memory stays below some 20 MB whatever the file. Faults are reported, and are no
+ * failure of this function. Rows that a run writes meanwhile may be reported.
+ */
+int results_verify(const char *path, const struct verify *verify, struct verify_counts *ret_counts,
+                   struct error *err);

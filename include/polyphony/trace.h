@@ -114,6 +114,9 @@ struct trace_sample {
 const struct trace_sample *trace_samples(const struct trace *trace, size_t *ret_n, uint32_t *ret_n_merge,
                                          uint64_t *ret_n_read);
 
+/** Ranks are numbered anew, as some were lost: rank i is new_rank[i], or -1, and then its batches go. No
+ * batch is added afterwards. */
+void trace_renumber_batches(struct trace *trace, const int *new_rank);
 const struct trace_batch *trace_batches(const struct trace *trace, size_t *ret_n);
 /**
  * Least squares of measured_s = per_galaxy n_galaxy + per_cost predicted_cost over all batches; NAN where

@@ -3,6 +3,7 @@
 
 #include "polyphony/catalogue.h"
 #include "polyphony/io.h"
+#include "polyphony/node_table.h"
 #include "polyphony/units.h"
 
 /* The three kinds of particles, in the file's group names. */
@@ -38,17 +39,49 @@ struct field {
 
 extern const struct field catalogue_fields[N_FIELD];
 
+/* Columns of the index; those of a component are in the order of enum component. */
+enum index_column {
+    INDEX_ID,
+    INDEX_REDSHIFT,
+    INDEX_OFFSET, /* [N_COMPONENT] columns */
+    INDEX_COUNT = INDEX_OFFSET + N_COMPONENT,
+    INDEX_CENTRE = INDEX_COUNT + N_COMPONENT,
+    INDEX_DUST_RATIO,
+    INDEX_PARAMETER, /* [CATALOGUE_PARAMETER_MAX] columns */
+    N_INDEX_COLUMN = INDEX_PARAMETER + CATALOGUE_PARAMETER_MAX
+};
+
 struct catalogue_reader {
-    struct io_file *file;
+    struct io_file *file; /* NULL on a rank that does not compute */
     struct catalogue_needs needs;
     bool is_read[N_FIELD];
-    double factor[N_FIELD];                            /* file unit to ours */
-    double *centre_kpc;                                /* [n_galaxy][3], or NULL */
-    double *galaxy_dust_ratio;                         /* [n_galaxy], or NULL */
-    double *galaxy_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_galaxy], or NULL */
+    double factor[N_FIELD]; /* file unit to ours */
     char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
+
+    bool has_column[N_INDEX_COLUMN];
+    double column_factor[N_INDEX_COLUMN];
+    struct node_table index;                                 /* the columns, one after the other */
+    void *zeros;                                             /* [n_galaxy] of what the file does not have */
+    const double *centre_kpc;                                /* [n_galaxy][3], or NULL */
+    const double *galaxy_dust_ratio;                         /* [n_galaxy], or NULL */
+    const double *galaxy_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_galaxy], or NULL */
 };
 
 /* Factor from the dataset's Units attribute to ours; a missing or unfit unit is an error. */
 int catalogue_unit(struct io_file *file, const char *path, enum units_kind kind, double *ret_factor,
                    struct error *err);
+
+/* ---- index.c: what is known of every galaxy ---------------------------------------------------- */
+
+/* Number of galaxies, slices, ids and redshifts: which columns there are, and their shapes. */
+int index_find(struct catalogue *catalogue, struct error *err);
+/* Does the file have the dataset of this column of Galaxies? */
+bool index_is_in_file(const struct catalogue *catalogue, size_t i_column);
+/* There is also this column of numbers: check its shape and unit. */
+int index_add(struct catalogue *catalogue, size_t i_column, struct error *err);
+/* Collective over the group: memory for the columns that there are, and whether this rank is to fill it. */
+int index_take(struct catalogue *catalogue, const struct node_group *group, bool *ret_fills,
+               struct error *err);
+/* Read and validate the values. */
+int index_fill(struct catalogue *catalogue, struct error *err);
+void index_release(struct catalogue *catalogue);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 
 #include "polyphony/results.h"
 
+#include "output.h"
+#include "prospects.h"
 #include "tracing.h"
 
 static void print_operations(const struct plan *plan)
@@ -89,7 +92,7 @@ static int check_output(const struct plan *plan, struct error *err)
     else if (access(path, F_OK))
         r = 0;
     else {
-        r = provenance_make(plan, &provenance, err);
+        r = output_provenance(plan, 0, 0, &provenance, err);
         if (!r)
             r = results_check(path, plan, &provenance, err);
         if (!r)
@@ -119,17 +122,67 @@ static int check_trace(const struct job *job, struct error *err)
     return r;
 }
 
+struct options {
+    const char *job_path;
+    struct prospects_options prospects;
+};
+
+static const struct argp_option argp_options[] = {
+    { "workers", 'w', "LIST", 0, "predict the time of so many ranks that compute (default: 1,8,64,512,4096)",
+      0 },
+    { "ranks-per-node", 'r', "R", 0, "for the memory: ranks on a node, rank 0 among them (default: 8)", 0 },
+    { 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    int64_t value = 0;
+
+    switch (key) {
+    case 'w':
+        options->prospects.workers = arg;
+        return 0;
+    case 'r':
+        if (!text_to_int64(arg, &value) || value < 1 || value > 4096)
+            argp_error(state, "--ranks-per-node: '%s' is not a whole number from 1 to 4096", arg);
+        options->prospects.n_rank = (int)value;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->job_path)
+            argp_error(state, "one job file at a time");
+        options->job_path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->job_path)
+            argp_error(state, "which job file?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 int cli_check(int argc, char **argv, struct error *err)
 {
-    const char *path =
-        cli_parse_path(argc, argv, "JOB", "job file",
-                       "Validate a job file and all its inputs, and say what the run will read and "
-                       "write.\v" CLI_EXIT_CODES);
+    static const struct argp argp = { .options = argp_options,
+                                      .parser = parse,
+                                      .args_doc = "JOB",
+                                      .doc = "Validate a job file and all its inputs, say what the run will "
+                                             "read and write, and what it will take: "
+                                             "time for any number of ranks, memory of a rank and a node, "
+                                             "disk. A job that cannot fit is refused.\v"
+                                             "Times are measured where the job's results file has some "
+                                             "galaxies already; else those of the trace "
+                                             "that the job names; else a guess. They are of computing: "
+                                             "'polyphony simulate' counts messages and "
+                                             "files too.\n\n" CLI_EXIT_CODES };
+    struct options options = { .prospects = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
     struct job *job = NULL;
     struct plan *plan = NULL;
     int r;
 
-    r = job_load(path, &job, err);
+    cli_parse(&argp, argc, argv, &options);
+    r = job_load(options.job_path, &job, err);
     if (!r)
         r = plan_open(job, NULL, &plan, err);
     if (!r)
@@ -138,6 +191,8 @@ int cli_check(int argc, char **argv, struct error *err)
         r = check_output(plan, err);
     if (!r)
         r = check_trace(job, err);
+    if (!r)
+        r = prospects_print(plan, &options.prospects, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);

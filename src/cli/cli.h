@@ -17,6 +17,8 @@ int cli_init(int argc, char **argv, struct error *err);
 int cli_check(int argc, char **argv, struct error *err);
 int cli_run(int argc, char **argv, struct error *err);
 int cli_status(int argc, char **argv, struct error *err);
+int cli_verify(int argc, char **argv, struct error *err);
+int cli_simulate(int argc, char **argv, struct error *err);
 int cli_topology(int argc, char **argv, struct error *err);
 int cli_demo_grid(int argc, char **argv, struct error *err);
 int cli_demo_catalogue(int argc, char **argv, struct error *err);

@@ -20,15 +20,20 @@ void report_init(struct report *report, int rank, bool shows_progress)
                                 .begin_ns = clock_ns() };
 }
 
-void report_begin(struct report *report, const struct plan *plan, size_t n_before, size_t n_left)
+void report_begin(struct report *report, const struct plan *plan, const struct dealing *dealing)
 {
+    size_t n_before = dealing->n_done + dealing->n_set_aside;
+    size_t n_other = dealing->n_galaxy - n_before - dealing->n_now;
+
     for (size_t i = 0; i < plan->n_warning; i++)
         fprintf(stderr, "warning: %s\n", plan->warning[i]);
     if (n_before)
         fprintf(stderr, "continuing '%s': %zu galaxies were finished, %zu are left\n", plan->job->output,
-                n_before, n_left);
+                n_before, dealing->n_now + n_other);
     else
-        fprintf(stderr, "%zu galaxies to do into '%s'\n", n_left, plan->job->output);
+        fprintf(stderr, "%zu galaxies to do into '%s'\n", dealing->n_now + n_other, plan->job->output);
+    if (n_other)
+        fprintf(stderr, "%zu of them now, as asked\n", dealing->n_now);
     report->begin_ns = report->shown_ns = clock_ns();
 }
 
@@ -82,21 +87,29 @@ static void format_duration(double seconds, char *ret_text, size_t size)
         text_format(ret_text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
+double report_left_s(const struct report *report, const struct schedule_progress *progress)
+{
+    double seconds = (double)(clock_ns() - report->begin_ns) * 1e-9;
+    double part = progress->cost_all_s > 0.0 ? 1.0 - progress->cost_left_s / progress->cost_all_s : 1.0;
+
+    return part > 0.0 ? seconds * (1.0 - part) / part : -1.0;
+}
+
 void report_progress(struct report *report, const struct schedule_progress *progress)
 {
     int64_t now = clock_ns();
     size_t n = progress->n_done + progress->n_set_aside;
     double seconds = (double)(now - report->begin_ns) * 1e-9;
-    double part = progress->cost_total > 0 ? progress->cost_done / progress->cost_total : 1.0;
     char left[32] = "?";
+    double left_s = report_left_s(report, progress);
 
     if (!report->shows_progress || n == 0 ||
         (now - report->shown_ns < (report->is_terminal ? SHOW_TERMINAL_NS : SHOW_LOG_NS) &&
          !(n == progress->n_total && report->is_terminal)))
         return;
     report->shown_ns = now;
-    if (part > 0)
-        format_duration(seconds * (1.0 - part) / part, left, sizeof(left));
+    if (left_s >= 0.0)
+        format_duration(left_s, left, sizeof(left));
     fprintf(stderr, "%s%zu of %zu galaxies, %.3g a second, %zu set aside, %s left %s",
             report->is_terminal ? "\r" : "", n, progress->n_total, (double)n / seconds, progress->n_set_aside,
             left, report->is_terminal ? (n == progress->n_total ? "\n" : "   ") : "\n");
@@ -145,9 +158,12 @@ void report_summary(struct report *report, MPI_Comm comm, struct trace *trace, b
     printf(peaks[0] ? ", %s of the dealer\n" : "\n", text[0]);
 }
 
-void report_end(const char *path, const struct ledger *ledger)
+void report_end(const char *path, const struct ledger_counts *counts)
 {
-    printf("%s: %zu galaxies done, %zu set aside\n", path, ledger->n_done, ledger->n_set_aside);
-    if (ledger->n_set_aside)
+    size_t n_left = counts->n_galaxy - counts->n_done - counts->n_set_aside;
+
+    printf("%s: %zu galaxies done, %zu set aside", path, counts->n_done, counts->n_set_aside);
+    printf(n_left ? ", %zu left for later\n" : "\n", n_left);
+    if (counts->n_set_aside)
         printf("'polyphony status %s' says why\n", path);
 }

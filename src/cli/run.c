@@ -1,74 +1,57 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * `polyphony run`: open everything, let the schedule run, say how it went. Ranks agree after each step that
+ * A run, from job file to summary. Every rank opens its inputs by itself; ranks agree after each step that
  * can fail on one of them, so that none is left waiting in a collective call.
  */
 #include "cli.h"
 
-#include <argp.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include "polyphony/grid_share.h"
-#include "polyphony/results.h"
+#include "polyphony/node_share.h"
 #include "polyphony/schedule.h"
 
+#include "dealing.h"
+#include "memory.h"
+#include "options.h"
+#include "output.h"
 #include "place.h"
 #include "report.h"
+#include "state.h"
+#include "stopping.h"
 #include "tracing.h"
 #include "version.h"
 
-struct options {
-    const char *job_path;
-    bool overwrite, retry_failed;
-};
+/* How often the status file is replaced. */
+#define STATE_NS 2000000000
 
 struct run {
-    struct options options;
+    struct run_options options;
     MPI_Comm comm;
     int rank, n_rank;
     struct job *job;
-    struct grid_share *share;
     struct plan *plan;
     struct place place;
-    struct provenance provenance;
-    struct results *results;
+    struct output output;
     struct pipeline *pipeline;
     struct tracing tracing;
-    struct dealer *dealer;
+    struct dealing dealing; /* rank 0 */
+    struct stopping stopping;
     struct report report;
-    size_t n_left; /* rows to do, rank 0 */
-    int lock_fd;   /* rank 0, or -1 */
+    struct run_state state; /* rank 0 */
+    int64_t state_ns;
+    bool is_expelled;
 };
 
-/* ---- asked to stop --------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t stop_signal;
+/* What a signal handler can reach. */
+static struct hands *hands_in_use;
 
 static void on_signal(int number)
 {
-    stop_signal = number;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-}
-
-static bool run_is_stopping(void *context)
-{
-    (void)context;
-    return stop_signal != 0;
+    if (hands_in_use)
+        hands_note_signal(hands_in_use, number);
 }
 
 /* ---- agreeing -------------------------------------------------------------------------------- */
@@ -94,33 +77,45 @@ static int run_work(void *context, uint64_t row, struct error *err)
     struct pipeline_row out = { 0 };
     struct error write_err = { 0 };
     int64_t begin = clock_ns(), computed;
-    int r = pipeline_run(run->pipeline, row, &out, err), w = 0;
+    int r, w = 0;
     double seconds;
 
+    hands_take(run->output.hands, row);
+    r = pipeline_run(run->pipeline, row, &out, err);
     computed = clock_ns();
-    if (r < 0)
+    if (r < 0) {
+        hands_put(run->output.hands);
         return r;
+    }
     seconds = (double)(computed - begin) * 1e-9;
     if (r == 0) {
         out.stage = pipeline_stage_names[pipeline_stage_write()];
-        r = results_write(run->results, &out, run->rank, seconds, err);
+        r = results_write(run->output.results, &out, run->rank, seconds, err);
     }
     if (r == POLYPHONY_SET_ASIDE) {
         report_set_aside(&run->report, out.stage, err->text);
-        w = results_set_aside(run->results, row, run->rank, seconds, out.stage, err->text, &write_err);
+        w = results_set_aside(run->output.results, row, run->rank, seconds, out.stage, err->text, &write_err);
         if (w)
             *err = write_err;
     }
+    hands_put(run->output.hands);
     trace_end(run->tracing.thread, pipeline_stage_write(), computed);
     trace_end_galaxy(run->tracing.thread);
     return w ? w : r;
 }
 
-static void run_watch(void *context, const struct schedule_progress *progress)
+static int run_finish_rows(void *context, struct error *err)
 {
     struct run *run = context;
 
-    report_progress(&run->report, progress);
+    return results_sync(run->output.results, err);
+}
+
+static bool run_is_stopping(void *context)
+{
+    struct run *run = context;
+
+    return stopping_now(&run->stopping);
 }
 
 static void run_batch_done(void *context, const struct schedule_batch *batch)
@@ -134,159 +129,153 @@ static void run_waited(void *context, int64_t begin_ns, int64_t end_ns)
 {
     struct run *run = context;
 
-    tracing_waited(&run->tracing, run->rank == 0, begin_ns, end_ns);
+    tracing_waited(&run->tracing, run->rank == 0 && run->n_rank > 1, begin_ns, end_ns);
+}
+
+/* What it had in hand may be why: then it is tried no more. */
+static bool run_lost(void *context, int rank, uint64_t *ret_row)
+{
+    struct run *run = context;
+
+    return output_blame_lost(&run->output, rank, ret_row);
+}
+
+/* ---- how far it is --------------------------------------------------------------------------- */
+
+static void write_state(struct run *run, const struct schedule_progress *progress)
+{
+    struct run_state *state = &run->state;
+    double seconds = (double)(clock_ns() - run->report.begin_ns) * 1e-9;
+    size_t n_now = progress->n_done + progress->n_set_aside;
+
+    state->n_galaxy = run->dealing.n_galaxy;
+    state->n_done = run->dealing.n_done + progress->n_done;
+    state->n_set_aside = run->dealing.n_set_aside + progress->n_set_aside;
+    state->n_done_now = n_now;
+    state->n_lost = (size_t)progress->n_lost;
+    state->galaxies_per_s = seconds > 0.0 ? (double)n_now / seconds : 0.0;
+    state->eta_s = report_left_s(&run->report, progress);
+    state->largest_left_s =
+        progress->n_done + progress->n_set_aside < progress->n_total ? progress->cost_largest_s : 0.0;
+    state_write(run->output.state_path, state);
+    run->state_ns = clock_ns();
+}
+
+static void run_watch(void *context, const struct schedule_progress *progress)
+{
+    struct run *run = context;
+
+    run->stopping.n_set_aside = (int64_t)(run->dealing.n_set_aside + progress->n_set_aside);
+    report_progress(&run->report, progress);
+    if (clock_ns() - run->state_ns >= STATE_NS)
+        write_state(run, progress);
+}
+
+/* The last word, and the mark by which launchers know that all is over. */
+static void end_state(struct run *run, const struct schedule_progress *progress, int r,
+                      const struct error *err)
+{
+    if (run->rank > 0 || !run->output.state_path[0])
+        return;
+    run->state.state = r >= 0 ? "done" : r == POLYPHONY_STOPPED ? "stopped" : "failed";
+    run->state.has_exit_code = true;
+    run->state.exit_code = r < 0 ? -r : r;
+    text_format(run->state.reason, sizeof(run->state.reason), "%s",
+                run->stopping.is_stopping ? run->stopping.reason
+                : r < 0                   ? err->text
+                                          : "");
+    write_state(run, progress);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Rank 0 keeps other runs off the output file. Where the file system has no locks, on trust. */
-static int lock_output(struct run *run, struct error *err)
+static void begin_state(struct run *run)
 {
-    char path[4096];
+    run->state = (struct run_state) {
+        .state = "running", .results = run->job->output, .job = run->options.job_path, .n_rank = run->n_rank
+    };
+    state_begin(&run->state);
+    write_state(run, &(struct schedule_progress) { .n_total = run->dealing.n_now });
+}
 
-    if (!text_format(path, sizeof(path), "%s.lock", run->job->output))
-        return error_set(err, POLYPHONY_USAGE, "'%s': path too long", run->job->output);
-    run->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (run->lock_fd < 0)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", run->job->output, path,
-                         strerror(errno));
-    if (flock(run->lock_fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')",
-                         run->job->output, path);
+/* Rank 0: what is left to do. */
+static int open_dealing(struct run *run, int n_thread, struct error *err)
+{
+    size_t n_worker = run->n_rank > 1 ? (size_t)run->n_rank - 1 : 1;
+    int r = dealing_open(&run->dealing, run->plan, &run->options, n_worker, n_thread, err);
+
+    if (r)
+        return r;
+    if (run->n_rank > 1) /* nothing of the index is looked at again, but by chance */
+        catalogue_drop_pages(run->plan->catalogue);
+    run->stopping.n_set_aside = (int64_t)run->dealing.n_set_aside;
+    report_begin(&run->report, run->plan, &run->dealing);
+    begin_state(run);
     return 0;
 }
 
-static void unlock_output(struct run *run)
+static void open_stopping(struct run *run, int64_t begin_ns)
 {
-    char path[4096];
+    double runtime_s = run->options.max_runtime_s;
 
-    if (run->lock_fd < 0)
-        return;
-    if (text_format(path, sizeof(path), "%s.lock", run->job->output) &&
-        !flock(run->lock_fd, LOCK_EX | LOCK_NB))
-        unlink(path);
-    close(run->lock_fd);
+    run->stopping =
+        (struct stopping) { .end_ns = runtime_s > 0.0 ? begin_ns + (int64_t)(runtime_s * 1e9) : INT64_MAX,
+                            .max_fails = run->rank == 0 ? run->options.max_fails : -1 };
+    if (run->rank == 0 &&
+        !text_format(run->stopping.stop_file, sizeof(run->stopping.stop_file), "%s.stop", run->job->output))
+        run->stopping.stop_file[0] = '\0'; /* such a path cannot be created either */
 }
 
-/* A slip in 'output' must not cost a catalogue: only results files are deleted. */
-static int delete_output(const char *path, struct error *err)
+static int open_inputs(struct run *run, struct error *err)
 {
-    struct ledger ledger;
-    int r = ledger_read(path, &ledger, err);
+    bool computes = run->rank > 0 || run->n_rank == 1;
+    struct node_share *share = NULL;
+    int r = agree(run, node_share_open(run->comm, computes, &share, err), err);
 
-    if (r)
-        return error_prefix(err, r, "--overwrite deletes results files only");
-    ledger_free(&ledger);
-    if (unlink(path))
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be overwritten: %s", path, strerror(errno));
-    return 0;
-}
-
-/* Rank 0 decides about the output files: make them, or continue. */
-static int prepare_output(struct run *run, bool *ret_create, struct error *err)
-{
-    const char *path = run->job->output;
-    bool has_trace = *run->job->trace != JOB_TRACE_OFF, is_there;
-    int r = lock_output(run, err);
-
-    if (r)
-        return r;
-    is_there = access(path, F_OK) == 0;
-    *ret_create = !is_there || run->options.overwrite;
-    if (has_trace)
-        r = tracing_choose_path(&run->tracing, run->job, !*ret_create, err);
-    if (!r && is_there && run->options.overwrite)
-        r = delete_output(path, err);
-    if (!r && *ret_create && has_trace)
-        tracing_remove_earlier(run->job);
     if (!r)
-        r = provenance_make(run->plan, &run->provenance, err);
-    if (!r && !*ret_create)
-        r = results_check(path, run->plan, &run->provenance, err);
+        r = agree(run, plan_open(run->job, share, &run->plan, err), err);
+    node_share_close(share); /* what is shared lives on; closing is collective, and ranks may be lost later */
     return r;
 }
 
-static int open_output(struct run *run, struct error *err)
+static int open_pipeline(struct run *run, struct error *err)
 {
-    bool create = false;
-    int r = run->rank == 0 ? prepare_output(run, &create, err) : 0;
-
-    r = agree(run, r, err);
-    if (r)
-        return r;
-    run->provenance.program_version = POLYPHONY_VERSION;
-    run->provenance.compiler = POLYPHONY_COMPILER;
-    run->provenance.flags = POLYPHONY_FLAGS;
-    run->provenance.n_rank = run->n_rank;
-    run->provenance.n_thread = run->place.mine->n_thread;
-    MPI_Bcast(&run->provenance.n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
-    if (create)
-        r = results_create(run->job->output, run->plan, &run->provenance, err);
-    r = agree(run, r, err);
-    if (!r)
-        r = agree(run, results_open(run->job->output, run->plan, &run->results, err), err);
-    return r;
-}
-
-/* Rank 0: rows that are not done, with their predicted costs. */
-static int deal_rows(struct run *run, struct error *err)
-{
-    static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
-                                              [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
-                                              [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
-                                              [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
-    struct ledger ledger = { 0 };
-    uint64_t *row = NULL;
-    double *cost = NULL;
-    int r = ledger_read(run->job->output, &ledger, err);
-
-    if (r)
-        return r;
-    row = mem_array(ledger.n_galaxy, sizeof(*row));
-    cost = mem_array(ledger.n_galaxy, sizeof(*cost));
-    if (!row || !cost)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", ledger.n_galaxy);
-    for (size_t i = 0; !r && i < ledger.n_galaxy; i++)
-        if (ledger.entry[i].status == ROW_LEFT ||
-            (run->options.retry_failed && ledger.entry[i].status == ROW_SET_ASIDE)) {
-            row[run->n_left] = i;
-            cost[run->n_left++] = plan_cost(run->plan, i);
-        }
-    if (!r)
-        r = dealer_open(run->n_left, row, cost, (size_t)(run->n_rank > 1 ? run->n_rank - 1 : 1),
-                        modes[*run->job->schedule.mode], (size_t)*run->job->schedule.max_batch_galaxies,
-                        &run->dealer, err);
-    if (!r)
-        report_begin(&run->report, run->plan, ledger.n_galaxy - run->n_left, run->n_left);
-    free(row);
-    free(cost);
-    ledger_free(&ledger);
-    return r;
+    if (run->rank == 0 && run->n_rank > 1)
+        return 0;
+    return pipeline_open(run->plan, run->tracing.thread, &run->pipeline, err);
 }
 
 static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 {
-    int r = agree(run, job_load(run->options.job_path, &run->job, err), err);
+    int n_thread, r = agree(run, job_load(run->options.job_path, &run->job, err), err);
 
     if (r)
         return r;
     report_init(&run->report, run->rank, *run->job->progress);
+    open_stopping(run, begin_ns);
     r = agree(run, tracing_open(&run->tracing, run->job, run->comm, begin_ns, err), err);
     if (r)
         return r;
     place_open(&run->place, run->comm, *run->job->threads, run->rank == 0 && run->n_rank > 1);
+    n_thread = run->place.mine->n_thread;
+    MPI_Bcast(&n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
     tracing_end(&run->tracing, STAGE_START_UP);
-    r = agree(run, grid_share_open(run->comm, run->rank > 0 || run->n_rank == 1, &run->share, err), err);
-    if (!r)
-        r = agree(run, plan_open(run->job, run->share, &run->plan, err), err);
+    r = open_inputs(run, err);
     tracing_end(&run->tracing, STAGE_INPUTS);
     if (!r)
-        r = open_output(run, err);
+        r = agree(run,
+                  run->rank == 0 ? output_prepare(&run->output, run->plan, &run->options, &run->tracing,
+                                                  run->n_rank, n_thread, err)
+                                 : 0,
+                  err);
     if (!r)
-        r = agree(run, pipeline_open(run->plan, run->tracing.thread, &run->pipeline, err), err);
+        r = agree(run, output_open(&run->output, run->plan, run->rank, err), err);
+    hands_in_use = run->output.hands;
+    if (!r)
+        r = agree(run, open_pipeline(run, err), err);
     if (!r) {
         report_placement(&run->report, run->comm, run->place.mine);
-        r = agree(run, run->rank == 0 ? deal_rows(run, err) : 0, err);
+        r = agree(run, run->rank == 0 ? open_dealing(run, n_thread, err) : 0, err);
     }
     tracing_end(&run->tracing, STAGE_OUTPUT);
     return r;
@@ -294,140 +283,151 @@ static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 
 static void run_close(struct run *run)
 {
-    unlock_output(run);
-    dealer_close(run->dealer);
+    hands_in_use = NULL;
+    dealing_close(&run->dealing);
     pipeline_close(run->pipeline);
-    results_close(run->results);
-    provenance_free(&run->provenance);
+    output_close(&run->output);
     plan_close(run->plan);
-    grid_share_close(run->share);
     tracing_close(&run->tracing);
     place_close(&run->place);
     job_free(run->job);
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* Results that are complete are not spoilt by a trace that cannot be written: that is said, and is no
  * failure. */
 static void write_trace(struct run *run, bool is_stopped)
 {
     struct error err = { 0 };
-    int r =
-        agree(run, tracing_write(&run->tracing, run->job, &run->place, run->comm, is_stopped, &err), &err);
+    double cost_s[DEALER_N_TERM] = { 0 };
+    int r;
 
+    if (run->rank == 0)
+        cost_model_fit(&run->dealing.costs, cost_s);
+    r = agree(run, tracing_write(&run->tracing, run->job, &run->place, cost_s, run->comm, is_stopped, &err),
+              &err);
     if (r && err.text[0])
         fprintf(stderr, "warning: the trace of this run could not be written: %s\n", err.text);
 }
 
-/* After the schedule: bytes to disk, and whether anything was set aside, now or in an earlier run. */
-static int run_finish(struct run *run, int r, struct error *err)
+/* Rank 0, after the schedule: what the file says, now and from earlier runs, as the code to end with. */
+static int conclude(struct run *run, const struct schedule *schedule, int r, struct error *err)
 {
-    struct error sync_err = { 0 };
-    struct ledger ledger = { 0 };
-    int synced, n_aside = 0;
+    struct ledger_counts counts = { 0 };
+
+    /* More rows are left than were asked for: what was asked for is done. */
+    if (r == 0 || r == POLYPHONY_STOPPED) {
+        int scanned = ledger_scan(run->job->output, NULL, NULL, &counts, err);
+
+        if (scanned)
+            r = scanned;
+        else if (r == 0)
+            r = counts.n_set_aside > 0 ? POLYPHONY_SET_ASIDE : 0;
+    }
+    if (r == POLYPHONY_STOPPED && stopping_is_failure(&run->stopping))
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "%zu galaxies are set aside, more than --max-fails allows: 'polyphony status %s' says why",
+            counts.n_set_aside, run->job->output);
+    else if (r == POLYPHONY_STOPPED && run->stopping.is_stopping)
+        error_set(err, r, "stopped early (%s); the same command continues", run->stopping.reason);
+    else if (r == POLYPHONY_STOPPED && !err->text[0])
+        error_set(err, r, "stopped early; the same command continues");
+    end_state(run, &schedule->progress, r, err);
+    if (r >= 0)
+        report_end(run->job->output, &counts);
+    return r;
+}
+
+static int run_finish(struct run *run, const struct schedule *schedule, int r, struct error *err)
+{
+    bool is_complete = r == 0 || r == POLYPHONY_STOPPED, is_stopped = r == POLYPHONY_STOPPED;
 
     run->tracing.now_ns = clock_ns();
-    synced = agree(run, results_sync(run->results, &sync_err), &sync_err);
     tracing_end(&run->tracing, STAGE_CLOSING);
-    if (synced < r) {
-        *err = sync_err;
-        r = synced;
-    }
-    if (r == 0 || r == POLYPHONY_STOPPED) {
-        report_summary(&run->report, run->comm, run->tracing.trace, run->rank == 0 && run->n_rank > 1);
-        write_trace(run, r == POLYPHONY_STOPPED);
-    }
-    if (run->rank == 0 && r == 0)
-        r = ledger_read(run->job->output, &ledger, err);
-    if (run->rank == 0 && r == 0) {
-        n_aside = ledger.n_set_aside > 0;
-        report_end(run->job->output, &ledger);
-        ledger_free(&ledger);
-    }
-    MPI_Bcast(&n_aside, 1, MPI_INT, 0, run->comm);
+    if (run->rank == 0)
+        r = conclude(run, schedule, r, err);
     MPI_Bcast(&r, 1, MPI_INT, 0, run->comm);
-    if (r == POLYPHONY_STOPPED && run->rank == 0)
-        error_set(err, r, "stopped early%s; the same command continues",
-                  stop_signal ? " (asked by a signal)" : "");
-    return r ? r : n_aside ? POLYPHONY_SET_ASIDE : 0;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *options = state->input;
-
-    switch (key) {
-    case 'f':
-        options->overwrite = true;
-        return 0;
-    case 'r':
-        options->retry_failed = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->job_path)
-            argp_error(state, "one job file at a time");
-        options->job_path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->job_path)
-            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
+    if (is_complete) {
+        report_summary(&run->report, run->comm, run->tracing.trace, run->rank == 0 && run->n_rank > 1);
+        write_trace(run, is_stopped);
     }
+    return r;
 }
 
-static const struct argp_option argp_options[] = {
-    { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 },
-    { "retry-failed", 'r', NULL, 0, "when continuing, try the galaxies again that were set aside", 0 },
-    { 0 }
-};
+static int run_schedule(struct run *run, struct error *err)
+{
+    struct schedule schedule = { .comm = run->comm,
+                                 .dealer = run->dealing.dealer,
+                                 .costs = &run->dealing.costs,
+                                 .n_total = run->dealing.n_now,
+                                 .silence_s = run->options.silence_s,
+                                 .work = run_work,
+                                 .finish = run_finish_rows,
+                                 .watch = run_watch,
+                                 .is_stopping = run_is_stopping,
+                                 .batch_done = run_batch_done,
+                                 .lost = run_lost,
+                                 .waited = run_waited,
+                                 .context = run };
+    int r = schedule_run(&schedule, err);
+
+    run->is_expelled = schedule.is_expelled;
+    if (run->is_expelled)
+        return r;
+    if (run->rank > 0)
+        err->text[0] = '\0'; /* rank 0 has it, with this rank's number */
+    run->comm = schedule.comm;
+    return run_finish(run, &schedule, r, err);
+}
+
+/*
+ * When ranks were lost MPI_Finalize() would wait for them, and so would mpirun: the results are safe and
+ * the status file says so, so end it the hard way. (Abort ends the caller, and mpirun, on Open MPI 4.1.)
+ */
+static void end_without_the_lost(struct run *run, int r)
+{
+    output_close(&run->output);
+    fflush(NULL);
+    MPI_Barrier(run->comm);
+    if (run->rank == 0)
+        MPI_Abort(MPI_COMM_WORLD, r < 0 ? -r : r);
+    _exit(0);
+}
 
 int cli_run(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = {
-        .options = argp_options,
-        .parser = parse,
-        .args_doc = "JOB",
-        .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun "
-               "rank 0 deals galaxies and the other ranks "
-               "compute, 8 threads each or as the job file, OMP_NUM_THREADS "
-               "or SLURM say ('polyphony topology' shows where). An existing results file of "
-               "the same job is continued. SIGTERM, SIGINT or SIGUSR1 stop "
-               "after the galaxies in hand.\v" CLI_EXIT_CODES
-    };
-    struct run run = { .comm = MPI_COMM_WORLD, .lock_fd = -1 };
-    struct schedule schedule;
+    struct run run = { .comm = MPI_COMM_WORLD };
     int64_t begin_ns = clock_ns();
-    int provided, r;
+    int provided, r = 0;
 
-    cli_parse(&argp, argc, argv, &run.options);
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    options_parse(argc, argv, &run.options);
+    MPI_Init_thread(NULL, NULL, run.options.silence_s > 0 ? MPI_THREAD_MULTIPLE : MPI_THREAD_FUNNELED,
+                    &provided);
     MPI_Comm_rank(run.comm, &run.rank);
     MPI_Comm_size(run.comm, &run.n_rank);
-    catch_signals();
-    r = run_open(&run, begin_ns, err);
-    if (!r) {
-        schedule = (struct schedule) { .comm = run.comm,
-                                       .dealer = run.dealer,
-                                       .n_total = run.n_left,
-                                       .work = run_work,
-                                       .watch = run_watch,
-                                       .is_stopping = run_is_stopping,
-                                       .batch_done = run_batch_done,
-                                       .waited = run_waited,
-                                       .context = &run };
-        r = schedule_run(&schedule, err);
-        if (run.rank > 0)
-            err->text[0] = '\0'; /* rank 0 has it, with this rank's number */
-        r = run_finish(&run, r, err);
+    stopping_catch_signals(on_signal);
+    if (run.options.silence_s > 0 && provided < MPI_THREAD_MULTIPLE)
+        r = error_set(err, POLYPHONY_USAGE,
+                      "--survive needs an MPI with MPI_THREAD_MULTIPLE, this one has not");
+    if (!r)
+        r = run_open(&run, begin_ns, err);
+    if (r)
+        end_state(&run, &(struct schedule_progress) { 0 }, r, err);
+    else
+        r = run_schedule(&run, err);
+    if (run.is_expelled) {
+        fprintf(stderr, "rank %d was silent for too long; others do its galaxies, it ends\n", run.rank);
+        _exit(0);
     }
-    run_close(&run);
     /* A rank that ends with an error makes mpirun kill the others: say why before, and let rank 0 alone say
      * so. */
     if (r < 0)
         cli_print_error(err);
+    if (run.comm != MPI_COMM_WORLD)
+        end_without_the_lost(&run, r);
+    run_close(&run);
     MPI_Finalize();
     return run.rank == 0 ? r : 0;
 }

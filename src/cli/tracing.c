@@ -81,7 +81,7 @@ void tracing_batch(struct tracing *tracing, const struct schedule_batch *batch)
                                      .n_galaxy = (int32_t)batch->n_galaxy,
                                      .n_batch = 1,
                                      .first_row = (int64_t)batch->first_row,
-                                     .predicted_cost = batch->predicted_cost,
+                                     .predicted_cost = batch->predicted_s,
                                      .measured_s = batch->measured_s,
                                      .dealt_ns = batch->dealt_ns,
                                      .done_ns = batch->done_ns };
@@ -197,14 +197,40 @@ void tracing_remove_earlier(const struct job *job)
         is_removed = is_trace_file(path, job->output) && !unlink(path);
 }
 
-int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place, MPI_Comm comm,
-                  bool is_stopped, struct error *err)
+/* The file knows only ranks that are left, under their new numbers. */
+static void forget_lost_ranks(struct tracing *tracing, MPI_Comm comm)
+{
+    MPI_Group all, left;
+    int n_rank, *old_rank, *new_rank;
+
+    MPI_Comm_size(MPI_COMM_WORLD, &n_rank);
+    old_rank = mem_array((size_t)n_rank, sizeof(*old_rank));
+    new_rank = mem_array((size_t)n_rank, sizeof(*new_rank));
+    MPI_Comm_group(MPI_COMM_WORLD, &all);
+    MPI_Comm_group(comm, &left);
+    for (int i = 0; old_rank && i < n_rank; i++)
+        old_rank[i] = i;
+    if (old_rank && new_rank) {
+        MPI_Group_translate_ranks(all, n_rank, old_rank, left, new_rank);
+        for (int i = 0; i < n_rank; i++)
+            new_rank[i] = new_rank[i] == MPI_UNDEFINED ? -1 : new_rank[i];
+        trace_renumber_batches(tracing->trace, new_rank);
+    }
+    MPI_Group_free(&all);
+    MPI_Group_free(&left);
+    free(old_rank);
+    free(new_rank);
+}
+
+int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place,
+                  const double cost_s[TRACE_N_COST], MPI_Comm comm, bool is_stopped, struct error *err)
 {
     static const char *const modes[] = { [JOB_DYNAMIC] = "dynamic",
                                          [JOB_STATIC_BLOCK] = "static-block",
                                          [JOB_STATIC_CYCLIC] = "static-cyclic",
                                          [JOB_STATIC_LPT] = "static-lpt" };
-    const struct trace_run run = { .program_version = POLYPHONY_VERSION,
+    const struct trace_run run = { .cost_s = { cost_s[0], cost_s[1], cost_s[2] },
+                                   .program_version = POLYPHONY_VERSION,
                                    .results_path = job->output,
                                    .catalogue_path = job->catalogue,
                                    .schedule_mode = modes[*job->schedule.mode],
@@ -223,6 +249,8 @@ int tracing_write(struct tracing *tracing, const struct job *job, const struct p
         return 0;
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &n_rank);
+    if (comm != MPI_COMM_WORLD)
+        forget_lost_ranks(tracing, comm);
     self.deals_only = rank == 0 && n_rank > 1;
     MPI_Bcast(tracing->path, sizeof(tracing->path), MPI_CHAR, 0, comm);
     r = trace_write(tracing->trace, &self, &run, comm, tracing->path, err);

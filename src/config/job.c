@@ -64,6 +64,7 @@ static const struct range not_negative = { 0, false, INFINITY };
 /* No node has more cores; the schedule packs no more rows into a message. */
 static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
+static const struct range megabytes = { 0, false, 1 << 30 };
 static const struct range frequency_hz = { 0, false, JOB_TRACE_HZ_MAX };
 static const struct range fraction = { 0, false, 1 };
 
@@ -87,6 +88,7 @@ static int check_numbers(const struct job *job, struct error *err)
         const struct range *range;
     } checks[] = {
         { "threads", *job->threads, &thread_count },
+        { "memory_mb", *job->memory_mb, &megabytes },
         { "trace_frequency_hz", *job->trace_frequency_hz, &frequency_hz },
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
         { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &batch_size },

@@ -163,6 +163,8 @@ static const cyaml_schema_field_t schedule_fields[] = {
     CYAML_FIELD_ENUM_PTR("mode", CHOICE, struct job_schedule, mode, schedule_mode_choices,
                          N_OF(schedule_mode_choices)),
     CYAML_FIELD_INT_PTR("max_batch_galaxies", OPTIONAL, struct job_schedule, max_batch_galaxies),
+    CYAML_FIELD_STRING_PTR("costs", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_schedule, costs, 1,
+                           CYAML_UNLIMITED),
     CYAML_FIELD_END,
 };
 
@@ -181,6 +183,7 @@ static const cyaml_schema_field_t job_fields[] = {
                                1, LIST_MAX),
     CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, operations, operation_fields),
     CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
+    CYAML_FIELD_INT_PTR("memory_mb", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, memory_mb),
     CYAML_FIELD_ENUM_PTR("trace", CHOICE | SCHEMA_NOT_NUMERIC, struct job, trace, trace_choices,
                          N_OF(trace_choices)),
     CYAML_FIELD_INT_PTR("trace_frequency_hz", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, trace_frequency_hz),
@@ -428,6 +431,16 @@ int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err
     }
     *ret_echo = echo;
     return 0;
+}
+
+bool job_key_determines_numbers(const char *key_path)
+{
+    size_t n = strcspn(key_path, ".[");
+
+    for (const cyaml_schema_field_t *field = job_fields; field->key; field++)
+        if (strlen(field->key) == n && !strncmp(field->key, key_path, n))
+            return !(field->value.flags & SCHEMA_NOT_NUMERIC);
+    return true;
 }
 
 void job_echo_free(struct job_echo *echo)

@@ -73,8 +73,8 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
 int grid_add_table(const struct reading *reading, size_t n, double **ret_table, bool *ret_fills,
                    struct error *err)
 {
-    struct grid_table *table = &reading->grid->table[reading->grid->n_table];
-    int r = share_take(reading->share, n, table, ret_fills, err);
+    struct node_table *table = &reading->grid->table[reading->grid->n_table];
+    int r = node_table_take(reading->group, n, sizeof(double), table, ret_fills, err);
 
     if (r)
         return error_prefix(err, r, "'%s'", io_file_path(reading->file));
@@ -116,7 +116,7 @@ int grid_read_table(const struct reading *reading, const char *path, size_t n_co
 {
     double factor = 1.0, *table = NULL;
     bool fills = false;
-    int r = grid_share_agree(reading->share, check_table(reading, path, n_column, kind, &factor, err));
+    int r = node_agree(reading->group, check_table(reading, path, n_column, kind, &factor, err));
 
     if (!r)
         r = grid_add_table(reading, reading->grid->n_cell * n_column, &table, &fills, err);
@@ -125,7 +125,7 @@ int grid_read_table(const struct reading *reading, const char *path, size_t n_co
     if (fills)
         r = read_ages(reading, path, n_column, factor, 0, reading->grid->n_age, table, err);
     *ret_table = table;
-    return grid_share_agree(reading->share, r);
+    return node_agree(reading->group, r);
 }
 
 /* One population axis: the nodes as they are, their logarithms, and which of both is interpolated. */
@@ -235,7 +235,7 @@ static int read_nebular_continuum(const struct reading *reading, const double **
 
     if (!r)
         r = check_table(reading, "spectra/linecont", n_lambda, UNITS_LNU, &linecont_factor, err);
-    r = grid_share_agree(reading->share, r);
+    r = node_agree(reading->group, r);
     if (!r)
         r = grid_add_table(reading, reading->grid->n_cell * n_lambda, &table, &fills, err);
     if (r)
@@ -243,7 +243,7 @@ static int read_nebular_continuum(const struct reading *reading, const double **
     if (fills)
         r = subtract_lines(reading, nebular_factor, linecont_factor, table, err);
     *ret_lnu = table;
-    return grid_share_agree(reading->share, r);
+    return node_agree(reading->group, r);
 }
 
 static int read_spectrum(const struct reading *reading, const char *name, struct error *err)
@@ -282,10 +282,11 @@ static int read_wavelengths(struct grid *grid, struct io_file *file, struct erro
     return r;
 }
 
-int grid_open(const char *path, const struct grid_needs *needs, const struct grid_share *share,
+int grid_open(const char *path, const struct grid_needs *needs, const struct node_share *share,
               struct grid **ret_grid, struct error *err)
 {
-    struct reading reading = { .grid = mem_array(1, sizeof(struct grid)), .share = share };
+    struct reading reading = { .grid = mem_array(1, sizeof(struct grid)),
+                               .group = node_share_computing(share) };
     int r = reading.grid ? 0 : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
 
     if (!r)
@@ -296,7 +297,7 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct gri
         r = read_axes(reading.grid, reading.file, err);
     if (!r)
         r = read_wavelengths(reading.grid, reading.file, err);
-    r = grid_share_agree(share, r);
+    r = node_agree(reading.group, r);
     for (size_t i = 0; !r && i < needs->n_spectrum; i++)
         r = read_spectrum(&reading, needs->spectrum[i], err);
     if (!r && needs->lines)
@@ -306,6 +307,8 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct gri
         grid_free(reading.grid);
         return r;
     }
+    for (size_t i = 0; i < reading.grid->n_table; i++)
+        node_table_seal(&reading.grid->table[i]);
     *ret_grid = reading.grid;
     return 0;
 }
@@ -315,7 +318,7 @@ void grid_free(struct grid *grid)
     if (!grid)
         return;
     for (size_t i = 0; i < grid->n_table; i++)
-        share_release(&grid->table[i]);
+        node_table_release(&grid->table[i]);
     free(grid->age_yr);
     free(grid->metallicity);
     free(grid->log10_age);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "polyphony/grid.h"
-#include "polyphony/grid_share.h"
 #include "polyphony/io.h"
 #include "polyphony/units.h"
 
@@ -10,7 +9,7 @@
 struct reading {
     struct grid *grid;
     struct io_file *file;
-    const struct grid_share *share; /* NULL: none */
+    const struct node_group *group; /* ranks that read it together; NULL: this one alone */
 };
 
 /* Check a table of (n_age, n_metallicity, n_column) and read it; the grid owns it. NULL where no tables are
@@ -27,11 +26,3 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
 
 /* Line ids, wavelengths and the line tables of every spectrum that has been read. */
 int grid_read_lines(const struct reading *reading, struct error *err);
-
-/* ---- share.c: memory of tables; a share may be NULL ------------------------------------------------------
- */
-
-/* Collective: memory for n numbers, and whether this rank is to fill it. The same status on all ranks. */
-int share_take(const struct grid_share *share, size_t n, struct grid_table *ret_table, bool *ret_fills,
-               struct error *err);
-void share_release(struct grid_table *table);

@@ -49,7 +49,7 @@ static int make_continuum(const struct reading *reading, struct grid_spectrum *s
     if (fills)
         interpolate_continuum(grid, spectrum->lnu, continuum);
     spectrum->line_continuum = continuum;
-    return grid_share_agree(reading->share, 0);
+    return node_agree(reading->group, 0);
 }
 
 static int read_tables(const struct reading *reading, struct grid_spectrum *spectrum, struct error *err)
@@ -109,7 +109,7 @@ static int read_names(struct grid *grid, struct io_file *file, struct error *err
 int grid_read_lines(const struct reading *reading, struct error *err)
 {
     struct grid *grid = reading->grid;
-    int r = grid_share_agree(reading->share, read_names(grid, reading->file, err));
+    int r = node_agree(reading->group, read_names(grid, reading->file, err));
 
     for (size_t i = 0; !r && i < grid->n_spectrum; i++)
         r = read_tables(reading, &grid->spectrum[i], err);

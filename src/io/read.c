@@ -343,3 +343,23 @@ int io_attr_read_i64(struct io_file *file, const char *object, const char *name,
                              name, object)
                  : 0;
 }
+
+int io_attr_read_f64(struct io_file *file, const char *object, const char *name, double *ret_value,
+                     struct error *err)
+{
+    hid_t id = attr_open(file, object, name, err), type, space;
+    int r = -1;
+
+    if (id < 0)
+        return POLYPHONY_INPUT;
+    type = H5Aget_type(id);
+    space = H5Aget_space(id);
+    if (H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == H5T_FLOAT)
+        r = H5Aread(id, H5T_NATIVE_DOUBLE, ret_value);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(id);
+    return r < 0 ? error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one number",
+                             file->path, name, object)
+                 : 0;
+}

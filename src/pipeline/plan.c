@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/node_table.h"
+
 void *plan_array(struct plan *plan, size_t n, size_t size, int *r, struct error *err)
 {
     void *array = *r ? NULL : arena_zeros(&plan->arena, n, size);
@@ -261,7 +263,7 @@ static void warn_near(struct plan *plan)
         }
 }
 
-static int open_catalogue(struct plan *plan, struct error *err)
+static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
@@ -274,7 +276,7 @@ static int open_catalogue(struct plan *plan, struct error *err)
     int r;
 
     resolve_parameters(plan, &needs);
-    r = catalogue_open(plan->job->catalogue, &needs, &plan->catalogue, err);
+    r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
     for (size_t p = 0; p < EMISSION_N_PARAMETER; p++)
@@ -288,7 +290,7 @@ static int open_catalogue(struct plan *plan, struct error *err)
     return r;
 }
 
-static int open_grid(struct plan *plan, const struct grid_share *share, struct error *err)
+static int open_grid(struct plan *plan, const struct node_share *share, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
     struct grid_needs needs = { .lines = ops->lines || ops->observed_lines };
@@ -305,7 +307,7 @@ static int open_grid(struct plan *plan, const struct grid_share *share, struct e
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-int plan_open(const struct job *job, const struct grid_share *share, struct plan **ret_plan,
+int plan_open(const struct job *job, const struct node_share *share, struct plan **ret_plan,
               struct error *err)
 {
     struct plan *plan = mem_array(1, sizeof(*plan));
@@ -315,10 +317,11 @@ int plan_open(const struct job *job, const struct grid_share *share, struct plan
         plan->job = job;
         r = resolve_names(plan, err);
     }
+    /* Catalogue and grid are read together: all begin, or none. */
+    r = node_agree(node_share_all(share), r);
     if (!r)
-        r = open_catalogue(plan, err);
-    /* The grid may be read together: all begin, or none. */
-    r = grid_share_agree(share, r);
+        r = open_catalogue(plan, share, err);
+    r = node_agree(node_share_all(share), r);
     if (!r)
         r = open_grid(plan, share, err);
     if (!r)
@@ -337,6 +340,7 @@ int plan_open(const struct job *job, const struct grid_share *share, struct plan
         plan_close(plan);
         return r;
     }
+    catalogue_drop_pages(plan->catalogue); /* all redshifts were looked at */
     *ret_plan = plan;
     return 0;
 }

@@ -1,100 +1,159 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The ledger, read in pieces: 10^7 galaxies have 2.5 GB of it.
+ *
+ * An entry is written in one piece, but where it lies across two pages of memory a killed process can have
+ * written the first part only. What no run writes whole is therefore taken as a row that is left: it is
+ * computed again.
+ */
 #include "results_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Raw bytes, as they were written: HDF5 is not asked, so a file that is being written can be read. What was
- * never written, beyond the end of the file, reads as zeros. */
-static int read_at(const char *path, int fd, uint64_t offset, void *bytes, size_t n, struct error *err)
+/* More often than anything happens to one galaxy. */
+#define BLAME_MAX 1000000
+
+_Static_assert(sizeof(struct ledger_entry) == 256, "entries of the ledger are 256 bytes in every file");
+
+int ledger_reader_open(const char *path, struct io_file *file, struct ledger_reader *ret_reader,
+                       struct error *err)
 {
-    char *left = bytes;
-
-    while (n > 0) {
-        ssize_t got = pread(fd, left, n, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_set(err, POLYPHONY_INPUT, "'%s': the ledger cannot be read: %s", path,
-                             strerror(errno));
-        if (got == 0) {
-            memset(left, 0, n);
-            break;
-        }
-        left += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return 0;
-}
-
-static int read_entries(const char *path, uint64_t ledger_offset, uint64_t id_offset, struct ledger *ledger,
-                        struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int r;
-
-    ledger->entry = mem_array(ledger->n_galaxy, sizeof(*ledger->entry));
-    ledger->id = mem_array(ledger->n_galaxy, sizeof(*ledger->id));
-    if (fd < 0)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
-    else if (!ledger->entry || !ledger->id)
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for the ledger", path);
-    else
-        r = read_at(path, fd, ledger_offset, ledger->entry, ledger->n_galaxy * sizeof(*ledger->entry), err);
-    if (!r)
-        r = read_at(path, fd, id_offset, ledger->id, ledger->n_galaxy * sizeof(*ledger->id), err);
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
-int ledger_read(const char *path, struct ledger *ret_ledger, struct error *err)
-{
-    struct ledger ledger = { 0 };
-    struct io_file *file = NULL;
+    struct ledger_reader reader = { .path = path, .fd = -1 };
     struct io_info info = { 0 };
-    uint64_t ledger_offset = 0, id_offset = 0;
-    int r = io_file_open(path, &file, err);
+    int r = io_dataset_info(file, LEDGER_PATH, &info, err);
 
-    if (!r && !io_has(file, LEDGER_PATH))
-        r = error_set(err, POLYPHONY_INPUT, "'%s' is not a results file: it has no '%s'", path, LEDGER_PATH);
-    if (!r)
-        r = io_dataset_info(file, LEDGER_PATH, &info, err);
     if (!r && (info.rank != 1 || info.type_bytes != sizeof(struct ledger_entry)))
         r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' is not a ledger of this version of the program", path,
                       LEDGER_PATH);
+    reader.n_galaxy = info.n;
     if (!r)
-        r = io_dataset_expect(file, "Galaxies/ID", 1, info.dims, NULL, err);
+        r = io_dataset_expect(file, ID_PATH, 1, info.dims, NULL, err);
     if (!r)
-        r = io_dataset_offset(file, LEDGER_PATH, &ledger_offset, err);
+        r = io_dataset_offset(file, LEDGER_PATH, &reader.ledger_offset, err);
     if (!r)
-        r = io_dataset_offset(file, "Galaxies/ID", &id_offset, err);
-    io_file_close(file);
-    ledger.n_galaxy = info.n;
-    if (!r)
-        r = read_entries(path, ledger_offset, id_offset, &ledger, err);
-    for (size_t i = 0; !r && i < ledger.n_galaxy; i++) {
-        ledger.entry[i].stage[sizeof(ledger.entry[i].stage) - 1] = '\0';
-        ledger.entry[i].reason[sizeof(ledger.entry[i].reason) - 1] = '\0';
-        ledger.n_done += ledger.entry[i].status == ROW_DONE;
-        ledger.n_set_aside += ledger.entry[i].status == ROW_SET_ASIDE;
-    }
-    if (r) {
-        ledger_free(&ledger);
+        r = io_dataset_offset(file, ID_PATH, &reader.id_offset, err);
+    if (r)
         return r;
-    }
-    *ret_ledger = ledger;
+    reader.fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (reader.fd < 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+    *ret_reader = reader;
     return 0;
 }
 
-void ledger_free(struct ledger *ledger)
+void ledger_reader_close(struct ledger_reader *reader)
 {
-    free(ledger->entry);
-    free(ledger->id);
-    *ledger = (struct ledger) { 0 };
+    if (reader->fd >= 0)
+        close(reader->fd);
+    reader->fd = -1;
+}
+
+int ledger_read_piece(const struct ledger_reader *reader, uint64_t first, size_t n,
+                      struct ledger_entry *ret_entry, int64_t *ret_id, struct error *err)
+{
+    int r = results_read_at(reader->path, reader->fd, reader->ledger_offset + first * sizeof(*ret_entry),
+                            ret_entry, n * sizeof(*ret_entry), LEDGER_PATH, err);
+
+    return r ? r
+             : results_read_at(reader->path, reader->fd, reader->id_offset + first * sizeof(*ret_id), ret_id,
+                               n * sizeof(*ret_id), ID_PATH, err);
+}
+
+static bool is_count(int32_t n)
+{
+    return n >= 0 && n <= BLAME_MAX;
+}
+
+bool ledger_entry_is_whole(const struct ledger_entry *entry)
+{
+    bool is_quiet = !entry->stage[0] && !entry->reason[0];
+
+    if (entry->rank < 0 || !isfinite(entry->seconds) || entry->seconds < 0.0 || !is_count(entry->n_crash) ||
+        !is_count(entry->n_vanish) || entry->stage[sizeof(entry->stage) - 1] ||
+        entry->reason[sizeof(entry->reason) - 1])
+        return false;
+    switch (entry->status) {
+    case ROW_LEFT:
+        return is_quiet; /* a checksum is a fault that `polyphony verify` names, and harmless */
+    case ROW_DONE:
+        return is_quiet && entry->checksum != 0; /* XXH3 gives 0 once in 2^64 rows */
+    case ROW_SET_ASIDE:
+        return entry->checksum == 0;
+    default:
+        return false;
+    }
+}
+
+bool ledger_entry_is_blamed(const struct ledger_entry *entry)
+{
+    return entry->n_crash > 0 || entry->n_vanish > 0;
+}
+
+void ledger_count(struct ledger_counts *counts, const struct ledger_entry *entry)
+{
+    counts->n_galaxy++;
+    if (!ledger_entry_is_whole(entry)) {
+        counts->n_damaged++;
+        return;
+    }
+    counts->n_done += entry->status == ROW_DONE;
+    counts->n_set_aside += entry->status == ROW_SET_ASIDE;
+    counts->n_blamed += entry->status == ROW_LEFT && ledger_entry_is_blamed(entry);
+    counts->seconds += entry->seconds;
+}
+
+struct piece {
+    struct ledger_entry entry[LEDGER_N_PIECE];
+    int64_t id[LEDGER_N_PIECE];
+};
+
+static int scan(const struct ledger_reader *reader, struct piece *piece, ledger_visit visit, void *context,
+                struct ledger_counts *counts, struct error *err)
+{
+    static const struct ledger_entry left = { .status = ROW_LEFT };
+    int r = 0;
+
+    for (uint64_t first = 0; !r && first < reader->n_galaxy; first += LEDGER_N_PIECE) {
+        uint64_t rest = reader->n_galaxy - first;
+        size_t n = rest < LEDGER_N_PIECE ? (size_t)rest : LEDGER_N_PIECE;
+
+        r = ledger_read_piece(reader, first, n, piece->entry, piece->id, err);
+        for (size_t i = 0; !r && i < n; i++) {
+            const struct ledger_entry *entry = &piece->entry[i];
+
+            ledger_count(counts, entry);
+            if (visit)
+                r = visit(context, first + i, piece->id[i], ledger_entry_is_whole(entry) ? entry : &left,
+                          err);
+        }
+    }
+    return r;
+}
+
+int ledger_scan(const char *path, ledger_visit visit, void *context, struct ledger_counts *ret_counts,
+                struct error *err)
+{
+    struct ledger_reader reader = { .fd = -1 };
+    struct ledger_counts counts = { 0 };
+    struct io_file *file = NULL;
+    struct piece *piece = mem_array(1, sizeof(*piece));
+    int r = piece ? 0 : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for the ledger", path);
+
+    if (!r)
+        r = results_file_open(path, &file, err);
+    if (!r)
+        r = ledger_reader_open(path, file, &reader, err);
+    io_file_close(file);
+    if (!r)
+        r = scan(&reader, piece, visit, context, &counts, err);
+    ledger_reader_close(&reader);
+    free(piece);
+    if (!r)
+        *ret_counts = counts;
+    return r;
 }

@@ -4,17 +4,61 @@
 #include "polyphony/io.h"
 #include "polyphony/results.h"
 
-#define RESULTS_PATH_MAX    512
-#define LEDGER_PATH         "Run/Ledger"
-#define STAR_TAU_PATH       "Galaxies/Stars/OpticalDepths/Particles"
-#define BLACK_HOLE_TAU_PATH "Galaxies/BlackHoles/OpticalDepths/Particles"
+#define RESULTS_FORMAT        "polyphony-results"
+#define RESULTS_PATH_MAX      512
+#define LEDGER_PATH           "Run/Ledger"
+#define ROWS_PATH             "Run/Rows"
+#define ID_PATH               "Galaxies/ID"
+#define REDSHIFT_PATH         "Galaxies/Redshift"
+#define N_STAR_PATH           "Galaxies/NStars"
+#define N_BLACK_HOLE_PATH     "Galaxies/NBlackHoles"
+#define STAR_TAU_PATH         "Galaxies/Stars/OpticalDepths/Particles"
+#define STAR_FIRST_PATH       "Galaxies/Stars/OpticalDepths/FirstParticle"
+#define BLACK_HOLE_TAU_PATH   "Galaxies/BlackHoles/OpticalDepths/Particles"
+#define BLACK_HOLE_FIRST_PATH "Galaxies/BlackHoles/OpticalDepths/FirstParticle"
+
+/* Open for reading: a whole results file, of this version. POLYPHONY_INPUT, or POLYPHONY_USAGE for another
+ * version. */
+int results_file_open(const char *path, struct io_file **ret_file, struct error *err);
 
 /* Path of a product's dataset. */
 void results_product_path(const struct plan *plan, const struct product *product, char *ret_path,
                           size_t size);
 
-/* All datasets of rows, and the views of them. */
+/* All datasets of rows, the views of them, and the list by which they can be verified. */
 int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err);
 
 /* What is the same for all galaxies: axes, instruments, the emission model. */
 int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err);
+
+int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err);
+
+/* ---- raw bytes --------------------------------------------------------------------------------- */
+
+/* As they were written: HDF5 is not asked, so a file that is being written can be read. POLYPHONY_INPUT also
+ * at the file's end; `what` names the dataset. */
+int results_read_at(const char *path, int fd, uint64_t offset, void *ret_bytes, size_t n, const char *what,
+                    struct error *err);
+
+/* ---- the ledger in pieces ------------------------------------------------------------------------ */
+
+#define LEDGER_N_PIECE 1024 /* entries: a quarter of a megabyte */
+
+struct ledger_reader {
+    const char *path; /* borrowed */
+    int fd;
+    uint64_t n_galaxy, ledger_offset, id_offset;
+};
+
+/* From a file of results_file_open(); close with ledger_reader_close(). */
+int ledger_reader_open(const char *path, struct io_file *file, struct ledger_reader *ret_reader,
+                       struct error *err);
+void ledger_reader_close(struct ledger_reader *reader);
+/* Entries and ids of rows [first, first + n) as they are in the file. */
+int ledger_read_piece(const struct ledger_reader *reader, uint64_t first, size_t n,
+                      struct ledger_entry *ret_entry, int64_t *ret_id, struct error *err);
+/* Could a run have written this entry? */
+bool ledger_entry_is_whole(const struct ledger_entry *entry);
+/* Does it count against its galaxy? */
+bool ledger_entry_is_blamed(const struct ledger_entry *entry);
+void ledger_count(struct ledger_counts *counts, const struct ledger_entry *entry);

@@ -5,6 +5,7 @@
  */
 #include "results_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* In paths: %l a model label, %i an instrument, %f a filter code (its "/" makes a level). */
@@ -13,11 +14,11 @@ struct field {
 };
 
 static const struct field fields[PRODUCT_N_KIND] = {
-    [PRODUCT_ID] = { "Galaxies/ID", "dimensionless", "Galaxy id of the catalogue" },
-    [PRODUCT_REDSHIFT] = { "Galaxies/Redshift", "dimensionless", "Redshift at which the galaxy is observed" },
-    [PRODUCT_N_STAR] = { "Galaxies/NStars", "dimensionless", "Number of star particles" },
+    [PRODUCT_ID] = { ID_PATH, "dimensionless", "Galaxy id of the catalogue" },
+    [PRODUCT_REDSHIFT] = { REDSHIFT_PATH, "dimensionless", "Redshift at which the galaxy is observed" },
+    [PRODUCT_N_STAR] = { N_STAR_PATH, "dimensionless", "Number of star particles" },
     [PRODUCT_N_GAS] = { "Galaxies/NGas", "dimensionless", "Number of gas particles" },
-    [PRODUCT_N_BLACK_HOLE] = { "Galaxies/NBlackHoles", "dimensionless", "Number of black holes" },
+    [PRODUCT_N_BLACK_HOLE] = { N_BLACK_HOLE_PATH, "dimensionless", "Number of black holes" },
     [PRODUCT_STAR_TAU] = { "Storage/OpticalDepths/Stars", "dimensionless",
                            "V-band optical depths of stars from the line of sight: mass-weighted mean, "
                            "median, maximum" },
@@ -126,12 +127,40 @@ static int layout_tau_views(struct io_file *file, enum product_kind kind, const 
     return r;
 }
 
-static int layout_particles(struct io_file *file, const char *path, uint64_t n, struct error *err)
+/* Optical depths of particles, and where each galaxy's begin. The latter is in the catalogue too, but so a
+ * results file can be read, and verified, without it. */
+static int layout_particles(struct io_file *file, const char *path, const char *first_path, uint64_t n,
+                            uint64_t n_galaxy, const uint64_t *first, struct error *err)
 {
-    return n ? io_layout_dataset(
-                   file, path, IO_F64, 1, &n, "dimensionless",
-                   "V-band optical depth from the line of sight of each particle, in catalogue order", err)
-             : 0;
+    int r;
+
+    if (n == 0)
+        return 0;
+    r = io_layout_dataset(file, path, IO_F64, 1, &n, "dimensionless",
+                          "V-band optical depth from the line of sight of each particle, in catalogue order",
+                          err);
+    return r ? r
+             : io_write_i64(file, first_path, 1, &n_galaxy, (const int64_t *)first, "dimensionless",
+                            "Index in Particles of the galaxy's first; it has NStars or NBlackHoles", err);
+}
+
+/* The order in which the values of a row are in its checksum. */
+static int write_rows_list(struct io_file *file, const struct plan *plan, struct error *err)
+{
+    char(*path)[RESULTS_PATH_MAX] = mem_array(plan->n_product, sizeof(*path));
+    const char **name = mem_array(plan->n_product, sizeof(*name));
+    int r = path && name ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the list of datasets");
+
+    for (size_t i = 0; !r && i < plan->n_product; i++) {
+        results_product_path(plan, &plan->product[i], path[i], sizeof(path[i]));
+        name[i] = path[i];
+    }
+    if (!r)
+        r = io_write_names(file, ROWS_PATH, plan->n_product, name,
+                           "Datasets of a row, in the order of its checksum; particles follow", err);
+    free(name);
+    free(path);
+    return r;
 }
 
 static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
@@ -144,17 +173,22 @@ static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
         { "stage", IO_F64, offsetof(struct ledger_entry, stage), sizeof(((struct ledger_entry *)0)->stage) },
         { "reason", IO_F64, offsetof(struct ledger_entry, reason),
           sizeof(((struct ledger_entry *)0)->reason) },
+        { "n_crash", IO_I32, offsetof(struct ledger_entry, n_crash), 0 },
+        { "n_vanish", IO_I32, offsetof(struct ledger_entry, n_vanish), 0 },
     };
 
     return io_layout_records(
         file, LEDGER_PATH, n, sizeof(struct ledger_entry), members, sizeof(members) / sizeof(*members),
-        "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row", err);
+        "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row; ranks that "
+        "crashed, or vanished, with it in hand",
+        err);
 }
 
 int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err)
 {
     const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
-    uint64_t n_galaxy = plan->catalogue->n_galaxy;
+    const struct catalogue *catalogue = plan->catalogue;
+    uint64_t n_galaxy = catalogue->n_galaxy;
     char path[RESULTS_PATH_MAX];
     int r = layout_ledger(file, n_galaxy, err);
 
@@ -171,14 +205,18 @@ int results_layout_rows(struct io_file *file, const struct plan *plan, struct er
                                     err);
     if (!r)
         r = layout_photometry_views(file, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
+    if (!r)
+        r = write_rows_list(file, plan, err);
     if (r || !los)
         return r;
     r = layout_tau_views(file, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
-    if (!r && plan->catalogue->n_black_hole_all)
+    if (!r && catalogue->n_black_hole_all)
         r = layout_tau_views(file, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
-    if (!r && *los->write_particles)
-        r = layout_particles(file, STAR_TAU_PATH, plan->catalogue->n_star_all, err);
-    if (!r && *los->write_particles)
-        r = layout_particles(file, BLACK_HOLE_TAU_PATH, plan->catalogue->n_black_hole_all, err);
-    return r;
+    if (r || !*los->write_particles)
+        return r;
+    r = layout_particles(file, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_star_all, n_galaxy,
+                         catalogue->star_offset, err);
+    return r ? r
+             : layout_particles(file, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH, catalogue->n_black_hole_all,
+                                n_galaxy, catalogue->black_hole_offset, err);
 }

@@ -1,107 +1,220 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "polyphony/schedule.h"
+#include "polyphony/dealer.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct item {
-    uint64_t row;
-    double cost;
+/* Places [begin, end) of `order`. */
+struct range {
+    size_t begin, end;
+};
+
+struct hold {
+    uint64_t number;
+    struct range range;
+    double cost_s;
+};
+
+struct worker {
+    struct hold hold[DEALER_HOLD_MAX]; /* oldest first */
+    size_t n_hold;
+    struct range own; /* static modes: fixed to be its, not dealt yet */
+    bool is_lost;
 };
 
 /*
- * Dynamic: `item` in order of falling cost, `next` the first not dealt. Static: `item` sorted by owner,
- * worker w owning [begin[w], begin[w + 1]) and having been dealt up to taken[w].
+ * `order` holds indices of items in the order in which they are dealt: dynamic, [next, n_regular) is not
+ * dealt yet; static, that of each worker is in its `own`. Then follow the suspects, [next_last, n). A batch
+ * is a range of it, so that what a worker holds needs no list.
  */
 struct dealer {
-    size_t n, n_worker, n_max_batch;
-    enum dealer_mode mode;
-    struct item *item;
-    size_t next;
-    size_t *begin, *taken;
-    double cost_total, cost_left;
+    struct dealer_settings settings;
+    size_t n, n_regular;
+    struct dealer_item *item; /* [n] */
+    float *cost_s;            /* [n] predicted */
+    uint32_t *order;          /* [n] */
+    size_t next, next_last;
+    struct worker *worker;
+    size_t n_live, n_held;      /* workers not lost; batches held by all */
+    struct range *back;         /* [n_back] given back: dealt last to first, suspects lie below all others */
+    size_t n_back, n_back_room; /* room for what all workers hold and own */
+    double cost_all_s, cost_left_s, cost_undealt_s, cost_largest_s;
+    size_t n_done;
+    uint64_t n_batch;
     bool is_stopped;
 };
 
-/* Large first; equal costs by row, so that every run deals alike. */
-static int compare_items(const void *a, const void *b)
-{
-    const struct item *left = a, *right = b;
+/* ---- costs and order --------------------------------------------------------------------------- */
 
-    if (left->cost != right->cost)
-        return left->cost < right->cost ? 1 : -1;
-    return (left->row > right->row) - (left->row < right->row);
+static double range_cost_s(const struct dealer *dealer, struct range range)
+{
+    double sum = 0.0;
+
+    for (size_t i = range.begin; i < range.end; i++)
+        sum += (double)dealer->cost_s[dealer->order[i]];
+    return sum;
 }
 
-static size_t least_loaded(size_t n_worker, const double *load)
+static void predict(struct dealer *dealer)
 {
-    size_t least = 0;
+    const double *cost_s = dealer->settings.cost_s;
 
-    for (size_t w = 1; w < n_worker; w++)
-        if (load[w] < load[least])
-            least = w;
-    return least;
+    dealer->cost_all_s = 0.0;
+    dealer->cost_largest_s = 0.0;
+    for (size_t i = 0; i < dealer->n; i++) {
+        double sum = cost_s[0];
+
+        for (size_t t = 1; t < DEALER_N_TERM; t++)
+            sum += cost_s[t] * (double)dealer->item[i].term[t - 1];
+        dealer->cost_s[i] = (float)sum;
+        dealer->cost_all_s += (double)dealer->cost_s[i];
+        dealer->cost_largest_s = fmax(dealer->cost_largest_s, (double)dealer->cost_s[i]);
+    }
+}
+
+/* Large first; equal costs by row, so that every run deals alike. */
+static int compare_places(const void *a, const void *b, void *context)
+{
+    const struct dealer *dealer = context;
+    uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+
+    if (dealer->cost_s[i] != dealer->cost_s[k])
+        return dealer->cost_s[i] < dealer->cost_s[k] ? 1 : -1;
+    return (dealer->item[i].row > dealer->item[k].row) - (dealer->item[i].row < dealer->item[k].row);
+}
+
+static void sort_range(struct dealer *dealer, struct range range)
+{
+    qsort_r(dealer->order + range.begin, range.end - range.begin, sizeof(*dealer->order), compare_places,
+            dealer);
+}
+
+/* ---- static modes: who owns what --------------------------------------------------------------- */
+
+/* Workers as a heap with the least loaded at the root; equal loads by number. */
+struct loads {
+    size_t n;
+    double *load_s;
+    size_t *heap;
+};
+
+static bool is_less_loaded(const struct loads *loads, size_t v, size_t w)
+{
+    return loads->load_s[v] < loads->load_s[w] || (loads->load_s[v] == loads->load_s[w] && v < w);
+}
+
+/* The root has got more: let it sink. */
+static void sink_root(struct loads *loads)
+{
+    size_t place = 0, child;
+
+    while ((child = 2 * place + 1) < loads->n) {
+        size_t moving = loads->heap[place];
+
+        if (child + 1 < loads->n && is_less_loaded(loads, loads->heap[child + 1], loads->heap[child]))
+            child++;
+        if (!is_less_loaded(loads, loads->heap[child], moving))
+            return;
+        loads->heap[place] = loads->heap[child];
+        loads->heap[child] = moving;
+        place = child;
+    }
+}
+
+static size_t choose_owner(const struct dealer *dealer, struct loads *loads, size_t i)
+{
+    size_t n_worker = dealer->settings.n_worker, owner;
+
+    if (dealer->settings.mode == DEALER_STATIC_BLOCK)
+        return i * n_worker / dealer->n_regular;
+    if (dealer->settings.mode == DEALER_STATIC_CYCLIC)
+        return i % n_worker;
+    owner = loads->heap[0];
+    loads->load_s[owner] += (double)dealer->cost_s[dealer->order[i]];
+    sink_root(loads);
+    return owner;
 }
 
 /* Fix every item's owner, and sort the items by owner keeping their order. */
 static int assign(struct dealer *dealer)
 {
-    size_t *owner = mem_array(dealer->n, sizeof(*owner));
-    double *load = mem_array(dealer->n_worker, sizeof(*load));
-    struct item *sorted = mem_array(dealer->n, sizeof(*sorted));
-    int r = owner && load && sorted ? 0 : -1;
+    size_t n_worker = dealer->settings.n_worker, begin = 0;
+    struct loads loads = { .n = n_worker,
+                           .load_s = mem_array(n_worker, sizeof(double)),
+                           .heap = mem_array(n_worker, sizeof(size_t)) };
+    uint32_t *owner = mem_array(dealer->n_regular, sizeof(*owner));
+    uint32_t *sorted = mem_array(dealer->n_regular, sizeof(*sorted));
+    int r = loads.load_s && loads.heap && owner && sorted ? 0 : -1;
 
-    for (size_t i = 0; !r && i < dealer->n; i++) {
-        owner[i] = dealer->mode == DEALER_STATIC_BLOCK    ? i * dealer->n_worker / dealer->n
-                   : dealer->mode == DEALER_STATIC_CYCLIC ? i % dealer->n_worker
-                                                          : least_loaded(dealer->n_worker, load);
-        load[owner[i]] += dealer->item[i].cost;
-        dealer->begin[owner[i] + 1]++;
+    for (size_t w = 0; !r && w < n_worker; w++)
+        loads.heap[w] = w;
+    for (size_t i = 0; !r && i < dealer->n_regular; i++) {
+        owner[i] = (uint32_t)choose_owner(dealer, &loads, i);
+        dealer->worker[owner[i]].own.end++;
     }
-    for (size_t w = 0; !r && w < dealer->n_worker; w++) {
-        dealer->begin[w + 1] += dealer->begin[w];
-        dealer->taken[w] = dealer->begin[w];
+    for (size_t w = 0; !r && w < n_worker; w++) {
+        size_t n_own = dealer->worker[w].own.end;
+
+        dealer->worker[w].own = (struct range) { begin, begin };
+        begin += n_own;
     }
-    for (size_t i = 0; !r && i < dealer->n; i++)
-        sorted[dealer->taken[owner[i]]++] = dealer->item[i];
-    for (size_t w = 0; !r && w < dealer->n_worker; w++)
-        dealer->taken[w] = dealer->begin[w];
-    if (!r) {
-        free(dealer->item);
-        dealer->item = sorted;
-        sorted = NULL;
-    }
+    for (size_t i = 0; !r && i < dealer->n_regular; i++)
+        sorted[dealer->worker[owner[i]].own.end++] = dealer->order[i];
+    if (!r)
+        memcpy(dealer->order, sorted, dealer->n_regular * sizeof(*sorted));
+    dealer->next = dealer->n_regular;
+    free(loads.load_s);
+    free(loads.heap);
     free(owner);
-    free(load);
     free(sorted);
     return r;
 }
 
-int dealer_open(size_t n, const uint64_t *row, const double *cost, size_t n_worker, enum dealer_mode mode,
-                size_t n_max_batch, struct dealer **ret_dealer, struct error *err)
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+static struct dealer *allocate(const struct dealer_settings *settings, size_t n)
 {
     struct dealer *dealer = mem_array(1, sizeof(*dealer));
 
-    if (dealer) {
-        dealer->n = n;
-        dealer->n_worker = n_worker;
-        dealer->n_max_batch = n_max_batch < DEALER_BATCH_MAX ? n_max_batch : DEALER_BATCH_MAX;
-        dealer->mode = mode;
-        dealer->item = mem_array(n, sizeof(*dealer->item));
-        dealer->begin = mem_array(n_worker + 1, sizeof(*dealer->begin));
-        dealer->taken = mem_array(n_worker, sizeof(*dealer->taken));
-    }
-    if (!dealer || !dealer->item || !dealer->begin || !dealer->taken) {
+    if (!dealer)
+        return NULL;
+    dealer->n = n;
+    dealer->settings = *settings;
+    dealer->n_back_room = (DEALER_HOLD_MAX + 1) * settings->n_worker + 1;
+    dealer->cost_s = mem_array(n, sizeof(*dealer->cost_s));
+    dealer->order = mem_array(n, sizeof(*dealer->order));
+    dealer->worker = mem_array(settings->n_worker, sizeof(*dealer->worker));
+    dealer->back = mem_array(dealer->n_back_room, sizeof(*dealer->back));
+    if (!dealer->cost_s || !dealer->order || !dealer->worker || !dealer->back) {
         dealer_close(dealer);
+        return NULL;
+    }
+    return dealer;
+}
+
+int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_item *item,
+                struct dealer **ret_dealer, struct error *err)
+{
+    struct dealer *dealer = n <= UINT32_MAX ? allocate(settings, n) : NULL;
+    enum dealer_mode mode = settings->mode;
+
+    if (!dealer)
         return error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        dealer->item[i] = (struct item) { row[i], cost[i] };
-        dealer->cost_total += cost[i];
-    }
-    dealer->cost_left = dealer->cost_total;
+    if (dealer->settings.n_max_batch > DEALER_BATCH_MAX)
+        dealer->settings.n_max_batch = DEALER_BATCH_MAX;
+    dealer->n_regular = n - settings->n_last;
+    dealer->next_last = dealer->n_regular;
+    dealer->n_live = settings->n_worker;
+    dealer->item = item;
+    for (size_t i = 0; i < n; i++)
+        dealer->order[i] = (uint32_t)i;
+    predict(dealer);
+    dealer->cost_left_s = dealer->cost_undealt_s = dealer->cost_all_s;
     if (mode == DEALER_DYNAMIC || mode == DEALER_STATIC_LPT)
-        qsort(dealer->item, n, sizeof(*dealer->item), compare_items);
+        sort_range(dealer, (struct range) { 0, dealer->n_regular });
     if (mode != DEALER_DYNAMIC && assign(dealer)) {
+        dealer->item = NULL;
         dealer_close(dealer);
         return error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", n);
     }
@@ -114,31 +227,244 @@ void dealer_close(struct dealer *dealer)
     if (!dealer)
         return;
     free(dealer->item);
-    free(dealer->begin);
-    free(dealer->taken);
+    free(dealer->cost_s);
+    free(dealer->order);
+    free(dealer->worker);
+    free(dealer->back);
     free(dealer);
 }
 
-size_t dealer_next(struct dealer *dealer, size_t i_worker, uint64_t *ret_row)
+/* ---- dealing ----------------------------------------------------------------------------------- */
+
+static double held_cost_s(const struct worker *worker)
 {
-    bool is_dynamic = dealer->mode == DEALER_DYNAMIC;
-    size_t *next = is_dynamic ? &dealer->next : &dealer->taken[i_worker];
-    size_t end = is_dynamic ? dealer->n : dealer->begin[i_worker + 1];
-    double target = is_dynamic ? dealer->cost_left / (2.0 * (double)dealer->n_worker) : dealer->cost_total;
-    double cost = 0.0;
+    double sum = 0.0;
+
+    for (size_t i = 0; i < worker->n_hold; i++)
+        sum += worker->hold[i].cost_s;
+    return sum;
+}
+
+/* Most that a worker should get now, in cost and rows, and whether it may be a row that costs more. */
+struct limit {
+    double cost_s;
+    size_t n;
+    bool takes_one;
+};
+
+static struct limit find_limit(const struct dealer *dealer, const struct worker *worker, bool is_shared)
+{
+    double share_s = dealer->cost_undealt_s / (2.0 * (double)dealer->n_live);
+    struct limit limit = { .cost_s = fmin(0.5 * share_s, share_s - held_cost_s(worker)),
+                           .n = dealer->settings.n_max_batch,
+                           .takes_one = worker->n_hold == 0 };
+
+    if (!is_shared)
+        limit = (struct limit) { (double)INFINITY, dealer->settings.n_max_batch, true };
+    return limit;
+}
+
+/* Rows from the beginning of a range, up to the limit. */
+static size_t count_rows(const struct dealer *dealer, struct range range, struct limit limit)
+{
+    double cost_s = 0.0, bytes = 0.0;
     size_t n = 0;
 
-    while (!dealer->is_stopped && *next < end && n < dealer->n_max_batch) {
-        const struct item *item = &dealer->item[*next];
+    for (; range.begin + n < range.end && n < limit.n; n++) {
+        uint32_t i = dealer->order[range.begin + n];
 
-        if (n > 0 && cost + item->cost > target)
+        cost_s += (double)dealer->cost_s[i];
+        bytes += (double)dealer->item[i].bytes;
+        if (cost_s > limit.cost_s && !(n == 0 && limit.takes_one))
             break;
-        ret_row[n++] = item->row;
-        cost += item->cost;
-        ++*next;
+        if (bytes > dealer->settings.max_batch_bytes && n > 0)
+            break;
     }
-    dealer->cost_left -= cost;
     return n;
+}
+
+/* Static modes: does anybody still have rows of its own? */
+static bool is_owned(const struct dealer *dealer)
+{
+    size_t w = 0;
+
+    while (w < dealer->settings.n_worker && dealer->worker[w].own.begin == dealer->worker[w].own.end)
+        w++;
+    return w < dealer->settings.n_worker;
+}
+
+/*
+ * The range that the worker's next rows come from: what was given back, its own, what is anybody's. When
+ * nobody has any of these, and the worker holds nothing that a suspect could take with it: suspects.
+ */
+static struct range *find_source(struct dealer *dealer, struct worker *worker, struct range *common)
+{
+    struct range *back = dealer->n_back > 0 ? &dealer->back[dealer->n_back - 1] : NULL;
+
+    if (back && back->begin < dealer->n_regular)
+        return back;
+    if (worker->own.begin < worker->own.end)
+        return &worker->own;
+    *common = (struct range) { dealer->next, dealer->n_regular };
+    if (common->begin < common->end || worker->n_hold > 0 || is_owned(dealer))
+        return common;
+    if (back)
+        return back;
+    *common = (struct range) { dealer->next_last, dealer->n };
+    return common;
+}
+
+static void describe(const struct dealer *dealer, struct range range, struct dealer_batch *ret_batch)
+{
+    *ret_batch = (struct dealer_batch) { .n = range.end - range.begin };
+    for (size_t i = range.begin; i < range.end; i++) {
+        const struct dealer_item *item = &dealer->item[dealer->order[i]];
+
+        if (i == range.begin)
+            ret_batch->first_row = item->row;
+        ret_batch->cost_s += (double)dealer->cost_s[dealer->order[i]];
+        ret_batch->term[0] += 1.0;
+        for (size_t t = 1; t < DEALER_N_TERM; t++)
+            ret_batch->term[t] += (double)item->term[t - 1];
+    }
+}
+
+static void take(struct dealer *dealer, struct worker *worker, struct range range,
+                 struct dealer_batch *ret_batch, uint64_t *ret_row)
+{
+    describe(dealer, range, ret_batch);
+    ret_batch->number = ++dealer->n_batch;
+    for (size_t i = range.begin; i < range.end; i++)
+        ret_row[i - range.begin] = dealer->item[dealer->order[i]].row;
+    worker->hold[worker->n_hold++] = (struct hold) { ret_batch->number, range, ret_batch->cost_s };
+    dealer->n_held++;
+    dealer->cost_undealt_s -= ret_batch->cost_s;
+}
+
+/* Room to give back whatever is held and owned, one batch more than now: so that giving back cannot fail. */
+static bool reserve(struct dealer *dealer)
+{
+    size_t n_needed = dealer->n_back + dealer->n_held + 1 + dealer->settings.n_worker;
+    struct range *back;
+
+    if (n_needed <= dealer->n_back_room)
+        return true;
+    back = realloc(dealer->back, 2 * n_needed * sizeof(*back));
+    if (!back)
+        return false;
+    dealer->back = back;
+    dealer->n_back_room = 2 * n_needed;
+    return true;
+}
+
+bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *ret_batch, uint64_t *ret_row)
+{
+    struct worker *worker = &dealer->worker[i_worker];
+    struct range common, *source, taken;
+    struct limit limit;
+
+    if (worker->is_lost) {
+        worker->is_lost = false;
+        dealer->n_live++;
+    }
+    if (dealer->is_stopped || worker->n_hold == DEALER_HOLD_MAX || !reserve(dealer))
+        return false;
+    source = find_source(dealer, worker, &common);
+    limit = find_limit(dealer, worker, source != &worker->own);
+    if (source->begin >= dealer->n_regular) /* a suspect: alone */
+        limit.n = 1;
+    taken = (struct range) { source->begin, source->begin + count_rows(dealer, *source, limit) };
+    if (taken.begin == taken.end)
+        return false;
+    source->begin = taken.end;
+    if (source == &common && taken.begin >= dealer->n_regular)
+        dealer->next_last = taken.end;
+    else if (source == &common)
+        dealer->next = taken.end;
+    else if (source != &worker->own && source->begin == source->end)
+        dealer->n_back--;
+    take(dealer, worker, taken, ret_batch, ret_row);
+    return true;
+}
+
+static void give_back(struct dealer *dealer, struct range range)
+{
+    size_t place = range.begin < dealer->n_regular ? dealer->n_back : 0;
+
+    if (range.begin == range.end)
+        return;
+    dealer->cost_undealt_s += range_cost_s(dealer, range);
+    memmove(dealer->back + place + 1, dealer->back + place, (dealer->n_back - place) * sizeof(range));
+    dealer->back[place] = range;
+    dealer->n_back++;
+}
+
+bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t n_worked,
+                 struct dealer_batch *ret_batch)
+{
+    struct worker *worker = &dealer->worker[i_worker];
+    struct range worked;
+    size_t i = 0;
+
+    while (i < worker->n_hold && worker->hold[i].number != number)
+        i++;
+    if (i == worker->n_hold || n_worked > worker->hold[i].range.end - worker->hold[i].range.begin)
+        return false;
+    worked = (struct range) { worker->hold[i].range.begin, worker->hold[i].range.begin + n_worked };
+    describe(dealer, worked, ret_batch);
+    ret_batch->number = number;
+    give_back(dealer, (struct range) { worked.end, worker->hold[i].range.end });
+    memmove(worker->hold + i, worker->hold + i + 1, (worker->n_hold - i - 1) * sizeof(*worker->hold));
+    worker->n_hold--;
+    dealer->n_held--;
+    dealer->cost_left_s -= ret_batch->cost_s;
+    dealer->n_done += n_worked;
+    return true;
+}
+
+size_t dealer_lose(struct dealer *dealer, size_t i_worker)
+{
+    struct worker *worker = &dealer->worker[i_worker];
+    size_t n = 0;
+
+    if (worker->is_lost)
+        return 0;
+    worker->is_lost = true;
+    dealer->n_live--;
+    if (worker->own.begin < worker->own.end)
+        dealer->back[dealer->n_back++] = worker->own; /* was never dealt: its cost has not been taken off */
+    worker->own = (struct range) { 0, 0 };
+    for (size_t i = 0; i < worker->n_hold; i++) {
+        n += worker->hold[i].range.end - worker->hold[i].range.begin;
+        give_back(dealer, worker->hold[i].range);
+    }
+    dealer->n_held -= worker->n_hold;
+    worker->n_hold = 0;
+    return n;
+}
+
+/* Swapped to the end of its range, which then ends before it. */
+bool dealer_withdraw(struct dealer *dealer, uint64_t row)
+{
+    for (size_t b = 0; b < dealer->n_back; b++) {
+        struct range *range = &dealer->back[b];
+
+        for (size_t i = range->begin; i < range->end; i++) {
+            uint32_t found = dealer->order[i];
+
+            if (dealer->item[found].row != row)
+                continue;
+            dealer->order[i] = dealer->order[range->end - 1];
+            dealer->order[--range->end] = found;
+            if (range->begin == range->end)
+                memmove(range, range + 1, (--dealer->n_back - b) * sizeof(*range));
+            dealer->cost_undealt_s -= (double)dealer->cost_s[found];
+            dealer->cost_left_s -= (double)dealer->cost_s[found];
+            dealer->n_done++;
+            return true;
+        }
+    }
+    return false;
 }
 
 void dealer_stop(struct dealer *dealer)
@@ -146,12 +472,57 @@ void dealer_stop(struct dealer *dealer)
     dealer->is_stopped = true;
 }
 
-double dealer_cost_left(const struct dealer *dealer)
+/* ---- where it stands --------------------------------------------------------------------------- */
+
+bool dealer_is_over(const struct dealer *dealer)
 {
-    return dealer->cost_left;
+    return dealer->n_held == 0 && (dealer->is_stopped || dealer->n_done == dealer->n);
 }
 
-double dealer_cost_total(const struct dealer *dealer)
+size_t dealer_n_held(const struct dealer *dealer, size_t i_worker)
 {
-    return dealer->cost_total;
+    return dealer->worker[i_worker].n_hold;
+}
+
+size_t dealer_n_done(const struct dealer *dealer)
+{
+    return dealer->n_done;
+}
+
+double dealer_cost_all_s(const struct dealer *dealer)
+{
+    return dealer->cost_all_s;
+}
+
+double dealer_cost_left_s(const struct dealer *dealer)
+{
+    return fmax(dealer->cost_left_s, 0.0); /* sums and differences of many numbers */
+}
+
+double dealer_cost_largest_s(const struct dealer *dealer)
+{
+    return dealer->cost_largest_s;
+}
+
+void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM])
+{
+    memcpy(dealer->settings.cost_s, cost_s, sizeof(dealer->settings.cost_s));
+    predict(dealer);
+    if (dealer->settings.mode == DEALER_DYNAMIC)
+        sort_range(dealer, (struct range) { dealer->next, dealer->n_regular });
+    dealer->cost_undealt_s = range_cost_s(dealer, (struct range) { dealer->next, dealer->n_regular }) +
+                             range_cost_s(dealer, (struct range) { dealer->next_last, dealer->n });
+    for (size_t b = 0; b < dealer->n_back; b++)
+        dealer->cost_undealt_s += range_cost_s(dealer, dealer->back[b]);
+    dealer->cost_left_s = 0.0;
+    for (size_t w = 0; w < dealer->settings.n_worker; w++) {
+        struct worker *worker = &dealer->worker[w];
+
+        dealer->cost_undealt_s += range_cost_s(dealer, worker->own);
+        for (size_t i = 0; i < worker->n_hold; i++) {
+            worker->hold[i].cost_s = range_cost_s(dealer, worker->hold[i].range);
+            dealer->cost_left_s += worker->hold[i].cost_s;
+        }
+    }
+    dealer->cost_left_s += dealer->cost_undealt_s;
 }

@@ -107,6 +107,20 @@ void batches_add(struct batches *batches, const struct trace_batch *batch)
         append(batches, batch);
 }
 
+void batches_renumber(struct batches *batches, const int *new_rank)
+{
+    size_t n = batches->n;
+
+    batches->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct trace_batch row = batches->row[i];
+
+        row.rank = new_rank[row.rank];
+        if (row.rank >= 0)
+            batches->row[batches->n++] = row;
+    }
+}
+
 const struct trace_batch *batches_get(const struct batches *batches, size_t *ret_n)
 {
     *ret_n = batches->n;

@@ -5,6 +5,7 @@
  */
 #include "polyphony/trace_file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,11 +314,41 @@ static int lay_out_tables(const struct part *part, struct io_file *file, struct 
     return r;
 }
 
-/* The fit is rank 0's; attributes are written alike by all. */
-static int write_fit(const struct part *part, struct io_file *file, struct error *err)
+/* What a galaxy's cost is made of, as attributes of /Schedule. */
+static const char *const cost_names[TRACE_N_COST] = { "cost_s_per_galaxy", "cost_s_per_star",
+                                                      "cost_s_per_pair" };
+
+int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct error *err)
 {
-    double fit[2];
-    int r;
+    struct io_file *file = NULL;
+    int r = io_file_open(path, &file, err);
+
+    if (!r && (!io_has(file, "Schedule") || !io_attr_has(file, "Schedule", cost_names[0])))
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s' has no costs: it is no trace of this version of the program", path);
+    for (size_t i = 0; !r && i < TRACE_N_COST; i++) {
+        r = io_attr_read_f64(file, "Schedule", cost_names[i], &ret_cost_s[i], err);
+        if (!r && !(ret_cost_s[i] >= 0.0 && isfinite(ret_cost_s[i])))
+            r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of 'Schedule' is %g, must be >= 0",
+                          path, cost_names[i], ret_cost_s[i]);
+    }
+    io_file_close(file);
+    return r;
+}
+
+/* The fit and the costs are rank 0's; attributes are written alike by all. */
+static int write_fit(const struct part *part, struct io_file *file, const struct trace_run *run,
+                     struct error *err)
+{
+    double fit[2], cost_s[TRACE_N_COST];
+    int r = 0;
+
+    memcpy(cost_s, run->cost_s, sizeof(cost_s));
+    MPI_Bcast(cost_s, TRACE_N_COST, MPI_DOUBLE, 0, part->comm);
+    for (size_t i = 0; !r && i < TRACE_N_COST; i++)
+        r = io_attr_write_f64(file, "Schedule", cost_names[i], cost_s[i], err);
+    if (r)
+        return r;
 
     trace_fit_costs(part->trace, &fit[0], &fit[1]);
     MPI_Bcast(fit, 2, MPI_DOUBLE, 0, part->comm);
@@ -377,7 +408,7 @@ static int write_file(const struct part *part, struct io_file *file, struct erro
         r = lay_out_tables(part, file, err);
     r = agree(part->comm, r);
     if (!r)
-        r = agree(part->comm, write_fit(part, file, err));
+        r = agree(part->comm, write_fit(part, file, part->run, err));
     if (!r)
         r = write_rows(file, "Ranks", (uint64_t)part->rank, 1, 1, self, err);
     if (!r)

@@ -288,6 +288,12 @@ const struct trace_sample *trace_samples(const struct trace *trace, size_t *ret_
     return trace->sampler ? sampler_samples(trace->sampler, ret_n, ret_n_merge, ret_n_read) : NULL;
 }
 
+void trace_renumber_batches(struct trace *trace, const int *new_rank)
+{
+    if (trace->batches)
+        batches_renumber(trace->batches, new_rank);
+}
+
 const struct trace_batch *trace_batches(const struct trace *trace, size_t *ret_n)
 {
     *ret_n = 0;

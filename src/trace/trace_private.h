@@ -30,6 +30,7 @@ struct batches;
 int batches_open(size_t n_max, int n_rank, struct batches **ret_batches, struct error *err);
 void batches_close(struct batches *batches); /* NULL is fine */
 void batches_add(struct batches *batches, const struct trace_batch *batch);
+void batches_renumber(struct batches *batches, const int *new_rank);
 const struct trace_batch *batches_get(const struct batches *batches, size_t *ret_n);
 void batches_fit(const struct batches *batches, double *ret_seconds_per_galaxy, double *ret_seconds_per_cost);
 

@@ -24,7 +24,7 @@ static struct catalogue *open_well(const struct made *made, const struct catalog
     struct catalogue *catalogue = NULL;
     struct error err = { "" };
 
-    EXPECT_OK(catalogue_open(write_made(made), needs, &catalogue, &err), err);
+    EXPECT_OK(catalogue_open(write_made(made), needs, NULL, &catalogue, &err), err);
     return catalogue;
 }
 
@@ -35,7 +35,7 @@ static void expect_refused(const struct made *made, const struct catalogue_needs
     struct catalogue *catalogue = NULL;
     struct error err = { "" };
 
-    assert_int_equal(catalogue_open(write_made(made), needs, &catalogue, &err), POLYPHONY_INPUT);
+    assert_int_equal(catalogue_open(write_made(made), needs, NULL, &catalogue, &err), POLYPHONY_INPUT);
     assert_null(catalogue);
     EXPECT_PARTS(err.text, "made.hdf5");
     for (; *part; part++)
@@ -407,6 +407,7 @@ static void slices_must_be_in_order_and_inside(void **state)
         { "Stars/offset", 0, 3, { "'Stars/offset' row 2", "is 2", "(5)" } }, /* descends */
         { "Stars/length", 0, -1, { "'Stars' row 0", "length -1", "negative" } },
         { "Stars/offset", 1, -2, { "'Stars' row 1", "offset -2", "negative" } },
+        { "Stars/length", 2, 0x1p32, { "'Stars/length' row 2", "4294967296", "at most 4294967295" } },
         { "Gas/length", 2, 3, { "'Gas' row 2", "offset 1 + length 3", "(3)" } },
         { "BlackHoles/offset", 2, 1, { "'BlackHoles' row 2", "offset 1 + length 1", "(1)" } },
     };
@@ -436,6 +437,11 @@ static void ids_must_be_unique_integers(void **state)
     (void)state;
     column_of(&made, "Galaxies/id")->value[2] = 101;
     EXPECT_REFUSED(&made, "'Galaxies/id'", "101", "unique");
+    column_of(&made, "Galaxies/id")->value[1] = 101; /* neighbours */
+    EXPECT_REFUSED(&made, "'Galaxies/id'", "101", "unique");
+    column_of(&made, "Galaxies/id")->value[1] = 300; /* out of order */
+    column_of(&made, "Galaxies/id")->value[2] = -7;
+    catalogue_close(open_well(&made, &everything));
     column_of(&made, "Galaxies/id")->is_integer = false;
     EXPECT_REFUSED(&made, "'Galaxies/id'", "integer");
 }
@@ -514,9 +520,9 @@ static void only_files_of_this_format_and_version_are_read(void **state)
     EXPECT_REFUSED(&made, "'something'", "expected 'polyphony-catalogue' version 1");
     path = write_made(&ordinary);
     assert_int_equal(truncate(path, 3000), 0);
-    assert_int_equal(catalogue_open(path, &everything, &catalogue, &err), POLYPHONY_INPUT);
+    assert_int_equal(catalogue_open(path, &everything, NULL, &catalogue, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "made.hdf5", "truncated");
-    assert_int_equal(catalogue_open("/nowhere/c.hdf5", &everything, &catalogue, &err), POLYPHONY_INPUT);
+    assert_int_equal(catalogue_open("/nowhere/c.hdf5", &everything, NULL, &catalogue, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "/nowhere/c.hdf5", "No such file");
 }
 

@@ -100,8 +100,8 @@ class IdentityTest(runner.ProgramTest):
             with (h5py.File(self.dir / "reference.hdf5") as whole,
                   h5py.File(self.dir / f"alone{row}.hdf5") as alone):
                 for name in self.reference:
-                    if not name.startswith("Galaxies/"):
-                        continue
+                    if not name.startswith("Galaxies/") or name.endswith("/FirstParticle"):
+                        continue  # where its particles begin in a file of many is not the galaxy's
                     expected = whole[name][row:row + 1]
                     if name.endswith("/Particles"):
                         offset, length = slices[name.split("/")[1]]

@@ -2,37 +2,23 @@
 /*
  * One copy of a grid for the ranks of a node, for any number of ranks:
  *     mpirun -n 3 test_grid_share_mpi
- * Exit code 0 if every case holds on every rank. A hang ends by SIGALRM and is a failure.
  */
 #include "polyphony/grid.h"
-#include "polyphony/grid_share.h"
+#include "polyphony/node_share.h"
 
-#include <dirent.h>
 #include <math.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "polyphony/demo.h"
 #include "polyphony/io.h"
 
-#define HANG_S 60
+#include "../ranks.h"
 
-static int rank, n_rank, n_failed;
 static char good_path[256], bad_path[256];
 
 static const struct grid_needs needs = { 3, { "transmitted", "linecont", "nebular_continuum" }, true };
-
-static void check(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "FAILED on rank %d of %d: %s\n", rank, n_rank, what);
-        n_failed++;
-    }
-}
 
 /* Rank 0 makes a small grid, and a copy of which one number is no number. */
 static void make_grids(void)
@@ -73,12 +59,12 @@ static void make_grids(void)
     }
 }
 
-static struct grid_share *open_share(bool wants_tables)
+static struct node_share *open_share(bool wants_tables)
 {
-    struct grid_share *share = NULL;
+    struct node_share *share = NULL;
     struct error err = { "" };
 
-    check(grid_share_open(MPI_COMM_WORLD, wants_tables, &share, &err) == 0, err.text);
+    check(node_share_open(MPI_COMM_WORLD, wants_tables, &share, &err) == 0, err.text);
     return share;
 }
 
@@ -88,7 +74,7 @@ static bool is_same_table(const double *a, const double *b, size_t n)
 }
 
 /* A grid through `share` has the numbers of one read alone. */
-static void expect_same(const struct grid_share *share, const char *what, size_t *ret_n_shared)
+static void expect_same(const struct node_share *share, const char *what, size_t *ret_n_shared)
 {
     struct grid *shared = NULL, *own = NULL;
     struct error err = { "" };
@@ -112,29 +98,29 @@ static void expect_same(const struct grid_share *share, const char *what, size_t
 
 static void every_rank_sees_the_same_numbers(void)
 {
-    struct grid_share *share = open_share(true);
+    struct node_share *share = open_share(true);
     size_t n_shared = 0;
 
     expect_same(share, "a shared table differs from one read alone", &n_shared);
     check((n_shared > 0) == (n_rank > 1), "tables are not shared, or by one rank");
-    grid_share_close(share);
+    node_share_close(share);
 }
 
 static void a_grid_outlives_its_share(void)
 {
-    struct grid_share *share = open_share(true);
+    struct node_share *share = open_share(true);
     struct grid *grid = NULL;
     struct error err = { "" };
 
     check(grid_open(good_path, &needs, share, &grid, &err) == 0, err.text);
-    grid_share_close(share);
+    node_share_close(share);
     check(grid && isfinite(grid->spectrum[0].lnu[grid->n_cell * grid->n_lambda - 1]), "the table is gone");
     grid_free(grid);
 }
 
 static void a_rank_that_deals_has_axes_and_no_tables(void)
 {
-    struct grid_share *share = open_share(rank > 0);
+    struct node_share *share = open_share(rank > 0);
     struct grid *grid = NULL;
     struct error err = { "" };
 
@@ -143,77 +129,49 @@ static void a_rank_that_deals_has_axes_and_no_tables(void)
     for (size_t s = 0; grid && s < needs.n_spectrum; s++)
         check((grid->spectrum[s].lnu != NULL) == (rank > 0), "tables where none are wanted, or none");
     grid_free(grid);
-    grid_share_close(share);
+    node_share_close(share);
 }
 
 static void a_bad_number_fails_on_all_ranks_and_one_says_why(void)
 {
-    struct grid_share *share = open_share(true);
+    struct node_share *share = open_share(true);
     struct grid *grid = NULL;
     struct error err = { "" };
-    int says, n_says = 0;
 
     check(grid_open(bad_path, &needs, share, &grid, &err) == POLYPHONY_INPUT, "not refused everywhere");
-    says = strstr(err.text, "not a finite number") != NULL;
-    MPI_Allreduce(&says, &n_says, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    check(n_says >= 1, "nobody says why");
+    check(ranks_count(strstr(err.text, "not a finite number") != NULL) >= 1, "nobody says why");
     check(!grid, "a grid in spite of the failure");
-    grid_share_close(share);
+    node_share_close(share);
 }
 
 /* The last rank cannot open the file; nobody waits for it. */
 static void a_rank_that_fails_alone_takes_the_others_along(void)
 {
-    struct grid_share *share = open_share(true);
+    struct node_share *share = open_share(true);
     struct grid *grid = NULL;
     struct error err = { "" };
 
     check(grid_open(rank == n_rank - 1 ? "/nowhere/grid.hdf5" : good_path, &needs, share, &grid, &err) ==
               POLYPHONY_INPUT,
           "one rank's failure is not everybody's");
-    check(grid_share_agree(share, rank == 0 ? POLYPHONY_USAGE : 0) == POLYPHONY_USAGE, "ranks do not agree");
-    grid_share_close(share);
+    node_share_close(share);
 }
 
-/* A limit on files stands for a full /dev/shm. */
 static void without_shared_memory_every_rank_has_a_copy(void)
 {
-    struct grid_share *share = open_share(true);
-    struct rlimit before, tiny;
+    struct node_share *share = open_share(true);
+    struct rlimit before = ranks_limit_shared_memory();
     size_t n_shared = 1;
 
-    getrlimit(RLIMIT_FSIZE, &before);
-    tiny = (struct rlimit) { 4096, before.rlim_max };
-    signal(SIGXFSZ, SIG_IGN);
-    MPI_Barrier(MPI_COMM_WORLD);
-    setrlimit(RLIMIT_FSIZE, &tiny);
     expect_same(share, "a copy differs", &n_shared);
     setrlimit(RLIMIT_FSIZE, &before);
     check(n_shared == 0, "shared beyond the limit");
-    grid_share_close(share);
-}
-
-static void nothing_is_left_in_shared_memory(void)
-{
-    DIR *directory;
-    struct dirent *entry;
-
-    MPI_Barrier(MPI_COMM_WORLD);
-    directory = opendir("/dev/shm");
-    while (directory && (entry = readdir(directory)))
-        check(strncmp(entry->d_name, "polyphony-", strlen("polyphony-")) != 0, "a segment is left");
-    if (directory)
-        closedir(directory);
+    node_share_close(share);
 }
 
 int main(int argc, char **argv)
 {
-    int any = 0;
-
-    alarm(HANG_S);
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &n_rank);
+    ranks_begin(&argc, &argv);
     if (rank == 0)
         make_grids();
     MPI_Bcast(good_path, sizeof(good_path), MPI_CHAR, 0, MPI_COMM_WORLD);
@@ -224,12 +182,10 @@ int main(int argc, char **argv)
     a_bad_number_fails_on_all_ranks_and_one_says_why();
     a_rank_that_fails_alone_takes_the_others_along();
     without_shared_memory_every_rank_has_a_copy();
-    nothing_is_left_in_shared_memory();
-    MPI_Allreduce(&n_failed, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
         unlink(good_path);
         unlink(bad_path);
     }
-    MPI_Finalize();
-    return any > 0;
+    return ranks_end();
 }

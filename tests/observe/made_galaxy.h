@@ -89,7 +89,7 @@ static inline double *made_table(struct grid *grid, size_t n)
 {
     double *table = made_array(n, sizeof(double));
 
-    grid->table[grid->n_table++] = (struct grid_table) { .value = table, .n_byte = n * sizeof(double) };
+    grid->table[grid->n_table++] = (struct node_table) { .value = table, .n_byte = n * sizeof(double) };
     return table;
 }
 

@@ -58,3 +58,33 @@ static inline int write_inputs(void **state)
     made_inputs_write(&as_made);
     return 0;
 }
+
+/* ---- the ledger ---------------------------------------------------------------------------------- */
+
+/* As a scan shows it. */
+struct seen_ledger {
+    struct ledger_counts counts;
+    struct ledger_entry entry[MADE_N_GALAXY];
+    int64_t id[MADE_N_GALAXY];
+};
+
+static inline int see_entry(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
+                            struct error *err)
+{
+    struct seen_ledger *seen = context;
+
+    (void)err;
+    assert_true(row < MADE_N_GALAXY);
+    seen->entry[row] = *entry;
+    seen->id[row] = id;
+    return 0;
+}
+
+static inline struct seen_ledger see_ledger(const char *path)
+{
+    struct seen_ledger seen = { 0 };
+    struct error err = { "" };
+
+    EXPECT_OK(ledger_scan(path, see_entry, &seen, &seen.counts, &err), err);
+    return seen;
+}

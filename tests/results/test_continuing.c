@@ -118,7 +118,7 @@ static void what_does_not_change_numbers_is_accepted(void **state)
 static void files_of_another_kind_are_refused(void **state)
 {
     struct session s = open_plan(NULL, NULL);
-    struct ledger ledger = { 0 };
+    struct ledger_counts counts;
     struct error err = { "" };
     FILE *file = fopen(temp_path("text.hdf5"), "w");
 
@@ -128,10 +128,50 @@ static void files_of_another_kind_are_refused(void **state)
     assert_int_equal(results_check(temp_path("grid.hdf5"), s.plan, &s.provenance, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "grid.hdf5", "not a results file");
     assert_int_equal(results_check(temp_path("text.hdf5"), s.plan, &s.provenance, &err), POLYPHONY_INPUT);
-    assert_int_equal(ledger_read(temp_path("grid.hdf5"), &ledger, &err), POLYPHONY_INPUT);
-    assert_int_equal(ledger_read(temp_path("text.hdf5"), &ledger, &err), POLYPHONY_INPUT);
-    assert_int_equal(ledger_read(temp_path("nowhere.hdf5"), &ledger, &err), POLYPHONY_INPUT);
+    assert_int_equal(ledger_scan(temp_path("grid.hdf5"), NULL, NULL, &counts, &err), POLYPHONY_INPUT);
+    assert_int_equal(ledger_scan(temp_path("text.hdf5"), NULL, NULL, &counts, &err), POLYPHONY_INPUT);
+    assert_int_equal(ledger_scan(temp_path("nowhere.hdf5"), NULL, NULL, &counts, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "nowhere.hdf5");
+    close_session(&s);
+}
+
+static void another_version_of_the_file_is_refused_by_name(void **state)
+{
+    const char *path = temp_path("earlier.hdf5");
+    const int64_t entry = 0;
+    const uint64_t n = 1;
+    struct session s = open_plan(NULL, NULL);
+    struct ledger_counts counts;
+    struct io_file *file = NULL;
+    struct error err = { "" };
+
+    (void)state;
+    EXPECT_OK(io_file_create(path, &file, &err), err);
+    EXPECT_OK(io_attr_write_text(file, "/", "format", RESULTS_FORMAT, &err), err);
+    EXPECT_OK(io_attr_write_i64(file, "/", "version", RESULTS_FILE_VERSION - 1, &err), err);
+    EXPECT_OK(io_write_i64(file, LEDGER_PATH, 1, &n, &entry, NULL, "made for a test", &err), err);
+    EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
+    assert_int_equal(results_check(path, s.plan, &s.provenance, &err), POLYPHONY_USAGE);
+    EXPECT_PARTS(err.text, "earlier.hdf5", "another version of the program", "file version 1", "--overwrite");
+    assert_int_equal(ledger_scan(path, NULL, NULL, &counts, &err), POLYPHONY_USAGE);
+    EXPECT_OK(results_delete(path, &err), err); /* which is what --overwrite does */
+    assert_int_not_equal(access(path, F_OK), 0);
+    close_session(&s);
+}
+
+static void only_results_files_are_deleted(void **state)
+{
+    struct session s = open_session();
+    struct error err = { "" };
+
+    (void)state;
+    assert_int_equal(results_delete(temp_path("catalogue.hdf5"), &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "catalogue.hdf5", "not a results file");
+    assert_int_equal(access(temp_path("catalogue.hdf5"), F_OK), 0);
+    assert_int_equal(results_delete(temp_path("nowhere.hdf5"), &err), POLYPHONY_INPUT);
+    EXPECT_OK(results_delete(s.job->output, &err), err);
+    assert_int_not_equal(access(s.job->output, F_OK), 0);
     close_session(&s);
 }
 
@@ -144,6 +184,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_contents_of_the_inputs_are_refused),
         cmocka_unit_test(what_does_not_change_numbers_is_accepted),
         cmocka_unit_test(files_of_another_kind_are_refused),
+        cmocka_unit_test(another_version_of_the_file_is_refused_by_name),
+        cmocka_unit_test(only_results_files_are_deleted),
     };
     int n_failed;
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What each rank has in hand, in the lock file of the results, `<output>.lock`: so that the next run knows
+ * which galaxy a rank was at when it crashed or vanished.
+ *
+ * One page of the file a rank (file systems lock and cache pages: ranks of two nodes on one page would wait
+ * for each other), of which a slot of 512 bytes is used, one sector. Slots are written with pwrite(): what
+ * was written survives the process, though not always its machine. Where the file is torn, short or foreign
+ * it is no evidence and no error.
+ *
+ * Rank 0: hands_lock, hands_judge, hands_begin; then every computing rank: hands_open; for each galaxy
+ * hands_take, hands_put. Rank 0's own hands (slot 0) work alike after hands_begin().
+ */
+#pragma once
+
+#include "polyphony/base.h"
+
+#define HANDS_HOST_MAX 64
+
+struct hands;
+
+/**
+ * Keep other runs off `output`. POLYPHONY_OUTPUT when another run has it. Where the file system has no locks,
+ * on trust.
+ */
+int hands_lock(const char *output, struct hands **ret_hands, struct error *err);
+
+/** Who ended with what in hand. */
+struct hands_blame {
+    uint64_t row;
+    bool is_crash; /* it caught a fatal signal; false: it vanished */
+    int signal;    /* of a crash */
+    int rank;
+    int64_t pid;
+    char host[HANDS_HOST_MAX];
+};
+typedef int (*hands_visit)(void *context, const struct hands_blame *blame, struct error *err);
+
+/**
+ * What the last run left in hand, before hands_begin(). A rank that crashed is blamed on its galaxy; one that
+ * vanished too, but only if it is alone: when several vanished at once, or another one crashed, they were
+ * ended from outside (a launcher that cleans up, a power cut). A rank that had been asked to stop is not.
+ */
+int hands_judge(struct hands *hands, hands_visit visit, void *context, struct error *err);
+
+/** Clear the slots, for n_rank ranks. POLYPHONY_OUTPUT. */
+int hands_begin(struct hands *hands, int n_rank, struct error *err);
+
+/** During a run (--survive): what a rank that was lost had in hand, whether it crashed or vanished. Its slot
+ * is cleared, so that it is not judged twice. false: nothing. */
+bool hands_judge_lost(struct hands *hands, int rank, struct hands_blame *ret_blame);
+
+/** A computing rank's own slot, after hands_begin() on rank 0. POLYPHONY_OUTPUT. */
+int hands_open(const char *output, int rank, struct hands **ret_hands, struct error *err);
+
+/** NULL is fine. Failures to write are not reported: a galaxy then goes without an accuser. */
+void hands_take(struct hands *hands, uint64_t row);
+void hands_put(struct hands *hands);
+
+/**
+ * Async-signal-safe, for handlers: SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are noted as a crash, others
+ * as being asked to stop, which also holds for galaxies taken later.
+ */
+void hands_note_signal(struct hands *hands, int number);
+
+/** Any rank, NULL is fine. Of the rank that locked: the file goes, unless it holds something that the next
+ * run should judge. */
+void hands_close(struct hands *hands);

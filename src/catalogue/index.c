@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The index: what is known of every galaxy without its particles. Its columns lie in one table of the node,
+ * one after the other; at 10^7 galaxies a column is 80 MB, so nothing here holds a second one for long.
+ */
+#include "catalogue_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define LENGTH_ROWS  ((uint64_t)1 << 18) /* lengths read at a time: 2 MiB */
+#define COLUMN_ALIGN 64
+#define N_GALAXY_MAX (SIZE_MAX / 1024) /* so that sizes of tables do not overflow */
+
+static const char *const groups[N_COMPONENT] = { "Stars", "Gas", "BlackHoles" };
+
+/* The dataset whose rows are counted. */
+static const char *const counted[N_COMPONENT] = { "Stars/initial_masses", "Gas/coordinates",
+                                                  "BlackHoles/coordinates" };
+
+/* ---- columns ----------------------------------------------------------------------------------- */
+
+static size_t column_width(size_t i_column)
+{
+    return i_column == INDEX_CENTRE ? 3 : 1;
+}
+
+static size_t column_bytes(const struct catalogue *catalogue, size_t i_column)
+{
+    bool is_count = i_column >= INDEX_COUNT && i_column < INDEX_COUNT + N_COMPONENT;
+    size_t n = catalogue->n_galaxy * column_width(i_column) * (is_count ? sizeof(uint32_t) : sizeof(double));
+
+    return catalogue->reader->has_column[i_column] ? (n + COLUMN_ALIGN - 1) / COLUMN_ALIGN * COLUMN_ALIGN : 0;
+}
+
+/* NULL without this column. */
+static void *column_of(const struct catalogue *catalogue, size_t i_column)
+{
+    char *column = catalogue->reader->index.value;
+
+    if (!catalogue->reader->has_column[i_column])
+        return NULL;
+    for (size_t i = 0; i < i_column; i++)
+        column += column_bytes(catalogue, i);
+    return column;
+}
+
+static const void *column_or_zeros(const struct catalogue *catalogue, size_t i_column)
+{
+    const void *column = column_of(catalogue, i_column);
+
+    return column ? column : catalogue->reader->zeros;
+}
+
+static void column_path(const struct catalogue *catalogue, size_t i_column, char ret_path[IO_NAME_MAX])
+{
+    const char *name = i_column == INDEX_ID           ? "id"
+                       : i_column == INDEX_REDSHIFT   ? "redshift"
+                       : i_column == INDEX_CENTRE     ? "centre"
+                       : i_column == INDEX_DUST_RATIO ? "dust_to_metal_ratio"
+                                                      : NULL;
+
+    if (i_column >= INDEX_PARAMETER)
+        name = catalogue->reader->needs.parameter[i_column - INDEX_PARAMETER];
+    text_format(ret_path, IO_NAME_MAX, "Galaxies/%s", name);
+}
+
+/* ---- which there are --------------------------------------------------------------------------- */
+
+bool index_is_in_file(const struct catalogue *catalogue, size_t i_column)
+{
+    char path[IO_NAME_MAX];
+
+    column_path(catalogue, i_column, path);
+    return io_has(catalogue->reader->file, path);
+}
+
+int index_add(struct catalogue *catalogue, size_t i_column, struct error *err)
+{
+    struct catalogue_reader *reader = catalogue->reader;
+    const uint64_t dims[2] = { catalogue->n_galaxy, column_width(i_column) };
+    enum units_kind kind = i_column == INDEX_CENTRE ? UNITS_LENGTH : UNITS_DIMENSIONLESS;
+    char path[IO_NAME_MAX];
+    int r;
+
+    column_path(catalogue, i_column, path);
+    r = io_dataset_expect(reader->file, path, dims[1] > 1 ? 2 : 1, dims, NULL, err);
+    if (!r)
+        r = catalogue_unit(reader->file, path, kind, &reader->column_factor[i_column], err);
+    reader->has_column[i_column] = true;
+    return r;
+}
+
+/* Slices of one component; all empty when the file does not have it. */
+static int find_slices(struct catalogue *catalogue, size_t component, uint64_t *ret_n_all, struct error *err)
+{
+    static const char *const names[] = { "offset", "length" };
+    struct catalogue_reader *reader = catalogue->reader;
+    const uint64_t dim = catalogue->n_galaxy;
+    struct io_info info = { 0 };
+    int r = 0;
+
+    if (component != STARS && !io_has(reader->file, groups[component]))
+        return 0;
+    for (size_t i = 0; !r && i < 2; i++) {
+        char path[IO_NAME_MAX];
+
+        text_format(path, sizeof(path), "%s/%s", groups[component], names[i]);
+        r = io_dataset_expect(reader->file, path, 1, &dim, NULL, err);
+    }
+    if (!r)
+        r = io_dataset_info(reader->file, counted[component], &info, err);
+    reader->has_column[INDEX_OFFSET + component] = true;
+    reader->has_column[INDEX_COUNT + component] = true;
+    *ret_n_all = info.dims[0];
+    return r;
+}
+
+static int find_redshifts(struct catalogue *catalogue, struct error *err)
+{
+    if (!catalogue->reader->needs.redshift)
+        return 0;
+    if (!index_is_in_file(catalogue, INDEX_REDSHIFT))
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': no dataset 'Galaxies/redshift'; add it, or give 'redshift' in the job",
+                         io_file_path(catalogue->reader->file));
+    return index_add(catalogue, INDEX_REDSHIFT, err);
+}
+
+int index_find(struct catalogue *catalogue, struct error *err)
+{
+    struct io_file *file = catalogue->reader->file;
+    uint64_t *const n_all[N_COMPONENT] = { &catalogue->n_star_all, &catalogue->n_gas_all,
+                                           &catalogue->n_black_hole_all };
+    uint64_t dim;
+    struct io_info info;
+    int r = io_dataset_info(file, "Stars/offset", &info, err);
+
+    if (r)
+        return r;
+    dim = catalogue->n_galaxy = info.dims[0];
+    if (dim == 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue has no galaxies", io_file_path(file));
+    if (dim > N_GALAXY_MAX)
+        return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue claims %llu galaxies, at most %zu fit",
+                         io_file_path(file), (unsigned long long)dim, N_GALAXY_MAX);
+    for (size_t component = 0; !r && component < N_COMPONENT; component++)
+        r = find_slices(catalogue, component, n_all[component], err);
+    catalogue->reader->has_column[INDEX_ID] = true;
+    if (!r && index_is_in_file(catalogue, INDEX_ID))
+        r = io_dataset_expect(file, "Galaxies/id", 1, &dim, NULL, err);
+    if (!r)
+        r = find_redshifts(catalogue, err);
+    if (!r && index_is_in_file(catalogue, INDEX_CENTRE))
+        r = index_add(catalogue, INDEX_CENTRE, err);
+    return r;
+}
+
+/* ---- their memory ------------------------------------------------------------------------------ */
+
+static void point_to_columns(struct catalogue *catalogue)
+{
+    struct catalogue_reader *reader = catalogue->reader;
+
+    catalogue->id = column_of(catalogue, INDEX_ID);
+    catalogue->redshift = column_or_zeros(catalogue, INDEX_REDSHIFT);
+    catalogue->star_offset = column_or_zeros(catalogue, INDEX_OFFSET + STARS);
+    catalogue->gas_offset = column_or_zeros(catalogue, INDEX_OFFSET + GAS);
+    catalogue->black_hole_offset = column_or_zeros(catalogue, INDEX_OFFSET + BLACK_HOLES);
+    catalogue->n_star = column_or_zeros(catalogue, INDEX_COUNT + STARS);
+    catalogue->n_gas = column_or_zeros(catalogue, INDEX_COUNT + GAS);
+    catalogue->n_black_hole = column_or_zeros(catalogue, INDEX_COUNT + BLACK_HOLES);
+    reader->centre_kpc = column_of(catalogue, INDEX_CENTRE);
+    reader->galaxy_dust_ratio = column_of(catalogue, INDEX_DUST_RATIO);
+    for (size_t i = 0; i < CATALOGUE_PARAMETER_MAX; i++)
+        reader->galaxy_parameter[i] = column_of(catalogue, INDEX_PARAMETER + i);
+}
+
+int index_take(struct catalogue *catalogue, const struct node_group *group, bool *ret_fills,
+               struct error *err)
+{
+    struct catalogue_reader *reader = catalogue->reader;
+    size_t n_byte = 0;
+    void *zeros;
+    int r;
+
+    for (size_t i = 0; i < N_INDEX_COLUMN; i++)
+        n_byte += column_bytes(catalogue, i);
+    r = node_table_take(group, n_byte, 1, &reader->index, ret_fills, err);
+    if (r)
+        return error_prefix(err, r, "the index of %zu galaxies", catalogue->n_galaxy);
+    /* Pages that are read and never written are all the kernel's one page of zeros. */
+    zeros = mmap(NULL, catalogue->n_galaxy * sizeof(double), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zeros == MAP_FAILED)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory for the index of %zu galaxies",
+                         catalogue->n_galaxy);
+    reader->zeros = zeros;
+    point_to_columns(catalogue);
+    return 0;
+}
+
+void index_release(struct catalogue *catalogue)
+{
+    node_table_release(&catalogue->reader->index);
+    if (catalogue->reader->zeros)
+        munmap(catalogue->reader->zeros, catalogue->n_galaxy * sizeof(double));
+}
+
+/* ---- their values ------------------------------------------------------------------------------ */
+
+/* Slices must be in order, inside the flat arrays, and must not overlap. */
+static int check_slice(const char *path, const char *group, uint64_t row, int64_t offset, int64_t length,
+                       uint64_t n_all, uint64_t *end, struct error *err)
+{
+    if (length < 0 || offset < 0)
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': '%s' row %llu: offset %lld, length %lld must not be negative", path, group,
+                         (unsigned long long)row, (long long)offset, (long long)length);
+    if (length > UINT32_MAX)
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': '%s/length' row %llu is %lld, a galaxy may have at most %llu particles", path,
+                         group, (unsigned long long)row, (long long)length, (unsigned long long)UINT32_MAX);
+    if (length == 0)
+        return 0;
+    if ((uint64_t)offset < *end)
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': '%s/offset' row %llu is %lld, before the end of the galaxies above it (%llu)",
+                         path, group, (unsigned long long)row, (long long)offset, (unsigned long long)*end);
+    *end = (uint64_t)offset + (uint64_t)length;
+    if (*end > n_all)
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': '%s' row %llu: offset %lld + length %lld is past the end of the particles (%llu)", path,
+            group, (unsigned long long)row, (long long)offset, (long long)length, (unsigned long long)n_all);
+    return 0;
+}
+
+/* Lengths pass through `block` on their way to 32 bits. */
+static int fill_slices(struct catalogue *catalogue, size_t component, uint64_t n_all, int64_t *block,
+                       struct error *err)
+{
+    struct io_file *file = catalogue->reader->file;
+    int64_t *offset = column_of(catalogue, INDEX_OFFSET + component); /* checked to be >= 0 */
+    uint32_t *count = column_of(catalogue, INDEX_COUNT + component);
+    uint64_t n_galaxy = catalogue->n_galaxy, end = 0;
+    char path[IO_NAME_MAX];
+    int r;
+
+    text_format(path, sizeof(path), "%s/offset", groups[component]);
+    r = io_read_rows_i64(file, path, 0, n_galaxy, offset, err);
+    text_format(path, sizeof(path), "%s/length", groups[component]);
+    for (uint64_t row0 = 0; !r && row0 < n_galaxy; row0 += LENGTH_ROWS) {
+        uint64_t n = n_galaxy - row0 < LENGTH_ROWS ? n_galaxy - row0 : LENGTH_ROWS;
+
+        r = io_read_rows_i64(file, path, row0, n, block, err);
+        for (uint64_t i = 0; !r && i < n; i++) {
+            r = check_slice(io_file_path(file), groups[component], row0 + i, offset[row0 + i], block[i],
+                            n_all, &end, err);
+            count[row0 + i] = (uint32_t)block[i];
+        }
+    }
+    return r;
+}
+
+static int fill_slices_all(struct catalogue *catalogue, struct error *err)
+{
+    const uint64_t n_all[N_COMPONENT] = { catalogue->n_star_all, catalogue->n_gas_all,
+                                          catalogue->n_black_hole_all };
+    int64_t *block = mem_array(LENGTH_ROWS, sizeof(*block));
+    int r = block ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to read the catalogue's index");
+
+    for (size_t component = 0; !r && component < N_COMPONENT; component++)
+        if (catalogue->reader->has_column[INDEX_COUNT + component])
+            r = fill_slices(catalogue, component, n_all[component], block, err);
+    free(block);
+    return r;
+}
+
+static int compare_i64(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* The second of two equal neighbours, or NULL; `*ret_ascends` if there are none and all are in order. */
+static const int64_t *find_repeated(const int64_t *id, size_t n, bool *ret_ascends)
+{
+    *ret_ascends = true;
+    for (size_t i = 1; i < n; i++) {
+        if (id[i] == id[i - 1])
+            return &id[i];
+        *ret_ascends &= id[i] > id[i - 1];
+    }
+    return NULL;
+}
+
+static int check_ids(const struct catalogue *catalogue, const int64_t *id, struct error *err)
+{
+    size_t n = catalogue->n_galaxy;
+    int64_t *sorted = NULL;
+    bool ascends;
+    const int64_t *repeated = find_repeated(id, n, &ascends);
+    int r = 0;
+
+    if (!repeated && !ascends) {
+        sorted = mem_array(n, sizeof(*sorted));
+        if (!sorted)
+            return error_set(err, POLYPHONY_INTERNAL, "no memory to sort the ids of %zu galaxies", n);
+        memcpy(sorted, id, n * sizeof(*sorted));
+        qsort(sorted, n, sizeof(*sorted), compare_i64);
+        repeated = find_repeated(sorted, n, &ascends);
+    }
+    if (repeated)
+        r = error_set(err, POLYPHONY_INPUT,
+                      "'%s': 'Galaxies/id' %lld occurs more than once; ids must be unique",
+                      io_file_path(catalogue->reader->file), (long long)*repeated);
+    free(sorted);
+    return r;
+}
+
+static int fill_ids(struct catalogue *catalogue, struct error *err)
+{
+    int64_t *id = column_of(catalogue, INDEX_ID);
+    int r;
+
+    if (index_is_in_file(catalogue, INDEX_ID)) {
+        r = io_read_rows_i64(catalogue->reader->file, "Galaxies/id", 0, catalogue->n_galaxy, id, err);
+        return r ? r : check_ids(catalogue, id, err);
+    }
+    for (size_t i = 0; i < catalogue->n_galaxy; i++)
+        id[i] = (int64_t)i;
+    return 0;
+}
+
+/* Numbers of our unit; they are checked when their galaxy is read. */
+static int fill_numbers(struct catalogue *catalogue, size_t i_column, struct error *err)
+{
+    double *value = column_of(catalogue, i_column), factor = catalogue->reader->column_factor[i_column];
+    char path[IO_NAME_MAX];
+    int r;
+
+    if (!value)
+        return 0;
+    column_path(catalogue, i_column, path);
+    r = io_read_rows_f64(catalogue->reader->file, path, 0, catalogue->n_galaxy, value, err);
+    for (size_t i = 0; !r && factor != 1.0 && i < catalogue->n_galaxy * column_width(i_column); i++)
+        value[i] *= factor;
+    return r;
+}
+
+/* A bad redshift costs its galaxy the row, when it is read; with none the run has no frame at all. */
+static int check_redshifts(const struct catalogue *catalogue, struct error *err)
+{
+    for (size_t i = 0; i < catalogue->n_galaxy; i++)
+        if (catalogue_redshift_is_valid(catalogue, i))
+            return 0;
+    return error_set(err, POLYPHONY_INPUT,
+                     "'%s': no galaxy has a finite 'Galaxies/redshift' >= 0 (the first is %g); give "
+                     "'redshift' in the job",
+                     io_file_path(catalogue->reader->file), catalogue->redshift[0]);
+}
+
+int index_fill(struct catalogue *catalogue, struct error *err)
+{
+    int r = fill_slices_all(catalogue, err);
+
+    if (!r)
+        r = fill_ids(catalogue, err);
+    if (!r)
+        r = fill_numbers(catalogue, INDEX_REDSHIFT, err);
+    for (size_t i = INDEX_CENTRE; !r && i < N_INDEX_COLUMN; i++)
+        r = fill_numbers(catalogue, i, err);
+    return r ? r : check_redshifts(catalogue, err);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dealing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "polyphony/results.h"
+#include "polyphony/trace_file.h"
+
+/* A batch is lost with its rank: no more than a few seconds of reading. */
+#define BATCH_BYTES_MAX (1024.0 * 1024.0 * 1024.0)
+
+/* What the command line asks for. */
+struct wanted {
+    int64_t *id; /* [n_id] ascending, NULL: all */
+    bool *is_found;
+    size_t n_id;
+};
+
+struct choosing {
+    struct dealing *dealing;
+    const struct plan *plan;
+    const struct run_options *options;
+    struct wanted wanted;
+    struct dealer_item *item; /* [n_galaxy] to be dealt, from the front */
+    uint32_t *suspect;        /* rows that may have ended their rank before */
+    size_t n_suspect, n_suspect_room;
+};
+
+static int compare_id(const void *key, const void *member)
+{
+    int64_t left = *(const int64_t *)key, right = *(const int64_t *)member;
+
+    return (left > right) - (left < right);
+}
+
+static bool is_wanted(struct wanted *wanted, int64_t id)
+{
+    const int64_t *found;
+
+    if (!wanted->id)
+        return true;
+    found = bsearch(&id, wanted->id, wanted->n_id, sizeof(id), compare_id);
+    if (found)
+        wanted->is_found[found - wanted->id] = true;
+    return found != NULL;
+}
+
+static struct dealer_item make_item(const struct plan *plan, uint64_t row)
+{
+    struct dealer_item item = { .row = (uint32_t)row,
+                                .bytes = (float)catalogue_galaxy_bytes(plan->catalogue, row) };
+    double term[PLAN_N_COST_TERM];
+
+    plan_cost_terms(plan, row, term);
+    for (size_t t = 1; t < DEALER_N_TERM; t++)
+        item.term[t - 1] = (float)term[t];
+    return item;
+}
+
+static int add_suspect(struct choosing *choosing, uint64_t row, struct error *err)
+{
+    if (choosing->n_suspect == choosing->n_suspect_room) {
+        size_t n_room = 2 * choosing->n_suspect_room + 16;
+        uint32_t *suspect = realloc(choosing->suspect, n_room * sizeof(*suspect));
+
+        if (!suspect)
+            return error_set(err, POLYPHONY_INTERNAL, "no memory to deal galaxies");
+        choosing->suspect = suspect;
+        choosing->n_suspect_room = n_room;
+    }
+    choosing->suspect[choosing->n_suspect++] = (uint32_t)row;
+    return 0;
+}
+
+static int choose_row(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
+                      struct error *err)
+{
+    struct choosing *choosing = context;
+    struct dealing *dealing = choosing->dealing;
+    size_t n_now = dealing->n_now + choosing->n_suspect;
+    bool asked = is_wanted(&choosing->wanted, choosing->plan->catalogue->id[row]);
+    bool again = choosing->options->retry_failed && entry->status == ROW_SET_ASIDE && asked;
+    double term[PLAN_N_COST_TERM];
+
+    (void)id; /* of rows that are left it is not in the file */
+    if (entry->status == ROW_DONE) {
+        plan_cost_terms(choosing->plan, row, term);
+        cost_model_add(&dealing->costs, term, entry->seconds);
+        dealing->n_measured++;
+    }
+    dealing->n_done += entry->status == ROW_DONE;
+    dealing->n_set_aside += entry->status == ROW_SET_ASIDE && !again;
+    if ((entry->status != ROW_LEFT && !again) || !asked ||
+        (choosing->options->max_galaxies >= 0 && n_now >= (size_t)choosing->options->max_galaxies))
+        return 0;
+    if (entry->n_crash > 0 || entry->n_vanish > 0)
+        return add_suspect(choosing, row, err);
+    choosing->item[dealing->n_now++] = make_item(choosing->plan, row);
+    return 0;
+}
+
+static int check_all_found(const struct wanted *wanted, const struct plan *plan, struct error *err)
+{
+    for (size_t i = 0; i < wanted->n_id; i++)
+        if (!wanted->is_found[i])
+            return error_set(err, POLYPHONY_USAGE, "--galaxy-ids: '%s' has no galaxy %lld",
+                             plan->job->catalogue, (long long)wanted->id[i]);
+    return 0;
+}
+
+static int choose_rows(struct choosing *choosing, struct error *err)
+{
+    const struct plan *plan = choosing->plan;
+    struct wanted *wanted = &choosing->wanted;
+    struct ledger_counts counts;
+    int r = 0;
+
+    if (choosing->options->galaxy_ids)
+        r = options_read_ids(choosing->options->galaxy_ids, &wanted->id, &wanted->n_id, err);
+    wanted->is_found = mem_array(wanted->n_id, sizeof(*wanted->is_found));
+    choosing->item = mem_array(plan->catalogue->n_galaxy, sizeof(*choosing->item));
+    if (!r && (!wanted->is_found || !choosing->item))
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", plan->catalogue->n_galaxy);
+    if (!r)
+        r = ledger_scan(plan->job->output, choose_row, choosing, &counts, err);
+    if (!r)
+        r = check_all_found(wanted, plan, err);
+    for (size_t i = 0; !r && i < choosing->n_suspect; i++)
+        choosing->item[choosing->dealing->n_now++] = make_item(plan, choosing->suspect[i]);
+    free(wanted->id);
+    free(wanted->is_found);
+    free(choosing->suspect);
+    return r;
+}
+
+/* From the ledger if it has any; else from a trace of other galaxies, if the job names one. */
+static int learn_costs(struct dealing *dealing, const struct plan *plan, double ret_cost_s[DEALER_N_TERM],
+                       struct error *err)
+{
+    int r = 0;
+
+    cost_model_fit(&dealing->costs, ret_cost_s);
+    if (dealing->n_measured == 0 && plan->job->schedule.costs)
+        r = trace_read_costs(plan->job->schedule.costs, ret_cost_s, err);
+    cost_model_begin(&dealing->costs, ret_cost_s);
+    return r;
+}
+
+int dealing_open(struct dealing *dealing, const struct plan *plan, const struct run_options *options,
+                 size_t n_worker, int n_thread, struct error *err)
+{
+    static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
+                                              [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
+                                              [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
+                                              [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
+    struct choosing choosing = { .dealing = dealing, .plan = plan, .options = options };
+    struct dealer_settings settings = { .mode = modes[*plan->job->schedule.mode],
+                                        .n_worker = n_worker,
+                                        .n_max_batch = (size_t)*plan->job->schedule.max_batch_galaxies,
+                                        .max_batch_bytes = BATCH_BYTES_MAX };
+    double guess_s[DEALER_N_TERM];
+    int r;
+
+    *dealing = (struct dealing) { .n_galaxy = plan->catalogue->n_galaxy };
+    plan_cost_guess(plan, n_thread, guess_s);
+    cost_model_begin(&dealing->costs, guess_s);
+    r = choose_rows(&choosing, err);
+    settings.n_last = choosing.n_suspect;
+    if (!r)
+        r = learn_costs(dealing, plan, settings.cost_s, err);
+    if (!r)
+        r = dealer_open(&settings, dealing->n_now, choosing.item, &dealing->dealer, err);
+    if (r)
+        free(choosing.item);
+    return r;
+}
+
+void dealing_close(struct dealing *dealing)
+{
+    dealer_close(dealing->dealer);
+    dealing->dealer = NULL;
+}

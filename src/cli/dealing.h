@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What is to be done: rows of the ledger that are left, chosen by the command line, with their costs.
+ */
+#pragma once
+
+#include "polyphony/dealer.h"
+#include "polyphony/pipeline.h"
+
+#include "options.h"
+
+struct dealing {
+    struct dealer *dealer;
+    struct cost_model costs;
+    size_t n_galaxy;            /* of the file */
+    size_t n_done, n_set_aside; /* before this run; those that are tried again do not count */
+    size_t n_now;               /* dealt in this run */
+    size_t n_measured;          /* rows done before whose times the costs are fitted to */
+};
+
+/**
+ * Rank 0. Costs are first guessed from the plan, then fitted to the seconds in the ledger, or else taken from
+ * the trace that the job names. POLYPHONY_USAGE when --galaxy-ids has an id the catalogue has not.
+ */
+int dealing_open(struct dealing *dealing, const struct plan *plan, const struct run_options *options,
+                 size_t n_worker, int n_thread, struct error *err);
+void dealing_close(struct dealing *dealing);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The results file of a run: begun or continued, locked, and what earlier runs left in hand.
+ */
+#pragma once
+
+#include "polyphony/hands.h"
+#include "polyphony/results.h"
+
+#include "options.h"
+#include "tracing.h"
+
+struct output {
+    struct plan *plan;
+    struct hands *hands; /* rank 0 locks; ranks that compute say in it what they have in hand */
+    struct results *results;
+    char state_path[4096]; /* of status.json, rank 0; "": none */
+};
+
+/** Who makes these numbers from what; n_rank and n_thread are only noted. Free with provenance_free(). */
+int output_provenance(const struct plan *plan, int n_rank, int n_thread, struct provenance *ret_provenance,
+                      struct error *err);
+
+/**
+ * Rank 0: lock the file; make it, or see that it may be continued; choose where the trace goes; record which
+ * galaxies ended their rank in the last run, and set aside those that did so too often.
+ * POLYPHONY_OUTPUT, POLYPHONY_USAGE, POLYPHONY_INPUT.
+ */
+int output_prepare(struct output *output, struct plan *plan, const struct run_options *options,
+                   struct tracing *tracing, int n_rank, int n_thread, struct error *err);
+/** Every rank, after output_prepare() on rank 0. */
+int output_open(struct output *output, struct plan *plan, int rank, struct error *err);
+/** The lock goes, unless ranks were lost in the middle of something. */
+void output_close(struct output *output);
+
+/** Rank 0: a rank was lost. true: *ret_row, which it had in hand, has ended its rank too often, and is set
+ * aside now. */
+bool output_blame_lost(struct output *output, int rank, uint64_t *ret_row);

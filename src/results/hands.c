@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The lock file: page 0 says what it is, page 1 + rank what that rank has in hand.
+ *
+ * A slot is written by its rank alone, and by that rank's signal handlers, which may interrupt (or on another
+ * thread meet) hands_take() and hands_put(): a handler writes only state and signal, 8 bytes, and the order
+ * in hands_take() makes sure that a request to stop is not forgotten. Nothing here waits.
+ */
+#include "polyphony/hands.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE_BYTES                                                                                           \
+    4096 /* of memory here and elsewhere; less is shared between ranks where pages are larger */
+#define SLOT_BYTES 512
+#define MAGIC      "polyphony hands 1"
+#define N_RANK_MAX (1 << 24)
+#define N_LOCK_TRY 8
+#define PATH_BYTES 4096
+
+enum hand_state { HAND_IDLE = 0, HAND_TAKEN, HAND_STOPPING, HAND_CRASHED };
+
+struct slot {
+    char magic[24];
+    uint64_t row_plus_1;   /* 0: none */
+    int32_t state, signal; /* side by side: what handlers write */
+    int32_t rank;
+    int32_t pid;
+    char host[HANDS_HOST_MAX];
+    char unused[SLOT_BYTES - 24 - 8 - 16 - HANDS_HOST_MAX];
+};
+
+struct head {
+    char magic[24];
+    int32_t n_rank;
+};
+
+struct hands {
+    char path[PATH_BYTES];
+    int fd;
+    bool has_lock;
+    int n_rank;
+    struct slot slot;               /* this rank's */
+    volatile sig_atomic_t is_taken; /* read by handlers */
+    volatile sig_atomic_t asked;    /* signal that asked to stop, 0: none */
+};
+
+_Static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is one sector");
+
+static off_t slot_offset(int rank)
+{
+    return (off_t)PAGE_BYTES * (1 + (off_t)rank);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+static int hands_new(const char *output, struct hands **ret_hands, struct error *err)
+{
+    struct hands *hands = mem_array(1, sizeof(*hands));
+
+    if (!hands)
+        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for its lock", output);
+    hands->fd = -1;
+    if (!text_format(hands->path, sizeof(hands->path), "%s.lock", output)) {
+        free(hands);
+        return error_set(err, POLYPHONY_USAGE, "'%s': path too long", output);
+    }
+    *ret_hands = hands;
+    return 0;
+}
+
+static void slot_init(struct hands *hands, int rank)
+{
+    hands->slot = (struct slot) { .magic = MAGIC, .rank = rank, .pid = (int32_t)getpid() };
+    if (gethostname(hands->slot.host, sizeof(hands->slot.host) - 1))
+        hands->slot.host[0] = '\0';
+}
+
+/* The run before may have deleted the file between our open() and flock(): then the lock is one of a file
+ * that nobody else will find. */
+static bool is_still_there(const struct hands *hands)
+{
+    struct stat mine, named;
+
+    return !fstat(hands->fd, &mine) && !stat(hands->path, &named) && mine.st_ino == named.st_ino &&
+           mine.st_dev == named.st_dev;
+}
+
+int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
+{
+    struct hands *hands = NULL;
+    int r = hands_new(output, &hands, err);
+
+    for (int i = 0; !r && i < N_LOCK_TRY && !hands->has_lock; i++) {
+        if (hands->fd >= 0)
+            close(hands->fd);
+        hands->fd = open(hands->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (hands->fd < 0)
+            r = error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
+                          strerror(errno));
+        else if (flock(hands->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+            break;
+        else
+            hands->has_lock = is_still_there(hands);
+    }
+    if (!r && !hands->has_lock)
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", output,
+                      hands->path);
+    if (r) {
+        hands_close(hands);
+        return r;
+    }
+    slot_init(hands, 0);
+    *ret_hands = hands;
+    return 0;
+}
+
+int hands_begin(struct hands *hands, int n_rank, struct error *err)
+{
+    const struct head head = { .magic = MAGIC, .n_rank = n_rank };
+
+    if (ftruncate(hands->fd, 0) || ftruncate(hands->fd, slot_offset(n_rank)) ||
+        pwrite(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: %s", hands->path, strerror(errno));
+    hands->n_rank = n_rank;
+    return 0;
+}
+
+int hands_open(const char *output, int rank, struct hands **ret_hands, struct error *err)
+{
+    struct hands *hands = NULL;
+    int r = hands_new(output, &hands, err);
+
+    if (r)
+        return r;
+    slot_init(hands, rank);
+    hands->fd = open(hands->path, O_RDWR | O_CLOEXEC);
+    if (hands->fd < 0) {
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
+                      strerror(errno));
+        free(hands);
+        return r;
+    }
+    *ret_hands = hands;
+    return 0;
+}
+
+/* ---- what a rank has in hand ---------------------------------------------------------------------- */
+
+/* A failure is not the run's business: what was to be noted is how it ends. */
+static void slot_write(struct hands *hands, const void *bytes, size_t n, size_t offset)
+{
+    ssize_t written = pwrite(hands->fd, bytes, n, slot_offset(hands->slot.rank) + (off_t)offset);
+
+    (void)written;
+}
+
+/* Async-signal-safe. */
+static void state_write(struct hands *hands, enum hand_state state, int number)
+{
+    const int32_t both[2] = { (int32_t)state, number };
+
+    slot_write(hands, both, sizeof(both), offsetof(struct slot, state));
+}
+
+void hands_take(struct hands *hands, uint64_t row)
+{
+    if (!hands)
+        return;
+    hands->slot.row_plus_1 = row + 1;
+    hands->slot.state = HAND_TAKEN;
+    hands->is_taken = 1;
+    slot_write(hands, &hands->slot, sizeof(hands->slot), 0);
+    /* After the write: a request that came during it was overwritten by it, or came before. */
+    if (hands->asked)
+        state_write(hands, HAND_STOPPING, hands->asked);
+}
+
+void hands_put(struct hands *hands)
+{
+    if (!hands)
+        return;
+    hands->is_taken = 0;
+    hands->slot.row_plus_1 = 0;
+    hands->slot.state = HAND_IDLE;
+    slot_write(hands, &hands->slot, sizeof(hands->slot), 0);
+}
+
+void hands_note_signal(struct hands *hands, int number)
+{
+    int kept_errno = errno;
+
+    if (number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGABRT) {
+        if (hands->is_taken)
+            state_write(hands, HAND_CRASHED, number);
+    } else {
+        hands->asked = number;
+        if (hands->is_taken)
+            state_write(hands, HAND_STOPPING, number);
+    }
+    errno = kept_errno;
+}
+
+/* ---- judging ----------------------------------------------------------------------------------- */
+
+/* false where nothing was written, or not by us. */
+static bool slot_read(const struct hands *hands, int rank, struct slot *ret_slot)
+{
+    struct slot slot;
+
+    if (pread(hands->fd, &slot, sizeof(slot), slot_offset(rank)) != (ssize_t)sizeof(slot) ||
+        memcmp(slot.magic, MAGIC, sizeof(MAGIC)) || slot.rank != rank || slot.row_plus_1 == 0 ||
+        slot.state < HAND_IDLE || slot.state > HAND_CRASHED)
+        return false;
+    slot.host[sizeof(slot.host) - 1] = '\0';
+    *ret_slot = slot;
+    return true;
+}
+
+static struct hands_blame blame_of(const struct slot *slot)
+{
+    bool is_crash = slot->state == HAND_CRASHED;
+    struct hands_blame blame = { .row = slot->row_plus_1 - 1,
+                                 .is_crash = is_crash,
+                                 .signal = is_crash ? slot->signal : 0,
+                                 .rank = slot->rank,
+                                 .pid = slot->pid };
+
+    memcpy(blame.host, slot->host, sizeof(blame.host));
+    return blame;
+}
+
+/* Ranks of the run that wrote the file, 0 if none did. Of a short file only the slots that are there count.
+ */
+static int read_n_rank(const struct hands *hands)
+{
+    struct head head;
+    struct stat st;
+
+    if (pread(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head.magic, MAGIC, sizeof(MAGIC)) || head.n_rank < 1 || head.n_rank > N_RANK_MAX ||
+        fstat(hands->fd, &st))
+        return 0;
+    return st.st_size / PAGE_BYTES < head.n_rank ? (int)(st.st_size / PAGE_BYTES) : head.n_rank;
+}
+
+int hands_judge(struct hands *hands, hands_visit visit, void *context, struct error *err)
+{
+    int n_rank = read_n_rank(hands), n_crashed = 0, n_vanished = 0, r = 0;
+    struct hands_blame blame, alone = { 0 };
+    struct slot slot;
+
+    for (int rank = 0; !r && rank < n_rank; rank++) {
+        if (!slot_read(hands, rank, &slot))
+            continue;
+        blame = blame_of(&slot);
+        if (slot.state == HAND_CRASHED) {
+            n_crashed++;
+            r = visit(context, &blame, err);
+        } else if (slot.state == HAND_TAKEN) {
+            n_vanished++;
+            alone = blame;
+        }
+    }
+    return !r && n_crashed == 0 && n_vanished == 1 ? visit(context, &alone, err) : r;
+}
+
+bool hands_judge_lost(struct hands *hands, int rank, struct hands_blame *ret_blame)
+{
+    static const struct slot empty;
+    struct slot slot;
+
+    if (rank < 0 || rank >= hands->n_rank || !slot_read(hands, rank, &slot) ||
+        (slot.state != HAND_CRASHED && slot.state != HAND_TAKEN))
+        return false;
+    *ret_blame = blame_of(&slot);
+    return pwrite(hands->fd, &empty, sizeof(empty), slot_offset(rank)) == (ssize_t)sizeof(empty);
+}
+
+/* ---- closing ----------------------------------------------------------------------------------- */
+
+static bool has_evidence(const struct hands *hands)
+{
+    int n_rank = read_n_rank(hands);
+    struct slot slot;
+
+    for (int rank = 0; rank < n_rank; rank++)
+        if (slot_read(hands, rank, &slot) && (slot.state == HAND_CRASHED || slot.state == HAND_TAKEN))
+            return true;
+    return false;
+}
+
+void hands_close(struct hands *hands)
+{
+    if (!hands)
+        return;
+    if (hands->is_taken) /* an orderly end, of a run that failed */
+        hands_put(hands);
+    if (hands->has_lock && !has_evidence(hands))
+        unlink(hands->path);
+    if (hands->fd >= 0)
+        close(hands->fd);
+    free(hands);
+}

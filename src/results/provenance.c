@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What made the numbers: recorded when a file is begun, compared when it is continued.
+ */
+#include "results_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void hash_filters(const struct plan *plan, struct hash *hash)
+{
+    for (size_t i = 0; i < plan->n_instrument; i++)
+        for (size_t f = 0; f < plan->instrument[i].n_filter; f++) {
+            const struct filter *filter = &plan->instrument[i].filter[f];
+
+            hash_add(hash, filter->lambda_angstrom, filter->n * sizeof(double));
+            hash_add(hash, filter->transmission, filter->n * sizeof(double));
+        }
+}
+
+int provenance_make(const struct plan *plan, struct provenance *ret_provenance, struct error *err)
+{
+    struct hash hash;
+    int r = hash_file(plan->job->catalogue, &ret_provenance->catalogue_hash, err);
+
+    if (!r)
+        r = hash_file(plan->job->grid, &ret_provenance->grid_hash, err);
+    if (!r)
+        r = hash_open(&hash, err);
+    if (r)
+        return r;
+    hash_filters(plan, &hash);
+    ret_provenance->filters_hash = hash_value(&hash);
+    hash_close(&hash);
+    return job_echo(plan->job, &ret_provenance->echo, err);
+}
+
+void provenance_free(struct provenance *provenance)
+{
+    job_echo_free(&provenance->echo);
+}
+
+/* The hashes as named text, as recorded and as compared. */
+#define N_HASH 3
+struct named_hash {
+    const char *name, *what;
+    char text[20];
+};
+
+static void name_hashes(const struct provenance *provenance, struct named_hash ret_hashes[N_HASH])
+{
+    const uint64_t value[N_HASH] = { provenance->catalogue_hash, provenance->grid_hash,
+                                     provenance->filters_hash };
+    static const char *const name[N_HASH] = { "catalogue_hash", "grid_hash", "filters_hash" };
+    static const char *const what[N_HASH] = { "the catalogue", "the grid", "the filter curves" };
+
+    for (size_t i = 0; i < N_HASH; i++) {
+        ret_hashes[i].name = name[i];
+        ret_hashes[i].what = what[i];
+        text_format(ret_hashes[i].text, sizeof(ret_hashes[i].text), "%016llx", (unsigned long long)value[i]);
+    }
+}
+
+int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err)
+{
+    struct named_hash hashes[N_HASH];
+    char hdf5[64], mpi[128];
+    int r = io_make_group(file, "Run/Job", err);
+
+    name_hashes(provenance, hashes);
+    io_versions(hdf5, mpi, sizeof(hdf5));
+    if (!r)
+        r = io_make_group(file, "Run/JobDefaulted", err);
+    for (size_t i = 0; !r && i < provenance->echo.n; i++) {
+        const struct job_echo_entry *entry = &provenance->echo.entries[i];
+
+        r = io_attr_write_text(file, entry->given ? "Run/Job" : "Run/JobDefaulted", entry->key_path,
+                               entry->value, err);
+    }
+    for (size_t i = 0; !r && i < N_HASH; i++)
+        r = io_attr_write_text(file, "Run", hashes[i].name, hashes[i].text, err);
+    if (!r)
+        r = io_attr_write_i64(file, "Run", "numerics_version", RESULTS_NUMERICS_VERSION, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "program_version", provenance->program_version, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "compiler", provenance->compiler, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "flags", provenance->flags, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "hdf5", hdf5, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "mpi", mpi, err);
+    if (!r)
+        r = io_attr_write_i64(file, "Run", "ranks", provenance->n_rank, err);
+    if (!r)
+        r = io_attr_write_i64(file, "Run", "threads_per_rank", provenance->n_thread, err);
+    if (!r)
+        r = io_attr_write_text(file, "/", "format", RESULTS_FORMAT, err);
+    return r ? r : io_attr_write_i64(file, "/", "version", RESULTS_FILE_VERSION, err);
+}
+
+/* ---- continuing ------------------------------------------------------------------------------ */
+
+static int check_key(struct io_file *file, const struct job_echo_entry *entry, struct error *err)
+{
+    const char *group = io_attr_has(file, "Run/Job", entry->key_path) ? "Run/Job" : "Run/JobDefaulted";
+    char *value = NULL;
+    int r;
+
+    if (!io_attr_has(file, group, entry->key_path))
+        return error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made without '%s', the job has it (%s); give another 'output', or use --overwrite",
+            io_file_path(file), entry->key_path, entry->value);
+    r = io_attr_copy_text(file, group, entry->key_path, &value, err);
+    if (!r && strcmp(value, entry->value))
+        r = error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made with %s: %.300s, the job has %.300s; give another 'output', or use --overwrite",
+            io_file_path(file), entry->key_path, value, entry->value);
+    free(value);
+    return r;
+}
+
+/* The other direction: a key of the file that the job has no longer. */
+static int check_no_key_is_gone(struct io_file *file, const char *group, const struct job_echo *echo,
+                                struct error *err)
+{
+    char(*names)[IO_NAME_MAX] = NULL;
+    size_t n_name = 0;
+    int r = io_attr_list(file, group, &names, &n_name, err);
+
+    for (size_t i = 0; !r && i < n_name; i++) {
+        size_t k = 0;
+
+        if (!job_key_determines_numbers(names[i]))
+            continue;
+
+        while (k < echo->n && strcmp(echo->entries[k].key_path, names[i]))
+            k++;
+        if (k == echo->n)
+            r = error_set(
+                err, POLYPHONY_USAGE,
+                "'%s' was made with '%s', the job lacks it; give another 'output', or use --overwrite",
+                io_file_path(file), names[i]);
+    }
+    free(names);
+    return r;
+}
+
+static int check_hashes(struct io_file *file, const struct provenance *provenance, struct error *err)
+{
+    struct named_hash hashes[N_HASH];
+    char text[20];
+    int64_t numerics = 0;
+    int r = io_attr_read_i64(file, "Run", "numerics_version", &numerics, err);
+
+    if (!r && numerics != RESULTS_NUMERICS_VERSION)
+        r = error_set(err, POLYPHONY_USAGE,
+                      "'%s' was made by a version of the program with other numbers (numerics_version %lld, "
+                      "this is %d)",
+                      io_file_path(file), (long long)numerics, RESULTS_NUMERICS_VERSION);
+    name_hashes(provenance, hashes);
+    for (size_t i = 0; !r && i < N_HASH; i++) {
+        r = io_attr_read_text(file, "Run", hashes[i].name, text, sizeof(text), err);
+        if (!r && strcmp(text, hashes[i].text))
+            r = error_set(err, POLYPHONY_USAGE,
+                          "'%s' was made from other contents of %s (%s differs); give another 'output', or "
+                          "use --overwrite",
+                          io_file_path(file), hashes[i].what, hashes[i].name);
+    }
+    return r;
+}
+
+/* Another compiler rounds otherwise, and so may another version: a file has the bits of one build. */
+static int check_build(struct io_file *file, const struct provenance *provenance, struct error *err)
+{
+    const char *const name[] = { "program_version", "compiler", "flags" };
+    const char *const value[] = { provenance->program_version, provenance->compiler, provenance->flags };
+    char *text = NULL;
+    int r = 0;
+
+    for (size_t i = 0; !r && i < sizeof(name) / sizeof(*name); i++) {
+        r = io_attr_copy_text(file, "Run", name[i], &text, err);
+        if (!r && strcmp(text, value[i]))
+            r = error_set(err, POLYPHONY_USAGE,
+                          "'%s' was made by another build of the program (%s: %.200s, this one: %.200s): "
+                          "continue it with "
+                          "that one, give another 'output', or use --overwrite",
+                          io_file_path(file), name[i], text, value[i]);
+        free(text);
+        text = NULL;
+    }
+    return r;
+}
+
+int results_check(const char *path, const struct plan *plan, const struct provenance *provenance,
+                  struct error *err)
+{
+    struct io_file *file = NULL;
+    uint64_t n_galaxy = plan->catalogue->n_galaxy;
+    struct io_info info;
+    int r = results_file_open(path, &file, err);
+
+    if (!r)
+        r = check_build(file, provenance, err);
+    if (!r)
+        r = check_hashes(file, provenance, err);
+    for (size_t i = 0; !r && i < provenance->echo.n; i++)
+        if (provenance->echo.entries[i].determines_numbers)
+            r = check_key(file, &provenance->echo.entries[i], err);
+    if (!r)
+        r = check_no_key_is_gone(file, "Run/Job", &provenance->echo, err);
+    if (!r)
+        r = check_no_key_is_gone(file, "Run/JobDefaulted", &provenance->echo, err);
+    if (!r)
+        r = io_dataset_info(file, LEDGER_PATH, &info, err);
+    if (!r && info.n != n_galaxy)
+        r = error_set(err, POLYPHONY_USAGE, "'%s' has %llu galaxies, the catalogue %llu", path,
+                      (unsigned long long)info.n, (unsigned long long)n_galaxy);
+    io_file_close(file);
+    return r;
+}

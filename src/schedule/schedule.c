@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "schedule_private.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* Reports before the first guess is corrected. */
+#define N_REPORT_MIN 8
+
+int schedule_agree(MPI_Comm comm, int status)
+{
+    int worst = status;
+
+    MPI_Allreduce(&status, &worst, 1, MPI_INT, MPI_MIN, comm);
+    return worst;
+}
+
+void schedule_pause(void)
+{
+    static const struct timespec pause = { .tv_nsec = POLL_NS };
+
+    nanosleep(&pause, NULL);
+}
+
+void schedule_watch(struct schedule *schedule)
+{
+    schedule->progress.cost_left_s = dealer_cost_left_s(schedule->dealer);
+    if (schedule->watch)
+        schedule->watch(schedule->context, &schedule->progress);
+}
+
+void schedule_note_wait(struct schedule *schedule, int64_t begin_ns)
+{
+    if (schedule->waited)
+        schedule->waited(schedule->context, begin_ns, clock_ns());
+}
+
+/* Costs are refined whenever reports have doubled: early, when it matters, and some twenty times in all. */
+static void refine(struct schedule *schedule)
+{
+    size_t n = schedule->costs->n_report;
+    double cost_s[DEALER_N_TERM];
+
+    if (n < N_REPORT_MIN || (n & (n - 1)) != 0)
+        return;
+    cost_model_fit(schedule->costs, cost_s);
+    dealer_refine(schedule->dealer, cost_s);
+    schedule->progress.cost_all_s = dealer_cost_all_s(schedule->dealer);
+    schedule->progress.cost_largest_s = dealer_cost_largest_s(schedule->dealer);
+}
+
+void schedule_note_batch(struct schedule *schedule, const struct dealer_batch *batch, int rank,
+                         double measured_s, int64_t dealt_ns)
+{
+    const struct schedule_batch done = { .rank = rank,
+                                         .n_galaxy = batch->n,
+                                         .first_row = batch->first_row,
+                                         .predicted_s = batch->cost_s,
+                                         .measured_s = measured_s,
+                                         .dealt_ns = dealt_ns,
+                                         .done_ns = clock_ns() };
+
+    if (batch->n == 0)
+        return;
+    if (schedule->batch_done)
+        schedule->batch_done(schedule->context, &done);
+    if (schedule->costs) {
+        cost_model_add(schedule->costs, batch->term, measured_s);
+        refine(schedule);
+    }
+}
+
+MPI_Comm schedule_survivors(MPI_Comm comm, int n_lost, const int *lost)
+{
+    MPI_Comm survivors;
+    MPI_Group all, left;
+
+    MPI_Comm_group(comm, &all);
+    MPI_Group_excl(all, n_lost, lost, &left);
+    MPI_Comm_create_group(comm, left, TAG_END, &survivors);
+    MPI_Group_free(&all);
+    MPI_Group_free(&left);
+    return survivors;
+}
+
+/* ---- one rank: no messages ----------------------------------------------------------------------- */
+
+struct held {
+    struct dealer_batch batch;
+    int64_t dealt_ns;
+    uint64_t row[DEALER_BATCH_MAX];
+};
+
+static size_t refill(struct schedule *schedule, struct held *held, size_t n_held)
+{
+    while (n_held < DEALER_HOLD_MAX &&
+           dealer_next(schedule->dealer, 0, &held[n_held].batch, held[n_held].row)) {
+        held[n_held].dealt_ns = clock_ns();
+        if (schedule->expect)
+            schedule->expect(schedule->context, held[n_held].batch.n, held[n_held].row);
+        n_held++;
+    }
+    return n_held;
+}
+
+static int work_alone(struct schedule *schedule, const struct held *held, struct error *err)
+{
+    struct dealer_batch worked;
+    double measured_s = 0.0;
+    size_t n = 0;
+    int r = 0;
+
+    for (; n < held->batch.n; n++) {
+        int64_t begin_ns = clock_ns();
+
+        r = schedule_is_stopping(schedule) ? POLYPHONY_STOPPED
+                                           : schedule->work(schedule->context, held->row[n], err);
+        if (r < 0)
+            break;
+        measured_s += (double)(clock_ns() - begin_ns) * 1e-9;
+        schedule->progress.n_done += r == 0;
+        schedule->progress.n_set_aside += r > 0;
+        r = 0;
+        schedule_watch(schedule);
+    }
+    if (dealer_done(schedule->dealer, 0, held->batch.number, n, &worked))
+        schedule_note_batch(schedule, &worked, 0, measured_s, held->dealt_ns);
+    return r;
+}
+
+static int run_alone(struct schedule *schedule, struct error *err)
+{
+    struct held *held = mem_array(DEALER_HOLD_MAX, sizeof(*held));
+    size_t n_held = 0;
+    int r = held ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to deal");
+
+    while (!r && (n_held = refill(schedule, held, n_held)) > 0) {
+        r = work_alone(schedule, held, err);
+        held[0] = held[1];
+        n_held--;
+    }
+    free(held);
+    if (schedule->finish && (!r || r == POLYPHONY_STOPPED)) {
+        struct error finish_err = { 0 };
+        int finished = schedule->finish(schedule->context, &finish_err);
+
+        if (finished) {
+            *err = finish_err;
+            r = finished;
+        }
+    }
+    return r;
+}
+
+/* ---- any number of ranks --------------------------------------------------------------------------- */
+
+static int run_rank_0(struct schedule *schedule, int n_rank, struct beats *beats, struct error *err)
+{
+    struct schedule_progress *progress = &schedule->progress;
+    int r;
+
+    *progress = (struct schedule_progress) { .n_total = schedule->n_total,
+                                             .cost_all_s = dealer_cost_all_s(schedule->dealer),
+                                             .cost_left_s = dealer_cost_left_s(schedule->dealer),
+                                             .cost_largest_s = dealer_cost_largest_s(schedule->dealer) };
+    r = n_rank == 1 ? run_alone(schedule, err) : desk_run(schedule, beats, err);
+    if (r == 0 && progress->n_done + progress->n_set_aside < schedule->n_total)
+        r = POLYPHONY_STOPPED;
+    schedule_watch(schedule);
+    return r;
+}
+
+int schedule_run(struct schedule *schedule, struct error *err)
+{
+    struct beats *beats = NULL;
+    int n_rank, rank, r = 0;
+    int64_t begin_ns;
+
+    MPI_Comm_size(schedule->comm, &n_rank);
+    MPI_Comm_rank(schedule->comm, &rank);
+    if (schedule->silence_s > 0 && n_rank > 1) {
+        r = schedule_agree(schedule->comm, beats_begin(schedule->comm, schedule->silence_s, &beats, err));
+        if (r) {
+            beats_end(beats);
+            return r;
+        }
+    }
+    r = rank == 0 ? run_rank_0(schedule, n_rank, beats, err) : worker_run(schedule, err);
+    beats_end(beats);
+    if (schedule->is_expelled)
+        return POLYPHONY_STOPPED;
+    /* Rank 0 has had every farewell; a worker that went home early waits here for the others. */
+    begin_ns = clock_ns();
+    MPI_Bcast(&r, 1, MPI_INT, 0, schedule->comm);
+    if (rank > 0)
+        schedule_note_wait(schedule, begin_ns);
+    return r;
+}

@@ -1,0 +1,347 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens to jobs besides kills: slow ranks, inputs that vanish, files that are torn, galaxies that crash."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ground import JOB, N_GALAXY, CrashTest, Ledger, find_ranks, kill, runner
+
+ALL_DONE, SOME_ASIDE, USAGE, INPUT, STOPPED, OUTPUT = 0, 1, 2, 3, 4, 5
+SOON_S = 30  # "within seconds", on a machine that others use too
+SURVIVE_S = 2
+
+
+class FaultTest(CrashTest):
+    """Shared by the classes below."""
+
+    def kill_a_rank(self, process, rank=2):
+        """As a machine that runs out of memory does."""
+        kill(find_ranks(process.pid)[1][rank], signal.SIGKILL)
+
+    def expect_message(self, output, *parts):
+        """A message of ours that has all parts, and no crash."""
+        for part in parts:
+            self.assertIn(part, output)
+        self.assertIn("polyphony: ", output)
+        for crash in ("Segmentation", "HDF5-DIAG", "Sanitizer", "Traceback"):
+            self.assertNotIn(crash, output)
+
+
+class CrashingGalaxies(FaultTest):
+    """What it takes to make a galaxy crash its rank."""
+
+    def build_library(self):
+        """crash_on_write.so, or skip."""
+        compiler, library = os.environ.get("CC", "cc").split(), self.dir / "crash_on_write.so"
+        if not shutil.which(compiler[0]):
+            self.skipTest(f"needs a C compiler: '{compiler[0]}' was not found")
+        source = Path(__file__).with_name("crash_on_write.c")
+        flags = ["-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-shared", "-fPIC"]
+        subprocess.run([*compiler, *flags, "-o", library, source, "-ldl"], check=True)
+        return library
+
+    def run_crashing(self, name, row, number, ranks, survive_s=None, dataset="Galaxies/Stars/SFZH", options=()):
+        """Run a job in which writing a row of a dataset kills the rank; exit code and output."""
+        path = self.dir / f"{name}.hdf5"
+        with h5py.File(path, "r") as file:
+            data = file[dataset]
+            is_by_particle = data.name.endswith("/Particles")
+            first = file[f"{data.parent.name}/FirstParticle"][row] if is_by_particle else row
+            offset = data.id.get_offset() + int(first) * data.dtype.itemsize * int(np.prod(data.shape[1:]))
+        environment = os.environ | {"LD_PRELOAD": str(self.library), "CRASH_PATH": path.name,
+                                    "CRASH_OFFSET": str(offset), "CRASH_SIGNAL": str(int(number))}
+        return runner.finish(self.start_run(name, ranks, survive_s, options, env=environment))
+
+    def prepare_crashing(self, name):
+        """A results file that is laid out and begun, so that places in it are known."""
+        self.library = self.build_library()
+        code, _ = self.interrupt(name, self.kill_all)
+        self.assertNotEqual(code, ALL_DONE)
+        left = np.flatnonzero(Ledger(self.dir / f"{name}.hdf5").read()["status"] == 0)
+        return int(left[len(left) // 2])
+
+    def kill_all(self, process):
+        """Everything at once holds nothing against any galaxy."""
+        mpirun, ranks = find_ranks(process.pid)
+        for pid in (mpirun, *ranks.values()):
+            kill(pid, signal.SIGKILL)
+
+    def expect_set_aside(self, name, row, word, number):
+        """All other rows have the bits of the reference; status names the galaxy and the signal."""
+        entries = Ledger(self.dir / f"{name}.hdf5").read()
+        self.assertEqual(int(entries["status"][row]), 2)
+        self.assertEqual(int(np.count_nonzero(entries["status"] == 1)), N_GALAXY - 1)
+        code, output = self.run_status(name)
+        self.assertEqual(code, SOME_ASIDE, output)
+        # demo catalogues number their galaxies by row
+        self.assertRegex(output, rf"set aside: galaxy {row} \(row {row}, Crash\): .*{word}")
+        with h5py.File(self.dir / f"{name}.hdf5") as got, h5py.File(self.dir / "reference.hdf5") as expected:
+            for path in ("Galaxies/Stars/SFZH", "Galaxies/Stars/Spectra/SpectralLuminosityDensities/emergent"):
+                others = np.arange(N_GALAXY) != row
+                self.assertTrue(np.array_equal(got[path][()][others], expected[path][()][others]), path)
+                self.assertTrue(np.isnan(got[path][row]).all(), path)
+        # What is wrong with the galaxy may be repaired: then it is done like any other.
+        self.call("run", "--retry-failed", f"{name}.yaml", ranks=3)
+        self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), self.reference, f"{name} {number}")
+
+
+class RanksThatFail(CrashingGalaxies):
+    """Slow ones, and galaxies that take a rank with them."""
+
+    def test_a_rank_that_stands_still_for_five_seconds_is_waited_for(self):
+        for rank in (0, 1):
+            name = f"slow{rank}"
+
+            def act(process, victim=rank):
+                pid = find_ranks(process.pid)[1][victim]
+                kill(pid, signal.SIGSTOP)
+                time.sleep(5)
+                kill(pid, signal.SIGCONT)
+            code, output = self.interrupt(name, act)
+            self.assertEqual(code, ALL_DONE, output)
+            self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), self.reference, name)
+
+    def test_a_galaxy_that_crashes_its_rank_twice_is_set_aside_and_named(self):
+        for ranks in (3, None):
+            name = f"segv{ranks}"
+            row = self.prepare_crashing(name)
+            for _ in range(2):
+                code, output = self.run_crashing(name, row, signal.SIGSEGV, ranks)
+                self.assertNotIn(code, (ALL_DONE, SOME_ASIDE), output)
+            code, output = self.run_crashing(name, row, signal.SIGSEGV, ranks)
+            self.assertEqual(code, SOME_ASIDE, output)
+            self.expect_set_aside(name, row, "signal 11", signal.SIGSEGV)
+
+    def list_row_datasets(self, path):
+        """Datasets of the results that runs write to by rows; one filter's images stand for all."""
+        datasets = ["Galaxies/Stars/OpticalDepths/Particles"]
+
+        def keep(name, item):
+            is_by_row = isinstance(item, h5py.Dataset) and item.shape[:1] == (N_GALAXY,)
+            if (is_by_row and item.id.get_offset() and name != "Run/Ledger" and not name.endswith("/FirstParticle")
+                    and ("/Images/" not in name or name.endswith("F444W"))):
+                datasets.append(name)
+        with h5py.File(path) as file:
+            file.visititems(keep)
+        return datasets
+
+    def test_a_row_counts_as_done_only_when_all_its_values_are_in_the_file(self):
+        self.prepare_crashing("order")
+        ledger = Ledger(self.dir / "order.hdf5")
+        rows = list(np.flatnonzero(ledger.read()["status"] == 0))
+        datasets = self.list_row_datasets(ledger.path)
+        self.assertGreater(len(datasets), 5)
+        for dataset in datasets:
+            with self.subTest(dataset):
+                row = int(rows.pop())
+                code, output = self.run_crashing("order", row, signal.SIGKILL, None, dataset=dataset,
+                                                 options=[f"--galaxy-ids={row}"])
+                self.assertEqual(code, -signal.SIGKILL, output)
+                self.assertEqual(int(ledger.read()["status"][row]), 0)
+        self.expect_complete("order")
+
+    def test_a_galaxy_with_which_a_rank_vanishes_three_times_is_set_aside_and_named(self):
+        row = self.prepare_crashing("oom")
+        for _ in range(3):
+            code, output = self.run_crashing("oom", row, signal.SIGKILL, 3)
+            self.assertNotIn(code, (ALL_DONE, SOME_ASIDE), output)
+        code, output = self.run_crashing("oom", row, signal.SIGKILL, 3)
+        self.assertEqual(code, SOME_ASIDE, output)
+        self.expect_set_aside("oom", row, "vanished", signal.SIGKILL)
+
+    def test_jobs_killed_from_outside_blame_no_galaxy(self):
+        for _ in range(4):
+            self.interrupt("outside", self.kill_all, n_done=1)
+        entries = Ledger(self.dir / "outside.hdf5").read()
+        self.assertEqual(int(entries["n_crash"].sum()), 0)
+        # Two workers that have galaxies in hand excuse each other; now and then one is between two galaxies.
+        self.assertLessEqual(int(entries["n_vanish"].sum()), 1)
+        self.expect_complete("outside")
+
+
+class SurvivingRuns(CrashingGalaxies):
+    """--survive: the run goes on without the ranks that are lost."""
+
+    def read_state(self, name):
+        """The last word of status.json."""
+        return json.loads((self.dir / f"{name}.status.json").read_text(encoding="utf-8"))
+
+    def expect_survived(self, name, outcome, n_lost):
+        """Everything is done, with the bits of the reference, by the same run."""
+        code, output = outcome
+        self.assertEqual(code, ALL_DONE, output)
+        state = self.read_state(name)
+        self.assertEqual((state["state"], state["exit_code"], state["n_lost"]), ("done", ALL_DONE, n_lost), output)
+        self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), self.reference, name)
+
+    def test_a_rank_that_is_silent_too_long_is_replaced_and_its_late_word_not_heard(self):
+        def act(process):
+            pid = find_ranks(process.pid)[1][2]
+            kill(pid, signal.SIGSTOP)
+            time.sleep(2 * SURVIVE_S)
+            kill(pid, signal.SIGCONT)
+        self.expect_survived("late", self.interrupt("late", act, survive_s=SURVIVE_S, ranks=4), 1)
+
+    def test_all_workers_but_one_may_be_lost(self):
+        def act(process):
+            for rank in (1, 3):
+                kill(find_ranks(process.pid)[1][rank], signal.SIGKILL)
+        self.expect_survived("two", self.interrupt("two", act, survive_s=SURVIVE_S, ranks=4), 2)
+
+    def test_without_any_worker_the_run_ends_and_can_be_continued(self):
+        def act(process):
+            for rank in (1, 2):
+                kill(find_ranks(process.pid)[1][rank], signal.SIGKILL)
+        code, output = self.interrupt("none", act, survive_s=SURVIVE_S)
+        self.assertNotIn(code, (ALL_DONE, SOME_ASIDE), output)
+        self.expect_complete("none")
+
+    def test_without_the_dealer_the_run_ends_and_can_be_continued(self):
+        def act(process):
+            kill(find_ranks(process.pid)[1][0], signal.SIGKILL)
+        code, output = self.interrupt("dealer", act, survive_s=SURVIVE_S)
+        self.assertEqual(code, STOPPED, output)
+        self.expect_complete("dealer")
+
+    def test_a_galaxy_that_crashes_two_ranks_is_set_aside_and_the_rest_done_in_the_same_run(self):
+        row = self.prepare_crashing("both")
+        code, output = self.run_crashing("both", row, signal.SIGSEGV, 4, survive_s=SURVIVE_S)
+        self.assertEqual(code, SOME_ASIDE, output)
+        self.assertEqual(self.read_state("both")["n_lost"], 2)
+        self.expect_set_aside("both", row, "signal 11", signal.SIGSEGV)
+
+
+class InputsThatChange(FaultTest):
+    """While a job runs, and before it is continued."""
+
+    def setUp(self):
+        # Each test has a catalogue of its own, which is spoilt.
+        shutil.copy(self.dir / "catalogue.hdf5", self.dir / "mine.hdf5")
+        shutil.copy(self.dir / "grid.hdf5", self.dir / "my_grid.hdf5")
+
+    def interrupt_mine(self, name, act, ranks=3):
+        """As interrupt(), on the inputs of this test; also the seconds it took to end after act()."""
+        job = self.write_job(name, JOB, method="direct", max_batch=4, catalogue="mine.hdf5", grid="my_grid.hdf5")
+        (self.dir / f"{name}.hdf5").unlink(missing_ok=True)
+        begin = []
+
+        def timed(process):
+            act(process)
+            begin.append(time.monotonic())
+        code, output = self.interrupt(name, timed, ranks=ranks, job=job)
+        return code, output, time.monotonic() - begin[0]
+
+    def test_a_catalogue_that_vanishes_while_running_ends_the_run_and_is_named(self):
+        for how, spoil in (("cut", lambda path: os.truncate(path, path.stat().st_size // 50)), ("gone", Path.unlink)):
+            for ranks in (3, None):
+                name = f"{how}{ranks}"
+                with self.subTest(name):
+                    self.setUp()
+                    code, output, seconds = self.interrupt_mine(
+                        name, lambda _, f=spoil: f(self.dir / "mine.hdf5"), ranks)
+                    self.assertEqual(code, INPUT, output)
+                    self.expect_message(output, "'mine.hdf5'")
+                    self.assertLess(seconds, SOON_S)
+                    self.assertEqual(self.run_status(name)[0], STOPPED)
+                    self.setUp()
+                    self.expect_complete(name)
+
+    def test_inputs_that_are_gone_or_changed_are_named_and_the_rest_waits(self):
+        def change(path):
+            with h5py.File(path, "r+") as file:
+                file["Stars/ages"][0] += 1
+        name = "waits"
+        self.interrupt_mine(name, self.kill_a_rank)
+        for file, spoil, code, parts in (
+                ("mine.hdf5", Path.unlink, INPUT, ["'mine.hdf5'", "No such file"]),
+                ("my_grid.hdf5", Path.unlink, INPUT, ["'my_grid.hdf5'", "No such file"]),
+                ("my_grid.hdf5", lambda path: os.truncate(path, 1000), INPUT, ["'my_grid.hdf5'"]),
+                ("mine.hdf5", change, USAGE, [f"'{name}.hdf5'", "catalogue_hash"])):
+            spoil(self.dir / file)
+            for ranks in (3, None):
+                before = (self.dir / f"{name}.hdf5").read_bytes()
+                self.expect_message(self.call("run", f"{name}.yaml", ranks=ranks, expected=code), *parts)
+                self.assertEqual((self.dir / f"{name}.hdf5").read_bytes(), before)
+            self.setUp()
+        self.expect_complete(name)
+
+
+class OutputsThatAreTorn(FaultTest):
+    """By a power cut, a slip, or a disk that lies."""
+
+    def interrupted(self, name):
+        """A file with some rows left."""
+        code, output = self.interrupt(name, self.kill_a_rank)
+        self.assertNotEqual(code, ALL_DONE, output)
+        return self.dir / f"{name}.hdf5"
+
+    def test_a_torn_ledger_entry_is_told_and_its_row_computed_again(self):
+        path = self.interrupted("torn")
+        ledger = Ledger(path)
+        done = np.flatnonzero(ledger.read()["status"] == 1)
+        size = ledger.dtype.itemsize
+        with open(path, "r+b") as file:
+            for row, begin, garbage in ((done[0], 0, b"\xa5" * size), (done[1], 8, b"\x5a" * 8)):
+                file.seek(ledger.offset + int(row) * size + begin)
+                file.write(garbage)
+        code, output = self.run_status("torn")
+        self.assertIn(code, (INPUT, STOPPED), output)
+        self.assertIn("torn.hdf5", output)
+        output = self.call("verify", "torn.hdf5", expected=INPUT)
+        for row in done[:2]:
+            self.assertRegex(output, rf"(?m)galaxy {row} .*|row {row}\b")
+        self.call("run", "torn.yaml", ranks=3)
+        status = Ledger(path).read()["status"]
+        self.assertEqual(int(status[done[0]]), 1, "the row whose entry was garbage")
+
+    def test_a_truncated_results_file_is_refused_by_name(self):
+        path = self.interrupted("short")
+        for n_byte in (path.stat().st_size * 3 // 4, 4000, 0):
+            os.truncate(path, n_byte)
+            for command, arguments in (("status", ["short.hdf5"]), ("verify", ["short.hdf5"]), ("run", ["short.yaml"])):
+                code, output = runner.finish(runner.start([self.program, command, *arguments],
+                                                          3 if command == "run" else None, cwd=self.dir))
+                with self.subTest(f"{command}, {n_byte} bytes"):
+                    self.assertIn(code, (INPUT, OUTPUT), output)
+                    self.expect_message(output, "'short.hdf5'")
+        self.call("run", "--overwrite", "short.yaml", ranks=3, expected=INPUT)  # no results file any more: not ours
+        path.unlink()
+        self.expect_complete("short")
+
+    def test_a_directory_that_is_read_only_is_named(self):
+        disk = self.skip_unless_mounted()
+        job = self.write_job("readonly", JOB, method="direct", output=f"{disk}/r.hdf5", max_batch=4)
+        process = runner.start([self.program, "run", job], 3, cwd=self.dir)
+        ledger = Ledger(disk / "r.hdf5")
+        while ledger.count_done() < 20 and process.poll() is None:
+            time.sleep(0.01)
+        self.kill_a_rank(process)
+        runner.finish(process)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        self.assertEqual(runner.finish(runner.start([self.program, "status", disk / "r.hdf5"]))[0], STOPPED)
+        other = self.write_job("other", JOB, method="direct", output=f"{disk}/new.hdf5")
+        for path, name in ((job, "r.hdf5'"), (other, "new.hdf5'")):
+            for ranks in (3, None):
+                self.expect_message(self.call("run", path, ranks=ranks, expected=OUTPUT), name, "Read-only file system")
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        self.call("run", job, ranks=3)
+        self.expect_same(runner.read_bytes(disk / "r.hdf5"), self.reference, "readonly")
+
+    def test_a_results_file_deleted_while_running_is_told(self):
+        code, output = self.interrupt("gone", lambda _: (self.dir / "gone.hdf5").unlink())
+        self.assertEqual(code, OUTPUT, output)
+        self.expect_message(output, "'gone.hdf5'")
+        self.expect_complete("gone")
+
+
+if __name__ == "__main__":
+    runner.main()

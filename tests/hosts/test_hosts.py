@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One job on three hosts over TCP: the same bits as on one, also when ranks or a whole host are lost.
+
+The hosts are namespaces of this machine, see sandbox.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+import runner  # noqa: E402
+import sandbox  # noqa: E402
+
+N_HOST = 3
+N_GALAXY = 300
+N_RANK = 2 * N_HOST  # one deals
+LONGEST_S = 120  # a hang; a run takes ten seconds
+# The job's own work must be long enough to be hit in the middle.
+JOB = runner.JOB.replace("igm: inoue14\n", "")
+RSH = """\
+#!/bin/bash
+# Open MPI's rsh: run a command on a host.
+host=$1
+shift
+exec nsenter --target="$(cat "{dir}/$host.pid")" --mount --uts --net -- bash -c "$*"
+"""
+
+
+class Hosts:
+    """Hosts h1, h2, … on one bridge; h1 is where mpirun runs."""
+
+    def __init__(self, directory):
+        self.dir = directory
+        self.machines = {}
+        self.addresses = {f"h{i + 1}": f"10.99.0.{i + 1}" for i in range(N_HOST)}
+        sandbox.write_hosts(self.dir / "hosts", self.addresses)
+        (self.dir / "hostfile").write_text("".join(f"{name} slots=2\n" for name in self.addresses), encoding="utf-8")
+        (self.dir / "rsh").write_text(RSH.format(dir=self.dir), encoding="utf-8")
+        (self.dir / "rsh").chmod(0o755)
+        subprocess.run("ip link add bridge type bridge && ip link set bridge up", shell=True, check=True)
+        for name in self.addresses:
+            self.power_on(name)
+
+    def power_on(self, name):
+        """Start a host and plug it in."""
+        machine = self.machines[name] = sandbox.Machine(name, self.dir / "hosts", own_network=True)
+        # A host that was cut takes its end of the cable, and so all of it, with it; not at once.
+        sandbox.wait_until(lambda: not Path(f"/sys/class/net/port-{name}").exists(), 10, f"the old cable of {name}")
+        # The same hardware address after a restart: the others remember it.
+        address = f"02:00:00:00:00:{list(self.addresses).index(name) + 1:02x}"
+        for command in (f"link add port-{name} type veth peer name net0 address {address} netns {machine.process.pid}",
+                        f"link set port-{name} master bridge up"):
+            subprocess.run(["ip", *command.split()], check=True)
+        machine.call("ip", "addr", "add", f"{self.addresses[name]}/24", "dev", "net0")
+        machine.call("ip", "link", "set", "net0", "up")
+        (self.dir / f"{name}.pid").write_text(str(machine.process.pid), encoding="ascii")
+
+    def power_cut(self, name):
+        """Kill a host."""
+        self.machines.pop(name).power_cut()
+
+    def mpi_options(self):
+        """For mpirun on h1: all hosts, two ranks each."""
+        options = ["-n", str(N_RANK), "--hostfile", f"{self.dir}/hostfile", "--map-by", "slot", "--bind-to", "none"]
+        for key, value in (("plm", "rsh"), ("plm_rsh_agent", f"{self.dir}/rsh"), ("plm_rsh_no_tree_spawn", "1"),
+                           ("btl_tcp_if_include", "net0"), ("oob_tcp_if_include", "net0"),
+                           ("orte_tmpdir_base", str(self.dir))):
+            options += ["--mca", key, value]
+        return options
+
+    def start(self, *command, cwd):
+        """Run a command on h1."""
+        words = " ".join(f"'{word}'" for word in map(str, command))
+        # Sourced with a host file set, env.sh does not restrict Open MPI to loopback.
+        script = f"cd '{cwd}' && export OMPI_MCA_orte_default_hostfile='{self.dir}/hostfile' && exec {words}"
+        return subprocess.Popen([*self.machines["h1"].enter(), "bash", "-c", script], text=True, start_new_session=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class HostsTest(runner.ProgramTest):
+    """Some hundred galaxies, ten seconds of work for all ranks of a busy machine."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_grid()
+        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", 400, "-o", "catalogue.hdf5")
+        cls.call("run", cls.write_job("reference", JOB, method="direct"), ranks=3)
+        cls.reference = runner.read_bytes(cls.dir / "reference.hdf5")
+        (cls.dir / "net").mkdir()
+        cls.hosts = Hosts(cls.dir / "net")
+
+    def write_small_batches(self, name):
+        """A job in which every rank soon has something in hand."""
+        return self.write_job(name, JOB, method="direct", max_batch=4)
+
+    def start(self, launcher, *options, job):
+        """The program on all hosts."""
+        process = self.hosts.start(*launcher, self.program, "run", *options, job, cwd=self.dir)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        """Nothing is left of a test that failed."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def read_state(self, name):
+        """The status file of a run; {} before there is one."""
+        try:
+            return json.loads((self.dir / f"{name}.status.json").read_text(encoding="utf-8"))
+        except OSError:
+            return {}
+
+    def wait_for_middle(self, name, process):
+        """Until some galaxies are done, and many are not."""
+        def is_there():
+            self.assertIsNone(process.poll(), "the run ended before it was hit")
+            return self.read_state(name).get("n_done", 0) >= 10
+        sandbox.wait_until(is_there, LONGEST_S, lambda: f"ten galaxies: {self.read_state(name)}")
+        self.assertLess(self.read_state(name)["n_done"], N_GALAXY // 2, "too late: make the job larger")
+
+    def expect_reference(self, name):
+        """The same bits."""
+        self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), self.reference, name)
+        self.call("verify", f"{name}.hdf5")
+
+    def launch_and_hit(self, name, hit):
+        """A run by launch.sh that must survive hit()."""
+        job = self.write_small_batches(name)
+        process = self.start([runner.ROOT / "scripts/launch.sh", *self.hosts.mpi_options(), "--"], "--survive=3", job=job)
+        self.wait_for_middle(name, process)
+        hit()
+        begin = time.monotonic()
+        code, output = runner.finish(process, LONGEST_S)
+        self.assertEqual(code, 0, output)
+        print(f"{name}: ended {time.monotonic() - begin:.1f} s after the hit", file=sys.stderr)
+        self.expect_reference(name)
+        return self.read_state(name)
+
+    def test_three_hosts_are_one_machine(self):
+        """Two ranks each; nothing is lost."""
+        job = self.write_small_batches("three")
+        process = self.start(["mpirun", "--allow-run-as-root", *self.hosts.mpi_options()], job=job)
+        self.wait_for_middle("three", process)
+        for name, machine in self.hosts.machines.items():
+            self.assertEqual(len(machine.list_processes(f"^{self.program} run")), 2, f"ranks on {name}")
+        code, output = runner.finish(process, LONGEST_S)
+        self.assertEqual(code, 0, output)
+        self.expect_reference("three")
+
+    def test_the_loss_of_a_rank_on_another_host_is_survived(self):
+        """kill -9."""
+        def kill_rank():
+            os.kill(self.hosts.machines["h3"].list_processes(f"^{self.program} run")[0], signal.SIGKILL)
+        state = self.launch_and_hit("rank", kill_rank)
+        self.assertEqual((state["state"], state["n_lost"]), ("done", 1))
+
+    def test_the_loss_of_a_host_is_survived(self):
+        """A power cut takes two ranks and Open MPI's daemon."""
+        self.addCleanup(self.hosts.power_on, "h2")
+        state = self.launch_and_hit("host", lambda: self.hosts.power_cut("h2"))
+        self.assertEqual((state["state"], state["n_lost"]), ("done", 2))
+
+    def test_the_loss_of_the_first_host_is_continued(self):
+        """Nobody is left to deal; the next run goes on from the file."""
+        job = self.write_small_batches("first")
+        process = self.start([runner.ROOT / "scripts/launch.sh", *self.hosts.mpi_options(), "--"], "--survive=3", job=job)
+        self.wait_for_middle("first", process)
+        self.hosts.power_cut("h1")
+        process.communicate(timeout=LONGEST_S)
+        self.hosts.power_on("h1")
+        for name in ("h2", "h3"):  # workers without a dealer end by themselves
+            sandbox.wait_until(lambda name=name: not self.hosts.machines[name].list_processes(f"^{self.program} run"),
+                               LONGEST_S, f"ranks on {name} go on")
+        process = self.start(["mpirun", "--allow-run-as-root", *self.hosts.mpi_options()], job=job)
+        code, output = runner.finish(process, LONGEST_S)
+        self.assertEqual(code, 0, output)
+        self.expect_reference("first")
+
+
+if __name__ == "__main__":
+    sandbox.enter_sandbox(["mpirun"], "openmpi-bin")
+    runner.main()
