@@ -30,11 +30,14 @@ job_open() {
     job_place_ranks
 }
 
-# ---- ranks ------------------------------------------------------------------------------------------------------------
+# ---- ranks
+# ------------------------------------------------------------------------------------------------------------
 
 # Cores that this job may use on this node; the others are alike.
 count_cores() {
-    lscpu --parse=CPU,Core,Socket | awk -F, -v allowed="$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)" '
+    local allowed
+    allowed=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+    lscpu --parse=CPU,Core,Socket | awk -F, -v allowed="$allowed" '
         BEGIN {
             n = split(allowed, ranges, ",")
             for (i = 1; i <= n; i++) {
@@ -75,7 +78,8 @@ job_place_ranks() {
     } >"$job_hosts"
     # The same for mpirun.
     uniq -c "$job_hosts" | awk '{ print $2 " slots=" $1 }' >"$job_hosts.slots"
-    echo "$job_n_node nodes, $cores cores each: 1 dealing rank, $job_n_worker computing ranks a node, $job_n_thread threads each"
+    echo "$job_n_node nodes, $cores cores each: 1 dealing rank," \
+        "$job_n_worker computing ranks a node, $job_n_thread threads each"
 }
 
 # job_set_launcher N_RANK: fills job_launcher, for the first so many ranks of job_hosts.
@@ -106,7 +110,8 @@ job_set_launcher() {
     fi
 }
 
-# ---- until done -------------------------------------------------------------------------------------------------------
+# ---- until done
+# -------------------------------------------------------------------------------------------------------
 
 # Galaxies done or set aside in a results file; 0 without one.
 count_finished() {
@@ -152,8 +157,8 @@ job_requeue() {
     local n_finished
     n_finished=$(count_finished "$job_results")
     if [ "$n_finished" -le "$job_n_finished" ]; then
-        job_end 4 "No galaxy was finished within the time limit; not requeued. The largest left takes about $launch_left_s s: \
-give the job more --time, or a rank more THREADS"
+        job_end 4 "No galaxy was finished within the time limit; not requeued. The largest left takes about \
+$launch_left_s s: give the job more --time, or a rank more THREADS"
     fi
     echo "$(date -Is) $((n_finished - job_n_finished)) galaxies finished in this job; back to the queue"
     # SLURM ends this script when it requeues the job.
@@ -190,7 +195,8 @@ job_run_once() {
     launch_run "$(state_path "$job_results")" "${job_launcher[@]}" "$POLYPHONY" run "$@" "$job"
 }
 
-# How far the results are before this job. Options that undo finished work are for its first run only: sets job_options.
+# How far the results are before this job. Options that undo finished work are for its first run only: sets
+# job_options.
 job_prepare() {
     local option
     job_results=$(job_output "$1")
@@ -214,7 +220,8 @@ job_prepare() {
     launch_phase=never launch_code=4 launch_left_s=- launch_reason=''
 }
 
-# job_run_until_done JOB [OPTIONS]: run; again if it was killed, as long as galaxies get finished; requeue at the time limit.
+# job_run_until_done JOB [OPTIONS]: run; again if it was killed, as long as galaxies get finished; requeue at the time
+# limit.
 job_run_until_done() {
     local job=$1
     job_prepare "$@"
@@ -223,9 +230,9 @@ job_run_until_done() {
     trap on_terminated TERM
     while [ -z "$job_limit_near$job_terminated" ]; do
         job_run_once "$job_n_rank" "$job" "${job_options[@]}"
-        if [ "$launch_phase" = ended ] || [ "$launch_code" -eq 2 ] || [ "$launch_code" -eq 3 ] || [ "$launch_code" -eq 5 ]; then
-            break
-        fi
+        case $launch_phase/$launch_code in
+        ended/* | */2 | */3 | */5) break ;;
+        esac
         if [ -z "$job_limit_near$job_terminated" ]; then
             job_pause_before_retry
         fi

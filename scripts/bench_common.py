@@ -66,10 +66,12 @@ def write_job(args, name, text, **values):
 
 
 def start_job(args, name, n_rank, cpu=None):
-    """Start a run of <name>.yaml from the beginning; on one core only if cpu is given."""
+    """Start a run of <name>.yaml from the beginning; on one core only if cpu is given.
+
+    Also one rank by mpirun: it makes each rank a session of its own, and Linux shares busy cores out by session.
+    """
     command = [str(args.polyphony), "run", "--overwrite", f"{name}.yaml"]
-    if n_rank > 1:
-        command = ["mpirun", "-n", str(n_rank), *command]
+    command = ["mpirun", "-n", str(n_rank), *command]
     if cpu is not None:
         command = ["taskset", "-c", str(cpu), *command]
     (args.out / f"{name}.hdf5").unlink(missing_ok=True)
@@ -107,11 +109,10 @@ def measure_phase_s(trace):
     return (end_ns - begin_ns) * 1e-9
 
 
-def measure_waiting(trace):
-    """Share of the galaxies' phase that computing ranks spent waiting for the dealer, their mean [-]."""
-    workers = [i for i, row in enumerate(trace.ranks) if not row["deals_only"]]
-    waited_s = trace.seconds[trace.stages.index("Waiting"), workers] if "Waiting" in trace.stages else [0.0]
-    return float(sum(waited_s)) / len(workers) / measure_phase_s(trace)
+def measure_idle(trace):
+    """Share of the galaxies' phase in which computing ranks had no galaxy in work, their mean [-]."""
+    n_worker = int((trace.ranks["deals_only"] == 0).sum())
+    return 1 - float(trace.schedule["measured_s"].sum()) / n_worker / measure_phase_s(trace)
 
 
 def find_quartiles(values):

@@ -17,7 +17,7 @@ import argparse
 import h5py
 
 from bench_common import (add_common_arguments, call, clean_up, describe_machine, find_quartiles, format_quartiles,
-                          measure_phase_s, measure_waiting, positive, prepare, run_job, write_figures, write_job)
+                          measure_idle, measure_phase_s, positive, prepare, run_job, write_figures, write_job)
 from profiling import format_markdown, run_script
 from scaling_catalogue import list_tail, merge_catalogues
 
@@ -56,12 +56,12 @@ def find_bound_s(args, name):
 
 
 def take_turns(args):
-    """phase [s], share of waiting [-] and bound [s] of each mode, turn by turn."""
+    """phase [s], idle share [-] and bound [s] of each mode, turn by turn."""
     turns = {mode: [] for mode in args.modes}
     for i_turn in range(args.turns):
         for mode in args.modes if i_turn % 2 == 0 else args.modes[::-1]:
             trace, _, wall_s = run_job(args, mode, args.workers + 1)
-            turns[mode].append({"phase_s": measure_phase_s(trace), "wall_s": wall_s, "waiting": measure_waiting(trace),
+            turns[mode].append({"phase_s": measure_phase_s(trace), "wall_s": wall_s, "idle": measure_idle(trace),
                                 "bound_s": find_bound_s(args, mode)})
             clean_up(args, f"{mode}.hdf5")
         print(f"turn {i_turn + 1}: " + ", ".join(f"{mode} {runs[-1]['phase_s']:.2f} s" for mode, runs in turns.items()),
@@ -79,7 +79,7 @@ def print_table(turns):
                      f"{find_quartiles([run['phase_s'] / run['bound_s'] for run in runs])[1]:.3f}",
                      f"{100 * find_quartiles([run['waiting'] for run in runs])[1]:.1f}"])
     print(format_markdown(["mode", "galaxies' phase [s] (quartiles)", "relative to dynamic (quartiles)",
-                           "relative to the bound", "workers waiting [%]"], rows))
+                           "relative to the bound", "workers idle [%]"], rows))
 
 
 def main():

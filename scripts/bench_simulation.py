@@ -13,6 +13,7 @@ Exit codes: 0 all predictions from own seconds are within --tolerance; 1 one is 
 
 import argparse
 import csv
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,9 @@ from scaling_catalogue import list_tail, merge_catalogues
 ROOT = Path(__file__).resolve().parents[1]
 IN_ENV = ["bash", "-c", '. "$0" && exec "$@"', str(ROOT / "scripts/env.sh")]
 NS_PER_S = 1e9
+# With more ranks than cores Open MPI gives up its core whenever it looks for messages, which on a machine with other
+# work costs milliseconds between galaxies; our ranks sleep while they wait, and need not.
+ENVIRONMENT = {"OMPI_MCA_mpi_yield_when_idle": "0"} | os.environ
 
 JOB = """\
 catalogue: catalogue.hdf5
@@ -44,8 +48,8 @@ progress: no
 
 def call(command, folder):
     """Run a command to its end."""
-    done = subprocess.run(IN_ENV + [str(part) for part in command], cwd=folder, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(IN_ENV + [str(part) for part in command], cwd=folder, env=ENVIRONMENT, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise ProfilingError(f"{' '.join(map(str, command))} failed with code {done.returncode}:\n{done.stdout}")
 
@@ -86,7 +90,7 @@ def count_writing(path, spans):
 def predict(program, folder, name, costs, n_rank):
     """What simulate says with the seconds of another results file [s]."""
     call([program, "simulate", f"{name}.yaml", "--workers", max(n_rank - 1, 1), "--costs", f"{costs}.hdf5",
-          "--bandwidth-gb-s", 0, "--csv", "predicted.csv"], folder)
+          "--guess", "--bandwidth-gb-s", 0, "--csv", "predicted.csv"], folder)
     with open(folder / "predicted.csv", newline="", encoding="utf-8") as file:
         return float(next(csv.DictReader(file))["wall_s"])
 

@@ -13,7 +13,7 @@ on a part of the catalogue each, tied to a core each. They send no message and w
 their galaxies' phases is what the work takes by itself; the overhead is that of the run under a dealer relative to it.
 (A static mode would not do for comparison: its workers are dealt batches by the same messages.) Both take turns, and
 the ratio is taken turn by turn. Two more measures do not mind a busy machine much: processor time of all processes,
-the dealer's and mpirun's included, and the share of time that workers wait, from the trace.
+the dealer's and mpirun's included, and the share of time in which workers have no galaxy in work, from the trace.
 
 Exit codes: 0 all within their bars, 1 not, 2 usage, 3 unreadable input or a run that failed, 5 output error.
 """
@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from bench_common import (add_common_arguments, call, clean_up, describe_machine, find_phase_ns, find_quartiles,
-                          finish_job, format_quartiles, measure_phase_s, measure_waiting, positive, prepare, run_job,
+                          finish_job, format_quartiles, measure_idle, measure_phase_s, positive, prepare, run_job,
                           start_job, write_figures, write_job)
 from profiling import format_markdown, run_script
 
@@ -136,7 +136,7 @@ def take_turns(args, parts):
         dealt_s = measure_phase_s(trace)
         turns.append({"dealt_s": dealt_s, "alone_s": alone_s, "wall_s": wall_s, "overhead": dealt_s / alone_s - 1,
                       "dealt_processor_s": processor_s, "alone_processor_s": alone_processor_s,
-                      "waiting": measure_waiting(trace), "ranks": measure_ranks(trace)})
+                      "idle": measure_idle(trace), "ranks": measure_ranks(trace)})
         print(f"turn {i_turn + 1}: {dealt_s:.2f} s dealt, {alone_s:.2f} s side by side", flush=True)
     return turns
 
@@ -182,7 +182,7 @@ def print_dealing(args, turns, one):
          f"< {100 * OVERHEAD_BAR:g}: {verdict}"],
         ["more processor time with the scheduler [%]", format_quartiles(
             [100 * (turn["dealt_processor_s"] / turn["alone_processor_s"] - 1) for turn in turns], 2), ""],
-        ["workers waiting [% of the phase]", format_quartiles([100 * turn["waiting"] for turn in turns], 2), ""],
+        ["workers without a galaxy [% of the phase]", format_quartiles([100 * turn["idle"] for turn in turns], 2), ""],
     ]
     print(format_markdown(["", f"median of {len(turns)} turns (quartiles)", "bar"], rows))
     return verdict == "yes"

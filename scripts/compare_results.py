@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare the galaxies of results files with those of the first, bit by bit: all values, and the ledger's status and checksums.
+"""Compare the galaxies of results files with those of the first, bit by bit.
 
-Who computed a galaxy, and how long it took, may differ. Exit codes: 0 the same, 1 not, 2 usage, 3 a file cannot be read.
+That is all their values, and the ledger's status and checksums. Who computed a galaxy, and how long it took, may
+differ. Exit codes: 0 the same, 1 not, 2 usage, 3 a file cannot be read.
 """
 
 import argparse

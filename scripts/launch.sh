@@ -5,9 +5,9 @@
 #
 #     scripts/launch.sh -n RANKS [options of mpirun] -- build/polyphony run --survive JOB.yaml
 #
-# mpirun is told to let ranks die (--enable-recovery); then its exit code says nothing, and after the loss of another host it
-# would not end. This script waits for it or for the end of the run in the status file (results.status.json), whichever comes
-# first, ends mpirun 10 s later (LAUNCH_GRACE_S), and exits with the run's own code:
+# mpirun is told to let ranks die (--enable-recovery); then its exit code says nothing, and after the loss of another
+# host it would not end. This script waits for it or for the end of the run in the status file (results.status.json),
+# whichever comes first, ends mpirun 10 s later (LAUNCH_GRACE_S), and exits with the run's own code:
 #
 #     0 to 6   as polyphony says
 #     4        also if the run was killed before it could say how it ended, rank 0's host lost: run again to continue

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run of polyphony says of itself in its status file (results.status.json), for shell scripts.
 
-A launcher's exit code cannot be trusted (mpirun returns 0 when a node is lost), an old status file neither. So: 'identify'
-before the run, 'report --before IDENTITY' after it, or with --wait during it. 'report' prints five lines:
+A launcher's exit code cannot be trusted (mpirun returns 0 when a node is lost), an old status file neither. So:
+'identify' before the run, 'report --before IDENTITY' after it, or with --wait during it. 'report' prints five lines:
 
     never | running | ended     nothing of another run than IDENTITY; it has begun; it has said how it ended
     exit code                   or -
@@ -11,7 +11,8 @@ before the run, 'report --before IDENTITY' after it, or with --wait during it. '
     seconds                     predicted, of the largest galaxy left, or -
     reason                      why it stopped or failed
 
-'count' prints how many galaxies are finished, 0 where that cannot be read; path - is what 'polyphony status --json' prints.
+'count' prints how many galaxies are finished, 0 where that cannot be read; path - is what 'polyphony status --json'
+prints.
 
 Exit codes: 0, 2 usage.
 """

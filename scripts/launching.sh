@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash disable=SC2034 # variables are the answer to the caller
 #
-# Sourced by launch.sh and jobs/common.sh, after env.sh: start a run of polyphony with any launcher, and say truly how it
-# ended. mpirun returns 0 when a node is lost, and with --enable-recovery it may never return; so the exit code is the one
-# that rank 0 writes to the status file, and a launcher that stays on after that is ended.
+# Sourced by launch.sh and jobs/common.sh, after env.sh: start a run of polyphony with any launcher, and say truly how
+# it ended. mpirun returns 0 when a node is lost, and with --enable-recovery it may never return; so the exit code is
+# the one that rank 0 writes to the status file, and a launcher that stays on after that is ended.
 
 launching_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -12,8 +12,8 @@ LAUNCH_GRACE_S=${LAUNCH_GRACE_S:-10}
 
 # job_output JOB: path of the results file of a job file.
 job_output() {
-    local output
-    output=$(sed -nE 's/^output:[[:space:]]*("([^"]*)"|'\''([^'\'']*)'\''|([^#"'\'']*[^#"'\''[:space:]])).*$/\2\3\4/p' "$1")
+    local output double='"([^"]*)"' single="'([^']*)'" plain="([^#\"']*[^#\"'[:space:]])"
+    output=$(sed -nE "s/^output:[[:space:]]*($double|$single|$plain).*\$/\2\3\4/p" "$1")
     printf '%s\n' "${output:-results.hdf5}"
 }
 
@@ -54,8 +54,8 @@ launch_end() {
     wait "$launch_pid" && launch_rc=0 || launch_rc=$?
 }
 
-# launch_run STATUS_JSON COMMAND…: run a launcher to its end. Traps of the caller may call launch_signal meanwhile, or set
-# launch_given_up to come back before the end. Sets
+# launch_run STATUS_JSON COMMAND…: run a launcher to its end. Traps of the caller may call launch_signal meanwhile, or
+# set launch_given_up to come back before the end. Sets
 #     launch_phase    ended | running (it was killed before it could say how it ended) | never (it did not begin)
 #     launch_code     exit code of the run; 4, run again, if it was killed; 6 if it did not begin and does not say why
 #     launch_left_s   predicted seconds of the largest galaxy left, or -
@@ -71,7 +71,7 @@ launch_run() {
     launch_pid=$!
     # Not "wait -n": before bash 5 it misses a child that has ended a moment before.
     while launch_is_running && kill -0 "$waiter" 2>/dev/null && [ -z "$launch_given_up" ]; do
-        sleep 0.5
+        sleep 0.5 || true # scancel ends it, too
     done
     if [ -z "$launch_given_up" ]; then
         launch_end

@@ -41,6 +41,7 @@ struct dealer_settings {
     size_t n_max_batch;           /* rows, 1 to DEALER_BATCH_MAX */
     double max_batch_bytes;       /* > 0; a single row may have more */
     double cost_s[DEALER_N_TERM]; /* seconds a row, and for each unit of a term; >= 0 */
+    bool is_guessed;              /* the costs are a guess: shares are a quarter until dealer_refine() */
     size_t n_last; /* the last so many items are dealt after all others, one at a time: suspects */
 };
 
@@ -111,18 +112,23 @@ void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM]);
 
 /**
  * Costs learnt from reports: least squares of seconds = sum of coefficient times term, none negative, each
- * report weighted by one over what was predicted, and drawn to the first guess (times the machine's speed) as
- * strongly as one report would.
+ * report weighted by one over what was predicted, and drawn a little to the first guess (times the machine's
+ * speed).
  */
 struct cost_model {
     double guess_s[DEALER_N_TERM];
     /* Normal equations for factors on the guess. */
     double aa[DEALER_N_TERM][DEALER_N_TERM], ab[DEALER_N_TERM];
     double predicted_s, measured_s; /* sums */
-    size_t n_report;
+    size_t n_report, n_next;
 };
 
-void cost_model_begin(struct cost_model *model, const double guess_s[DEALER_N_TERM]);
+void cost_model_begin(struct cost_model *model, const double guess_s[DEALER_N_TERM], size_t n_worker);
+/**
+ * Is it time to refine the dealer's costs? When each worker may have reported once (short batches come back
+ * first, and would make all look cheap), and then whenever reports have doubled: some twenty times in all.
+ */
+bool cost_model_is_due(struct cost_model *model);
 /** A report: rows with these terms in sum took so long. */
 void cost_model_add(struct cost_model *model, const double term[DEALER_N_TERM], double seconds);
 /** The best coefficients so far; the guess before any report. */

@@ -135,15 +135,15 @@ static int choose_rows(struct choosing *choosing, struct error *err)
 }
 
 /* From the ledger if it has any; else from a trace of other galaxies, if the job names one. */
-static int learn_costs(struct dealing *dealing, const struct plan *plan, double ret_cost_s[DEALER_N_TERM],
-                       struct error *err)
+static int learn_costs(struct dealing *dealing, const struct plan *plan, size_t n_worker,
+                       double ret_cost_s[DEALER_N_TERM], struct error *err)
 {
     int r = 0;
 
     cost_model_fit(&dealing->costs, ret_cost_s);
     if (dealing->n_measured == 0 && plan->job->schedule.costs)
         r = trace_read_costs(plan->job->schedule.costs, ret_cost_s, err);
-    cost_model_begin(&dealing->costs, ret_cost_s);
+    cost_model_begin(&dealing->costs, ret_cost_s, n_worker);
     return r;
 }
 
@@ -164,11 +164,12 @@ int dealing_open(struct dealing *dealing, const struct plan *plan, const struct 
 
     *dealing = (struct dealing) { .n_galaxy = plan->catalogue->n_galaxy };
     plan_cost_guess(plan, n_thread, guess_s);
-    cost_model_begin(&dealing->costs, guess_s);
+    cost_model_begin(&dealing->costs, guess_s, n_worker);
     r = choose_rows(&choosing, err);
     settings.n_last = choosing.n_suspect;
+    settings.is_guessed = dealing->n_measured == 0 && !plan->job->schedule.costs;
     if (!r)
-        r = learn_costs(dealing, plan, settings.cost_s, err);
+        r = learn_costs(dealing, plan, n_worker, settings.cost_s, err);
     if (!r)
         r = dealer_open(&settings, dealing->n_now, choosing.item, &dealing->dealer, err);
     if (r)

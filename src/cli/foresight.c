@@ -28,7 +28,8 @@ static int allocate(struct foresight *foresight, const struct plan *plan, int n_
         foresight_close(foresight);
         return error_set(err, POLYPHONY_INTERNAL, "no memory for the costs of %zu galaxies", n);
     }
-    plan_cost_guess(plan, n_thread, foresight->cost_s);
+    plan_cost_guess(plan, n_thread, foresight->guess_s);
+    memcpy(foresight->cost_s, foresight->guess_s, sizeof(foresight->cost_s));
     text_format(foresight->source, sizeof(foresight->source), "a guess for %d thread%s", n_thread,
                 n_thread == 1 ? "" : "s");
     return 0;
@@ -165,7 +166,7 @@ static int measure_ledger(struct foresight *foresight, const struct plan *plan, 
     struct ledger_counts counts;
     int r;
 
-    cost_model_begin(&measuring.model, foresight->cost_s);
+    cost_model_begin(&measuring.model, foresight->cost_s, 1);
     r = ledger_scan(path, visit_entry, &measuring, &counts, err);
     if (r)
         return r;

@@ -9,9 +9,10 @@
 
 struct foresight {
     size_t n;
-    struct dealer_item *item;     /* [n] item[i].row is i */
-    float *seconds;               /* [n] of a rank: predicted, or measured where they are */
-    double cost_s[DEALER_N_TERM]; /* what the dealer would predict them from */
+    struct dealer_item *item;      /* [n] item[i].row is i */
+    float *seconds;                /* [n] of a rank: predicted, or measured where they are */
+    double cost_s[DEALER_N_TERM];  /* what the dealer would predict them from */
+    double guess_s[DEALER_N_TERM]; /* without anything measured */
     double total_s, largest_s;
     double read_bytes;
     size_t i_largest;

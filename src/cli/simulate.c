@@ -25,6 +25,7 @@ enum {
     KEY_BANDWIDTH,
     KEY_START_UP,
     KEY_COSTS,
+    KEY_GUESS,
     KEY_SCATTER,
     KEY_SCHECHTER,
     KEY_CSV
@@ -46,6 +47,7 @@ static const char *const limit_names[] = { [SIMULATE_WORK] = "work",
 struct options {
     const char *job_path, *workers, *modes, *costs, *csv;
     double latency_s, service_s, bytes_per_s, start_up_s, scatter;
+    bool is_guessing;    /* the dealer, at first */
     int n_thread;        /* 0: as the job says */
     int64_t n_schechter; /* 0: the catalogue */
 };
@@ -54,11 +56,13 @@ static const struct argp_option argp_options[] = {
     { "workers", 'w', "LIST", 0, "how many ranks compute; rank 0 deals besides (default: 8,64,512,4096)", 0 },
     { "modes", KEY_MODES, "LIST", 0,
       "of dynamic, static-block, static-cyclic, static-lpt, or 'all' (default: as the job says)", 0 },
-    { "threads", 't', "N", 0, "of each rank (default: as the job says, or 8)", 0 },
+    { "threads", 't', "N", 0, "of each rank, for the guess (default: as the job says, or 8)", 0 },
     { "costs", KEY_COSTS, "FILE", 0,
       "take seconds from a results file of this catalogue, or costs from the trace of a run on this kind of "
       "machine (default: the job's results file if it is there, else a guess)",
       0 },
+    { "guess", KEY_GUESS, NULL, 0,
+      "let the dealer begin with a guess although seconds are measured, as in a first run", 0 },
     { "scatter", KEY_SCATTER, "SIGMA", 0,
       "galaxies take longer or shorter than the dealer thinks: log-normal, in units of ln (default: 0)", 0 },
     { "schechter", KEY_SCHECHTER, "N", 0,
@@ -131,6 +135,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_COSTS:
         options->costs = arg;
         return 0;
+    case KEY_GUESS:
+        options->is_guessing = true;
+        return 0;
     case KEY_SCATTER:
         options->scatter = parse_number(arg, "scatter", state);
         return 0;
@@ -197,7 +204,9 @@ static int simulate_one(const struct options *options, const struct plan *plan,
                                           .bytes_per_s = options->bytes_per_s,
                                           .written_bytes = (double)plan->n_value * 8.0 };
 
-    memcpy(settings.dealer.cost_s, foresight->cost_s, sizeof(settings.dealer.cost_s));
+    settings.dealer.is_guessed = options->is_guessing;
+    memcpy(settings.dealer.cost_s, options->is_guessing ? foresight->guess_s : foresight->cost_s,
+           sizeof(settings.dealer.cost_s));
     return simulate_run(&settings, foresight->n, foresight->item, foresight->seconds, &simulated->outcome,
                         err);
 }

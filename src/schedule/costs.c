@@ -6,10 +6,13 @@
 
 #include <gsl/gsl_linalg.h>
 
+#define N_REPORT_MIN 8
+#define PRIOR_WEIGHT 0.0625 /* of the guess, beside a report */
+
 /* Unknowns are factors on the guess, so that they are of order one whatever the units of the terms. */
-void cost_model_begin(struct cost_model *model, const double guess_s[DEALER_N_TERM])
+void cost_model_begin(struct cost_model *model, const double guess_s[DEALER_N_TERM], size_t n_worker)
 {
-    *model = (struct cost_model) { 0 };
+    *model = (struct cost_model) { .n_next = n_worker > N_REPORT_MIN ? n_worker : N_REPORT_MIN };
     memcpy(model->guess_s, guess_s, sizeof(model->guess_s));
 }
 
@@ -31,13 +34,23 @@ void cost_model_add(struct cost_model *model, const double term[DEALER_N_TERM], 
     model->n_report++;
 }
 
-/* What the model is drawn to: the guess times how much slower this machine is, as strongly as by one report.
+bool cost_model_is_due(struct cost_model *model)
+{
+    if (model->n_report < model->n_next)
+        return false;
+    model->n_next = 2 * model->n_report;
+    return true;
+}
+
+/*
+ * What the model is drawn to: the guess times how much slower this machine is. A guess is off by a factor of
+ * two or so where a report is by a quarter, so it counts as (1/4)^2 of one.
  */
 static void add_prior(const struct cost_model *model, double aa[DEALER_N_TERM][DEALER_N_TERM],
                       double ab[DEALER_N_TERM])
 {
     double scale = model->measured_s / model->predicted_s;
-    double strength = model->predicted_s / (double)model->n_report;
+    double strength = PRIOR_WEIGHT * model->predicted_s / (double)model->n_report;
 
     memcpy(aa, model->aa, sizeof(model->aa));
     memcpy(ab, model->ab, sizeof(model->ab));

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Costs of a star and of a pair that change alike by so much leave the rows sorted. */
+#define SAME_ORDER 1.05
+
 /* Places [begin, end) of `order`. */
 struct range {
     size_t begin, end;
@@ -40,6 +43,7 @@ struct dealer {
     struct range *back;         /* [n_back] given back: dealt last to first, suspects lie below all others */
     size_t n_back, n_back_room; /* room for what all workers hold and own */
     double cost_all_s, cost_left_s, cost_undealt_s, cost_largest_s;
+    double sorted_cost_s[DEALER_N_TERM]; /* by which the rows were sorted */
     size_t n_done;
     uint64_t n_batch;
     bool is_stopped;
@@ -210,6 +214,7 @@ int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_
     for (size_t i = 0; i < n; i++)
         dealer->order[i] = (uint32_t)i;
     predict(dealer);
+    memcpy(dealer->sorted_cost_s, settings->cost_s, sizeof(dealer->sorted_cost_s));
     dealer->cost_left_s = dealer->cost_undealt_s = dealer->cost_all_s;
     if (mode == DEALER_DYNAMIC || mode == DEALER_STATIC_LPT)
         sort_range(dealer, (struct range) { 0, dealer->n_regular });
@@ -254,7 +259,8 @@ struct limit {
 
 static struct limit find_limit(const struct dealer *dealer, const struct worker *worker, bool is_shared)
 {
-    double share_s = dealer->cost_undealt_s / (2.0 * (double)dealer->n_live);
+    double part = dealer->settings.is_guessed ? 8.0 : 2.0;
+    double share_s = dealer->cost_undealt_s / (part * (double)dealer->n_live);
     struct limit limit = { .cost_s = fmin(0.5 * share_s, share_s - held_cost_s(worker)),
                            .n = dealer->settings.n_max_batch,
                            .takes_one = worker->n_hold == 0 };
@@ -504,12 +510,34 @@ double dealer_cost_largest_s(const struct dealer *dealer)
     return dealer->cost_largest_s;
 }
 
+/* Do costs keep their order, nearly, when these are the new ones? Then sorting again, seconds for 10^7 rows,
+ * is not worth it. */
+static bool are_in_proportion(const double cost_s[DEALER_N_TERM], const double new_cost_s[DEALER_N_TERM])
+{
+    double least = (double)INFINITY, most = 0.0;
+
+    for (size_t t = 1; t < DEALER_N_TERM; t++) { /* what all rows have alike does not order them */
+        if (cost_s[t] <= 0.0 && new_cost_s[t] <= 0.0)
+            continue;
+        if (cost_s[t] <= 0.0 || new_cost_s[t] <= 0.0)
+            return false;
+        least = fmin(least, new_cost_s[t] / cost_s[t]);
+        most = fmax(most, new_cost_s[t] / cost_s[t]);
+    }
+    return most <= SAME_ORDER * least;
+}
+
 void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM])
 {
+    bool is_same_order = are_in_proportion(dealer->sorted_cost_s, cost_s);
+
     memcpy(dealer->settings.cost_s, cost_s, sizeof(dealer->settings.cost_s));
+    dealer->settings.is_guessed = false;
     predict(dealer);
-    if (dealer->settings.mode == DEALER_DYNAMIC)
+    if (dealer->settings.mode == DEALER_DYNAMIC && !is_same_order) {
+        memcpy(dealer->sorted_cost_s, cost_s, sizeof(dealer->sorted_cost_s));
         sort_range(dealer, (struct range) { dealer->next, dealer->n_regular });
+    }
     dealer->cost_undealt_s = range_cost_s(dealer, (struct range) { dealer->next, dealer->n_regular }) +
                              range_cost_s(dealer, (struct range) { dealer->next_last, dealer->n });
     for (size_t b = 0; b < dealer->n_back; b++)

@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Reports before the first guess is corrected. */
-#define N_REPORT_MIN 8
-
 int schedule_agree(MPI_Comm comm, int status)
 {
     int worst = status;
@@ -35,13 +32,11 @@ void schedule_note_wait(struct schedule *schedule, int64_t begin_ns)
         schedule->waited(schedule->context, begin_ns, clock_ns());
 }
 
-/* Costs are refined whenever reports have doubled: early, when it matters, and some twenty times in all. */
 static void refine(struct schedule *schedule)
 {
-    size_t n = schedule->costs->n_report;
     double cost_s[DEALER_N_TERM];
 
-    if (n < N_REPORT_MIN || (n & (n - 1)) != 0)
+    if (!cost_model_is_due(schedule->costs))
         return;
     cost_model_fit(schedule->costs, cost_s);
     dealer_refine(schedule->dealer, cost_s);

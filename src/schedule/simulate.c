@@ -11,7 +11,6 @@
 #include <string.h>
 
 /* As the schedule does (src/schedule/schedule.c). */
-#define N_REPORT_MIN 8
 /* To predict anew [s a row], and to sort what is not dealt [s a row and doubling of rows]: 0.16 s for 10^6 on
  * a Xeon of 2.5 GHz. */
 #define PREDICT_S 5e-9
@@ -150,11 +149,10 @@ static void deal_all(struct simulation *sim, double now_s)
 
 static void refine(struct simulation *sim, double now_s)
 {
-    size_t n = sim->costs.n_report;
     double cost_s[DEALER_N_TERM], sort_s = 0.0;
     double n_undealt = fmax((double)sim->n - (double)sim->n_dealt, 0.0);
 
-    if (n < N_REPORT_MIN || (n & (n - 1)) != 0)
+    if (!cost_model_is_due(&sim->costs))
         return;
     cost_model_fit(&sim->costs, cost_s);
     dealer_refine(sim->dealer, cost_s);
@@ -377,7 +375,7 @@ static int simulation_open(struct simulation *sim, struct error *err)
     sim->row = mem_array(DEALER_BATCH_MAX, sizeof(*sim->row));
     if (!sim->heap || !sim->worker || !sim->row)
         return error_set(err, POLYPHONY_INTERNAL, "no memory to simulate %zu workers", n_worker);
-    cost_model_begin(&sim->costs, settings->dealer.cost_s);
+    cost_model_begin(&sim->costs, settings->dealer.cost_s, settings->dealer.n_worker);
     for (size_t w = 0; w < n_worker; w++)
         sim->worker[w].free_s = settings->start_up_s;
     for (size_t i = 0; i < settings->n_loss; i++)

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Looking for messages can cost a turn on a core that is shared: not after each galaxy of 0.1 ms. */
+#define LOOK_NS 1000000
+
 struct batch {
     uint64_t number;
     size_t n;
@@ -20,6 +23,7 @@ struct worker {
     size_t n_held;
     uint64_t *message; /* [DEALER_BATCH_MAX + 2] */
     bool is_called;    /* home */
+    int64_t looked_ns; /* for messages, between galaxies */
 };
 
 /* Take in what rank 0 has sent, if anything. */
@@ -69,8 +73,11 @@ static int work_rows(struct worker *worker, const struct batch *batch, struct re
         int64_t begin_ns = clock_ns();
         int r;
 
-        while (receive(worker))
-            ;
+        if (begin_ns - worker->looked_ns >= LOOK_NS) {
+            worker->looked_ns = begin_ns;
+            while (receive(worker))
+                ;
+        }
         if (worker->is_called)
             return 0;
         r = schedule_is_stopping(schedule) ? POLYPHONY_STOPPED

@@ -159,6 +159,8 @@ class SimulateTest(small.SmallTest):
         with h5py.File(self.dir / "untouched.hdf5") as file:
             total = file["Run/Ledger"]["seconds"].sum()
         self.assertAlmostEqual(float(rows[0]["total_s"]), total, delta=1e-5 * total)
+        guessed = self.read_csv("from.yaml", "--costs=untouched.hdf5", "--workers=1", "--guess")
+        self.assertEqual(guessed[0]["total_s"], rows[0]["total_s"])  # galaxies take what they take
 
     def test_a_million_galaxies_that_nobody_has_are_made(self):
         output = self.simulate(self.job("schechter"), "--schechter=1000000", "--workers=64,4096", "--bandwidth-gb-s=0")

@@ -36,7 +36,7 @@ SURVIVE_S = 2  # silence after which a worker is lost
 ALL_DONE, SOME_ASIDE, BAD_OUTPUT, STOPPED = 0, 1, 5, 4
 VANISHES = {"SIGKILL", "SIGSTOP+SIGKILL"}
 
-PHASES = {"start-up": 3, "layout": 1, "computing": 8, "closing": 2}
+PHASES = {"start-up": 3, "layout": 3, "computing": 8, "closing": 2}
 VICTIMS = {"worker": 6, "dealer": 3, "mpirun": 3, "two workers": 1, "all ranks": 1, "everything": 2}
 SIGNALS = {"SIGKILL": 6, "SIGSEGV": 1, "SIGTERM": 1, "SIGSTOP+SIGKILL": 1}
 HEADER = ("kill", "story", "ranks", "threads", "phase", "rows done", "victim", "signal", "exit code", "ended after s",
@@ -111,7 +111,7 @@ class Campaign(CrashTest):
         n_begin = ledger.count_done()
         if blow.phase == "layout" and not path.exists():
             found = wait_until(Path(f"{path}.partial").exists, process)
-            time.sleep(blow.moment * 0.005)  # laying out takes some ms
+            time.sleep(blow.moment * 0.002)  # laying out takes some ms
         elif blow.phase in ("start-up", "layout"):
             found = True
             time.sleep(blow.moment * self.start_s)

@@ -294,14 +294,16 @@ class OutputsThatAreTorn(FaultTest):
                 file.seek(ledger.offset + int(row) * size + begin)
                 file.write(garbage)
         code, output = self.run_status("torn")
-        self.assertIn(code, (INPUT, STOPPED), output)
-        self.assertIn("torn.hdf5", output)
+        self.assertEqual(code, STOPPED, output)
+        self.assertRegex(output, "1 ledger entr.* damaged")
         output = self.call("verify", "torn.hdf5", expected=INPUT)
-        for row in done[:2]:
-            self.assertRegex(output, rf"(?m)galaxy {row} .*|row {row}\b")
+        for row, fault in ((done[0], "ledger entry is damaged"), (done[1], "checksum")):
+            self.assertRegex(output, rf"galaxy {row} \(row {row}\): .*{fault}")
         self.call("run", "torn.yaml", ranks=3)
-        status = Ledger(path).read()["status"]
-        self.assertEqual(int(status[done[0]]), 1, "the row whose entry was garbage")
+        self.assertEqual(int(ledger.read()["status"][done[0]]), 1)
+        output = self.call("verify", "torn.hdf5", expected=INPUT)
+        self.assertNotIn(f"galaxy {done[0]} ", output)
+        self.assertIn(f"galaxy {done[1]} ", output)  # told, but never touched: it says that it is done
 
     def test_a_truncated_results_file_is_refused_by_name(self):
         path = self.interrupted("short")

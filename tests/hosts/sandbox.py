@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines that this one plays: namespaces that nothing outside sees, and of which nothing is left.
 
-A test runs itself again in a sandbox: a process namespace, whose end ends everything, and a network of its own, so that the
-usual ports are free. A machine in it is what has the same host name (UTS namespace), with its own /etc/hosts and /dev/shm (in
-which ranks of two machines would meet); to kill all of that is a power cut.
+A test runs itself again in a sandbox: a process namespace, whose end ends everything, and a network of its own, so that
+the usual ports are free. A machine in it is what has the same host name (UTS namespace), with its own /etc/hosts and
+/dev/shm (in which ranks of two machines would meet); to kill all of that is a power cut.
 """
 
 import os

@@ -40,6 +40,7 @@ static const struct scenario scenarios[] = {
     { "nothing", NOTHING, "", 0.005, false, 0 },
     { "exit", EXIT, "2", 0.005, false, 0 },
     { "kill", KILL, "2", 0.005, false, 0 },
+    { "kill-early", KILL, "2", 0.08, false, 0 }, /* long enough for the others to miss rank 0 */
     { "kill-and-set-aside", KILL, "2", 0.005, true, 0 },
     { "kill-two", KILL, "13", 0.005, false, 0 },
     { "kill-all-workers", KILL, "123", 0.005, false, POLYPHONY_STOPPED },

@@ -54,7 +54,7 @@ static void before_any_report_it_is_the_guess(void **state)
     struct cost_model model;
 
     (void)state;
-    cost_model_begin(&model, guess_s);
+    cost_model_begin(&model, guess_s, 1);
     expect_costs(&model, guess_s, 0.0);
 }
 
@@ -63,7 +63,7 @@ static void exact_reports_of_the_guess_leave_it_as_it_is(void **state)
     struct cost_model model;
 
     (void)state;
-    cost_model_begin(&model, guess_s);
+    cost_model_begin(&model, guess_s, 1);
     add_reports(&model, guess_s, 100, 0.0, 1);
     /* Roundings, times how near to dependent the terms are (some ten). */
     expect_costs(&model, guess_s, 1e-12);
@@ -87,7 +87,7 @@ static void costs_are_recovered_from_noisy_reports(void **state)
                 struct cost_model model;
                 double n = (double)n_report[i];
 
-                cost_model_begin(&model, guess_s);
+                cost_model_begin(&model, guess_s, 1);
                 add_reports(&model, true_s, n_report[i], noise[k], seed);
                 expect_costs(&model, true_s, 40.0 / n + 16.0 * noise[k] / sqrt(3.0 * n));
             }
@@ -102,7 +102,7 @@ static void no_cost_is_negative(void **state)
         struct cost_model model;
         double cost_s[DEALER_N_TERM], sum = 0.0;
 
-        cost_model_begin(&model, guess_s);
+        cost_model_begin(&model, guess_s, 1);
         add_reports(&model, true_s, 1 + seed % 40, 0.999, seed);
         cost_model_fit(&model, cost_s);
         for (size_t i = 0; i < DEALER_N_TERM; i++) {
@@ -121,7 +121,7 @@ static void a_cost_that_would_be_negative_is_zero_and_the_others_still_fit(void 
     double cost_s[DEALER_N_TERM];
 
     (void)state;
-    cost_model_begin(&model, (const double[DEALER_N_TERM]) { 1.0, 1e-3, 0.0 });
+    cost_model_begin(&model, (const double[DEALER_N_TERM]) { 1.0, 1e-3, 0.0 }, 1);
     for (size_t i = 0; i < 1000; i++) {
         double n_star = (double)(i % 10) * 100.0;
 
@@ -144,7 +144,7 @@ static void what_reports_do_not_determine_stays_as_guessed(void **state)
     (void)state;
     for (size_t i = 0; i < DEALER_N_TERM; i++)
         expected_s[i] = 2.5 * guess_s[i];
-    cost_model_begin(&model, guess_s);
+    cost_model_begin(&model, guess_s, 1);
     for (size_t n = 1; n <= 100; n++) {
         cost_model_add(&model, term, true_s);
         /* The matrix has one large eigenvalue and small ones from the prior, 1/n of it: n roundings. */
@@ -161,7 +161,7 @@ static void a_slower_machine_scales_all_costs(void **state)
     for (size_t i = 0; i < DEALER_N_TERM; i++)
         slow_s[i] = 3.0 * guess_s[i];
     for (size_t n = 1; n <= 64; n *= 4) {
-        cost_model_begin(&model, guess_s);
+        cost_model_begin(&model, guess_s, 1);
         add_reports(&model, slow_s, n, 0.0, n);
         expect_costs(&model, slow_s, 1e-12); /* also after a single report */
     }
@@ -174,7 +174,7 @@ static void nonsense_is_ignored(void **state)
     struct cost_model model;
 
     (void)state;
-    cost_model_begin(&model, guess_s);
+    cost_model_begin(&model, guess_s, 1);
     add_reports(&model, guess_s, 20, 0.0, 7);
     for (size_t i = 0; i < sizeof(seconds) / sizeof(*seconds); i++)
         cost_model_add(&model, term, seconds[i]);
@@ -191,7 +191,7 @@ static void a_clock_that_stands_still_teaches_nothing(void **state)
     struct cost_model model;
 
     (void)state;
-    cost_model_begin(&model, guess_s);
+    cost_model_begin(&model, guess_s, 1);
     for (size_t i = 0; i < 20; i++)
         cost_model_add(&model, term, 0.0);
     expect_costs(&model, guess_s, 0.0);
@@ -204,10 +204,10 @@ static void a_cost_guessed_to_be_zero_stays_zero(void **state)
     struct cost_model model;
 
     (void)state;
-    cost_model_begin(&model, without_gas_s);
+    cost_model_begin(&model, without_gas_s, 1);
     add_reports(&model, slow_s, 1000, 0.0, 3);
     expect_costs(&model, slow_s, 1e-2); /* the guess counts as one report in a thousand, times ten as above */
-    cost_model_begin(&model, none);
+    cost_model_begin(&model, none, 1);
     add_reports(&model, slow_s, 1000, 0.0, 3);
     expect_costs(&model, none, 0.0);
 }

@@ -413,7 +413,7 @@ static void costs_are_learnt_from_a_wrong_guess(void)
     begin(__func__);
     for (uint64_t row = 0; row < 400; row++)
         all_s += true_s[0] + true_s[1] * term_of(row, 1);
-    cost_model_begin(&costs, guess_s);
+    cost_model_begin(&costs, guess_s, 1);
     bench.costs = &costs;
     memcpy(bench.cost_s, true_s, sizeof(true_s));
     check(run(400, DEALER_DYNAMIC, 4, &progress, &err) == 0, "a whole run returns 0");

@@ -23,10 +23,10 @@ class SurviveTest(unittest.TestCase):
 
     program = None  # path, from the command line
 
-    def run_scenario(self, name):
+    def run_scenario(self, name, *options):
         """What mpirun prints. Its exit code is 0 whatever happens, and it may hang: it is killed when time is up."""
         with tempfile.TemporaryDirectory(prefix="polyphony-survive-") as directory:
-            command = ["mpirun", "--enable-recovery", "-n", "4", self.program, name, str(Path(directory) / "book")]
+            command = ["mpirun", "--enable-recovery", *options, "-n", "4", self.program, name, f"{directory}/book"]
             process = subprocess.Popen(IN_ENV + command, start_new_session=True, text=True, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT)
             try:
@@ -36,9 +36,9 @@ class SurviveTest(unittest.TestCase):
                 output, _ = process.communicate()
         return output
 
-    def expect_well(self, name, n_lost):
+    def expect_well(self, name, n_lost, *options):
         """The scenario ends well, and so many ranks were missed."""
-        output = self.run_scenario(name)
+        output = self.run_scenario(name, *options)
         self.assertIn(f"{name}: all as it should be", output, output)
         self.assertEqual(output.count("counts as lost"), n_lost, output)
 
@@ -50,6 +50,10 @@ class SurviveTest(unittest.TestCase):
 
     def test_the_rows_of_a_rank_that_is_killed_are_done_by_others(self):
         self.expect_well("kill", 1)
+
+    def test_a_beat_to_a_dead_rank_does_not_keep_the_others_from_theirs(self):
+        # Over TCP a message to a rank that is gone is never sent: whoever waits for it waits for ever.
+        self.expect_well("kill-early", 1, "--mca", "btl", "tcp,self")
 
     def test_the_row_that_killed_a_rank_is_set_aside(self):
         self.expect_well("kill-and-set-aside", 1)

@@ -134,7 +134,8 @@ class Cluster:
 
     def show(self, job):
         """What SLURM says of a job, by key."""
-        return dict(part.split("=", 1) for part in self.call("scontrol", "-o", "show", "job", job).split() if "=" in part)
+        words = self.call("scontrol", "-o", "show", "job", job).split()
+        return dict(word.split("=", 1) for word in words if "=" in word)
 
     def wait_for(self, job, states, timeout_s):
         """Until a job is in one of these states; what SLURM says then."""

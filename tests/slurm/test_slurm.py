@@ -4,87 +4,47 @@
 
     test_slurm.py PROGRAM [--long] [unittest arguments]        --long: also what takes minutes more
 
-Each node has one core, so a job of N nodes has one rank that deals and N that compute. The first job is submitted at once and
-runs into its time limit on n1 while the other tests use n2 and n3: SLURM counts time limits in minutes.
+Each node has one core, so a job of N nodes has one rank that deals and N that compute. The first job is submitted at
+once and runs into its time limit on n1 while the other tests use n2 and n3: SLURM counts time limits in minutes.
 """
 
-import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
-import runner  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from cluster import PACKAGES, PROGRAMS, Cluster, wait_until  # noqa: E402
 from sandbox import enter_sandbox  # noqa: E402
+from steady import SteadyTest, runner  # noqa: E402
 
-JOB = """\
-catalogue: {catalogue}
-grid: {grid}
-output: {output}
-emission: {{model: pacman, tau_v: los, fesc: 0.1, method: direct}}
-operations:
-  los_optical_depths: {{}}
-  spectra: {{}}
-schedule: {{max_batch_galaxies: 4}}
-"""
 IS_LONG = "--long" in sys.argv
 SHORT_S = 20  # of computing: ten seconds on two nodes, in the middle of which something happens
-# SLURM looks at time limits every 30 s and may send the signal for the last 20 s so much earlier: 10 to 40 s after the start.
+# SLURM looks at time limits every 30 s and may send the signal for the last 20 s so much earlier: 10 to 40 s after the
+# start.
 LIMITED_S = 55
 SIGNAL = "--signal=B:USR1@20"
 LONGEST_S = 240  # a hang; a loaded machine takes several times as long as it should
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY")
 
 
-class SlurmTest(runner.ProgramTest):
+class SlurmTest(SteadyTest):
     """One cluster for all tests."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.make_grid()
         cls.logs = {}  # by job
-        cost_s = cls.measure_galaxy()
-        cls.reference("short", max(24, int(SHORT_S / cost_s)), ranks=3)
+        cls.make_computing("short", SHORT_S)
+        cls.call("run", cls.write_steady("short-reference", "short"), ranks=3)
         cls.cluster = Cluster(cls.dir / "slurm")
         cls.cluster.start()
         cls.addClassCleanup(cls.cluster.stop)
-        cls.make_catalogue("limited", max(24, int(LIMITED_S / cost_s)))
+        cls.make_computing("limited", LIMITED_S)
         cls.limited = cls.submit("limited", "--time=1", SIGNAL, nodes=["n1"], catalogue="limited")
-
-    # ---- inputs and what is expected -----------------------------------------------------------
-
-    @classmethod
-    def make_catalogue(cls, name, n_galaxy):
-        """Equal galaxies of other particles."""
-        cls.call("demo-catalogue", "-g", n_galaxy, "-n", 3000, "-o", f"{name}-galaxies.hdf5")
-
-    @classmethod
-    def measure_galaxy(cls):
-        """Seconds of computing for each; inputs are made so large that jobs take the time they are to take."""
-        cls.make_catalogue("probe", 8)
-        cls.call("run", cls.write_job("probe-run", JOB, catalogue="probe-galaxies.hdf5"))
-        return json.loads(cls.call("status", "--json", "probe-run.hdf5"))["computing_s"] / 8
-
-    @classmethod
-    def reference(cls, name, n_galaxy=None, ranks=None):
-        """Bytes of an uninterrupted run on a catalogue."""
-        if n_galaxy:
-            cls.make_catalogue(name, n_galaxy)
-        cls.call("run", cls.write_job(f"{name}-reference", JOB, catalogue=f"{name}-galaxies.hdf5", threads=1), ranks=ranks)
-        return runner.read_bytes(cls.dir / f"{name}-reference.hdf5")
-
-    def expect_reference(self, name, reference="short"):
-        """Complete, as its checksums say, and the same bits as the uninterrupted run."""
-        self.call("verify", f"{name}.hdf5")
-        self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"),
-                         runner.read_bytes(self.dir / f"{reference}-reference.hdf5"), name)
 
     # ---- jobs ----------------------------------------------------------------------------------
 
@@ -94,9 +54,7 @@ class SlurmTest(runner.ProgramTest):
         path = cls.dir / f"{name}.yaml"
         if script != "smoke":
             if not path.exists():
-                # Jobs run in the repository.
-                cls.write_job(name, JOB, catalogue=cls.dir / f"{catalogue}-galaxies.hdf5", grid=cls.dir / "grid.hdf5",
-                              output=cls.dir / f"{name}.hdf5")
+                cls.write_steady(name, catalogue, threads=0)  # what the job script says
             arguments = (path, *arguments)
         site = {"POLYPHONY": cls.program, "SCRATCH": cls.dir, "RETRY_PAUSES_S": "1 1 1"} | site
         log = cls.dir / f"{name}.log"
@@ -118,21 +76,16 @@ class SlurmTest(runner.ProgramTest):
         return self.read_log(job)
 
     def wait_for_middle(self, name, job):
-        """Until some of its galaxies are done, and not all."""
-        path = self.dir / f"{name}.status.json"
-        begin = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        """Until some of its galaxies are done; then most are not."""
+        begin = self.read_state(name).get("started_utc")
 
-        def find_state():
+        def is_there():
             if self.cluster.show(job)["JobState"] in ENDED:
                 self.fail(f"job {job} ended before it was hit\n{self.read_log(job)}")
-            try:
-                state = json.loads(path.read_text(encoding="utf-8"))
-            except OSError:
-                return None
-            is_new = state["started_utc"] != begin.get("started_utc")
-            return state if is_new and state["state"] == "running" and state["n_done_now"] >= 4 else None
-        state = wait_until(find_state, LONGEST_S, lambda: f"job {job} in its middle\n{self.read_log(job)}")
-        self.assertGreater(state["n_left"], 8, "too late: make SHORT_S larger")
+            state = self.read_state(name)
+            return state and state["started_utc"] != begin and state["n_done_now"] >= 4
+        wait_until(is_there, LONGEST_S, lambda: f"job {job} in its middle\n{self.read_log(job)}")
+        self.assertGreater(self.read_state(name)["n_left"], 8, "too late: make SHORT_S larger")
 
     # ---- tests ---------------------------------------------------------------------------------
 
@@ -144,9 +97,8 @@ class SlurmTest(runner.ProgramTest):
 
     def test_a_job_at_its_time_limit_requeues_itself_and_finishes(self):
         """The job that was submitted first; it does the same as an uninterrupted run."""
-        reference = subprocess.Popen([self.program, "run", self.write_job("limited-reference", JOB, threads=1,
-                                                                          catalogue="limited-galaxies.hdf5")],
-                                     cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        reference = runner.start([self.program, "run", self.write_steady("limited-reference", "limited")])
+        self.addCleanup(reference.kill)
         shown = self.cluster.wait_for(self.limited, ENDED, LONGEST_S)
         log = self.read_log(self.limited)
         self.assertEqual((shown["JobState"], shown["ExitCode"]), ("COMPLETED", "0:0"), log)
@@ -154,7 +106,7 @@ class SlurmTest(runner.ProgramTest):
         self.assertIn("The time limit is near", log)
         self.assertIn("back to the queue", log)
         self.assertIn("Started again by SLURM (1)", log)
-        self.assertEqual(reference.wait(LONGEST_S), 0)
+        self.assertEqual(runner.finish(reference)[0], 0)
         self.expect_reference("limited", "limited")
 
     def test_a_dead_node_requeues_the_job(self):
@@ -167,7 +119,7 @@ class SlurmTest(runner.ProgramTest):
         self.cluster.power_on("n3")
         log = self.wait_for_end(job, restarts=1)
         self.assertIn("Started again by SLURM (1)", log)
-        self.expect_reference("cut")
+        self.expect_reference("cut", "short")
 
     def test_a_dead_slurmd_disturbs_nobody(self):
         """Ranks on its node go on."""
@@ -178,7 +130,7 @@ class SlurmTest(runner.ProgramTest):
         self.assertNotIn("again in", log)
         self.cluster.start_slurmd("n3")
         wait_until(lambda: self.cluster.count_idle() >= 2, LONGEST_S, "n3 does not come back")
-        self.expect_reference("slurmd")
+        self.expect_reference("slurmd", "short")
 
     def test_a_killed_rank_starts_the_run_again(self):
         """In the same job, by either launcher."""
@@ -188,7 +140,7 @@ class SlurmTest(runner.ProgramTest):
         wait_until(lambda: "again in 1 s" in self.read_log(job), LONGEST_S, "the run is not started again")
         log = self.wait_for_end(job)
         self.assertIn("continuing", log)
-        self.expect_reference("killed")
+        self.expect_reference("killed", "short")
 
     def test_a_stopped_or_cancelled_job_stays_away(self):
         """Stop file, then scancel, then to the end: three jobs."""
@@ -201,10 +153,14 @@ class SlurmTest(runner.ProgramTest):
         job = self.submit("stopped")
         self.wait_for_middle("stopped", job)
         self.cluster.call("scancel", job)
-        self.wait_for_end(job, "CANCELLED")
+        self.assertEqual(self.cluster.wait_for(job, ENDED, LONGEST_S)["JobState"], "CANCELLED")
+        wait_until(lambda: "Stopped; submit again" in self.read_log(job), LONGEST_S, lambda: self.read_log(job))
+        self.assertEqual(self.read_state("stopped")["reason"], "signal 15")
+        time.sleep(1)  # whatever it might do now
+        self.assertEqual(self.cluster.show(job)["JobState"], "CANCELLED")
         log = self.wait_for_end(self.submit("stopped"))
         self.assertIn("continuing", log)
-        self.expect_reference("stopped")
+        self.expect_reference("stopped", "short")
 
     def test_a_job_without_progress_gives_up(self):
         """One galaxy, longer than there is time."""
@@ -234,8 +190,18 @@ class SlurmTest(runner.ProgramTest):
         log = self.wait_for_end(job)
         self.assertNotIn("again in", log)
         self.cluster.power_on("n3")
-        self.expect_reference("survived")
+        self.expect_reference("survived", "short")
         wait_until(lambda: self.cluster.count_idle() >= 2, LONGEST_S, "n3 does not come back")
+
+    @unittest.skipUnless(IS_LONG, "--long")
+    def test_a_signal_to_the_ranks_stops_the_job(self):
+        """As README.md tells people, with either launcher."""
+        for launcher in ("srun", "mpirun"):
+            job = self.submit("signalled", LAUNCHER=launcher)
+            self.wait_for_middle("signalled", job)
+            self.cluster.call("scancel", "--signal=INT", job)
+            log = self.wait_for_end(job, "FAILED", 4)
+            self.assertIn("not requeued, submit again", log)
 
     @unittest.skipUnless(IS_LONG, "--long")
     def test_the_loss_of_the_dealing_node_is_continued(self):
@@ -246,7 +212,7 @@ class SlurmTest(runner.ProgramTest):
         wait_until(lambda: self.cluster.show(job)["Restarts"] == "1", LONGEST_S, "the job is not requeued")
         self.cluster.power_on("n2")
         self.wait_for_end(job, restarts=1)
-        self.expect_reference("dealer")
+        self.expect_reference("dealer", "short")
 
 
 if __name__ == "__main__":
