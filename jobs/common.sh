@@ -30,8 +30,7 @@ job_open() {
     job_place_ranks
 }
 
-# ---- ranks
-# ------------------------------------------------------------------------------------------------------------
+# ---- ranks ---------------------------------------------------------------------------------------------------------
 
 # Cores that this job may use on this node; the others are alike.
 count_cores() {
@@ -86,7 +85,8 @@ job_place_ranks() {
 job_set_launcher() {
     if [ "$LAUNCHER" = mpirun ]; then
         # Hosts are filled in the order of the file. Polyphony pins its threads itself.
-        job_launcher=(mpirun -n "$1" --hostfile "$job_hosts.slots" --map-by slot --bind-to none)
+        job_launcher=(mpirun -n "$1" --hostfile "$job_hosts.slots" --map-by slot --bind-to none
+            -x OMP_NUM_THREADS)
         if [ "$SURVIVE" = yes ]; then
             job_launcher+=(--enable-recovery)
         fi
@@ -110,8 +110,7 @@ job_set_launcher() {
     fi
 }
 
-# ---- until done
-# -------------------------------------------------------------------------------------------------------
+# ---- until done ----------------------------------------------------------------------------------------------------
 
 # Galaxies done or set aside in a results file; 0 without one.
 count_finished() {
@@ -121,8 +120,8 @@ count_finished() {
 # Seconds until SLURM ends this job.
 seconds_left() {
     local end
-    end=$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%e)
-    echo $(($(date -d "$end" +%s) - $(date +%s)))
+    end=$(date -d "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%e)" +%s) || end=0
+    echo $((end - $(date +%s)))
 }
 
 # The time limit is near (#SBATCH --signal): stop after the galaxies in hand; give those up that take too long.
@@ -195,10 +194,13 @@ job_run_once() {
     launch_run "$(state_path "$job_results")" "${job_launcher[@]}" "$POLYPHONY" run "$@" "$job"
 }
 
-# How far the results are before this job. Options that undo finished work are for its first run only: sets
-# job_options.
+# How far the results are before this job. Options that undo finished work are for its first run only.
 job_prepare() {
     local option
+    if [ ! -r "$1" ]; then
+        echo "job file '$1' cannot be read; options of polyphony run come after it" >&2
+        exit 2
+    fi
     job_results=$(job_output "$1")
     job_n_finished=$(count_finished "$job_results")
     shift
@@ -220,8 +222,7 @@ job_prepare() {
     launch_phase=never launch_code=4 launch_left_s=- launch_reason=''
 }
 
-# job_run_until_done JOB [OPTIONS]: run; again if it was killed, as long as galaxies get finished; requeue at the time
-# limit.
+# job_run_until_done JOB [OPTIONS]: run; again if it was killed, as long as galaxies get finished; requeue at the limit.
 job_run_until_done() {
     local job=$1
     job_prepare "$@"

@@ -11,16 +11,14 @@
 #
 # A variable that is already set is left alone: `SRUN_MPI=pmix_v3 sbatch …` is for one job.
 
-# ---- read by sbatch: where jobs go and who pays
-# -----------------------------------------------------------------------
+# ---- read by sbatch: where jobs go and who pays --------------------------------------------------------------------
 
 # export SBATCH_PARTITION=compute
 # export SBATCH_ACCOUNT=project
 # export SBATCH_QOS=normal
 # export SBATCH_CONSTRAINT=rome
 
-# ---- software
-# ---------------------------------------------------------------------------------------------------------
+# ---- software ------------------------------------------------------------------------------------------------------
 
 # Modules with the Open MPI and HDF5 that polyphony was built with.
 site_modules() {
@@ -29,8 +27,7 @@ site_modules() {
 
 POLYPHONY=${POLYPHONY:-build/polyphony}
 
-# ---- how ranks are started
-# --------------------------------------------------------------------------------------------
+# ---- how ranks are started -----------------------------------------------------------------------------------------
 
 # srun, or mpirun where SLURM has no PMIx ('srun --mpi=list' says what there is).
 LAUNCHER=${LAUNCHER:-srun}
@@ -44,16 +41,14 @@ SURVIVE=${SURVIVE:-no}
 # TCP between nodes, if mpirun or ranks cannot find each other: the network they share.
 # export OMPI_MCA_oob_tcp_if_include=ib0 OMPI_MCA_btl_tcp_if_include=ib0
 
-# ---- cores
-# ------------------------------------------------------------------------------------------------------------
+# ---- cores ---------------------------------------------------------------------------------------------------------
 
 # Threads of a rank and computing ranks of a node; empty: eight threads or a little more or less, so that they fill
 # the cores of a node. Fewer ranks where memory is short ('polyphony check' says how much they need).
 THREADS=${THREADS:-}
 WORKERS_PER_NODE=${WORKERS_PER_NODE:-}
 
-# ---- files and patience
-# -----------------------------------------------------------------------------------------------
+# ---- files and patience --------------------------------------------------------------------------------------------
 
 # Where the smoke test puts its files: on a file system that all nodes see.
 SCRATCH=${SCRATCH:-demo}

@@ -91,10 +91,16 @@ def finish_job(args, name, process):
     return read_trace(args.out / f"{name}.trace.hdf5"), usage.ru_utime + usage.ru_stime
 
 
-def run_job(args, name, n_rank):
-    """A run from beginning to end: its trace, its processor seconds and its wall seconds, start-up included [s]."""
+def run_job(args, name, n_rank, watch=None):
+    """A run from beginning to end: its trace, its processor seconds and its wall seconds, start-up included [s].
+
+    watch(process) is called when it has started.
+    """
     begin_s = time.monotonic()
-    trace, processor_s = finish_job(args, name, start_job(args, name, n_rank))
+    process = start_job(args, name, n_rank)
+    if watch:
+        watch(process)
+    trace, processor_s = finish_job(args, name, process)
     return trace, processor_s, time.monotonic() - begin_s
 
 

@@ -77,7 +77,7 @@ def print_table(turns):
         rows.append([mode, format_quartiles([run["phase_s"] for run in runs], 2),
                      "1" if mode == "dynamic" else format_quartiles(ratios),
                      f"{find_quartiles([run['phase_s'] / run['bound_s'] for run in runs])[1]:.3f}",
-                     f"{100 * find_quartiles([run['waiting'] for run in runs])[1]:.1f}"])
+                     f"{100 * find_quartiles([run['idle'] for run in runs])[1]:.1f}"])
     print(format_markdown(["mode", "galaxies' phase [s] (quartiles)", "relative to dynamic (quartiles)",
                            "relative to the bound", "workers idle [%]"], rows))
 
@@ -107,11 +107,11 @@ def main():
     for mode in args.modes:
         write_job(args, mode, JOB.format(mode=mode, max_batch=args.max_batch))
     turns = take_turns(args)
+    keys = ("ngalaxies", "nparticles", "tail", "workers", "max_batch", "seed")
+    write_figures(args, {"machine": describe_machine()} | {key: getattr(args, key) for key in keys} | {"turns": turns})
     print(f"\n{args.ngalaxies} galaxies of {args.nparticles} to {args.tail * args.nparticles} stars, {args.workers} "
           f"workers and a dealer, median of {args.turns} turns\n")
     print_table(turns)
-    keys = ("ngalaxies", "nparticles", "tail", "workers", "max_batch", "seed")
-    write_figures(args, {"machine": describe_machine()} | {key: getattr(args, key) for key in keys} | {"turns": turns})
     clean_up(args, "grid.hdf5", "catalogue.hdf5")
     return 0
 

@@ -6,7 +6,8 @@
 
 Memory: the slope of every rank's resident set over the galaxies' phase, by least squares through the samples of the
 trace after its first 5 %, when buffers have found their size; the peak of rank 0, which only deals, against 50 MB
-+ 32 bytes a galaxy.
++ 32 bytes a galaxy. Pages that the ranks of a node share (grid, index of the catalogue) count in each resident set from
+when that rank first touches them; so a rank's own memory (RssAnon, looked at from outside) is shown beside it.
 
 Dealing: the same galaxies are computed by the same number of workers without a scheduler, as one-rank runs side by side
 on a part of the catalogue each, tied to a core each. They send no message and wait for nobody, so the mean length of
@@ -19,6 +20,10 @@ Exit codes: 0 all within their bars, 1 not, 2 usage, 3 unreadable input or a run
 """
 
 import argparse
+import re
+import threading
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -32,6 +37,7 @@ SLOPE_BAR_MIB, OVERHEAD_BAR = 1.0, 0.05
 DEALER_BAR_MB, DEALER_BAR_BYTES = 50.0, 32.0  # + so many bytes a galaxy
 SETTLED = 0.05  # share of the phase after which memory should be level
 GAS_COPIES = 5  # demo-catalogue has a gas particle for five stars
+LOOK_S, CLOSING_S = 0.2, 1.0  # between looks at memory from outside; before the end of a run they do not count
 SHIFT_KPC = 0.1  # of a copied gas particle
 
 OPERATIONS = {
@@ -96,6 +102,45 @@ def make_inputs(args):
 # ----------------------------------------------------------------------------------------------------- measuring
 
 
+class OwnMemory(threading.Thread):
+    """Looks at RssAnon of the ranks of a run, from outside, until there are none."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.pid, self.samples = process.pid, {}  # of mpirun; {rank: [(s, bytes)]}
+        self.start()
+
+    def run(self):
+        """Until mpirun is gone."""
+        while Path(f"/proc/{self.pid}/task").exists():
+            try:
+                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
+            except OSError:
+                return
+            for child in children:
+                self.look(Path("/proc") / child)
+            time.sleep(LOOK_S)
+
+    def look(self, folder):
+        """One sample, if it is a rank and still there."""
+        try:
+            rank = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", (folder / "environ").read_bytes())
+            own = re.search(rb"RssAnon:\s*(\d+) kB", (folder / "status").read_bytes())
+        except OSError:
+            return
+        if rank and own:
+            self.samples.setdefault(int(rank[1]), []).append((time.monotonic(), 1024 * int(own[1])))
+
+    def fit_slope_mib(self, rank, phase_s):
+        """Growth over the galaxies' phase, of this length before the end [s], by least squares [MiB]; NaN if short."""
+        samples = np.array(self.samples.get(rank) or np.empty((0, 2)))
+        before_end_s = samples[-1:, 0] - samples[:, 0]
+        samples = samples[(before_end_s < (1 - SETTLED) * phase_s) & (before_end_s > CLOSING_S)]
+        if len(samples) < 3:
+            return float("nan")
+        return float(np.polyfit((samples[:, 0] - samples[0, 0]) / phase_s, samples[:, 1] / 2**20, 1)[0])
+
+
 def fit_slope_mib(trace, i_rank):
     """Growth of a rank's resident set over the galaxies' phase, by least squares [MiB]; NaN without samples."""
     begin_ns, end_ns = find_phase_ns(trace)
@@ -107,10 +152,11 @@ def fit_slope_mib(trace, i_rank):
     return float(np.polyfit(time, rss["rss_bytes"] / 2**20, 1)[0])
 
 
-def measure_ranks(trace):
-    """A row a rank: what it does, slope [MiB], peak [MB of 10^6 bytes]."""
-    return [{"rank": i, "deals": bool(row["deals_only"]), "slope_mib": fit_slope_mib(trace, i),
-             "peak_mb": float(row["peak_rss_bytes"]) * 1e-6, "galaxies": int(row["n_galaxy"])}
+def measure_ranks(trace, own):
+    """A row a rank: what it does, slopes [MiB], peak [MB of 10^6 bytes]."""
+    return [{"rank": i, "deals": bool(row["deals_only"]), "galaxies": int(row["n_galaxy"]),
+             "slope_mib": fit_slope_mib(trace, i), "own_slope_mib": own.fit_slope_mib(i, measure_phase_s(trace)),
+             "peak_mb": float(row["peak_rss_bytes"]) * 1e-6}
             for i, row in enumerate(trace.ranks)]
 
 
@@ -131,12 +177,14 @@ def take_turns(args, parts):
     turns = []
     for i_turn in range(args.turns):
         alone = run_side_by_side(args, parts) if i_turn % 2 else None
-        trace, processor_s, wall_s = run_job(args, "dealt", args.workers + 1)
+        watchers = []
+        trace, processor_s, wall_s = run_job(args, "dealt", args.workers + 1,
+                                             lambda process, to=watchers: to.append(OwnMemory(process)))
         alone_s, alone_processor_s = alone or run_side_by_side(args, parts)
         dealt_s = measure_phase_s(trace)
         turns.append({"dealt_s": dealt_s, "alone_s": alone_s, "wall_s": wall_s, "overhead": dealt_s / alone_s - 1,
                       "dealt_processor_s": processor_s, "alone_processor_s": alone_processor_s,
-                      "idle": measure_idle(trace), "ranks": measure_ranks(trace)})
+                      "idle": measure_idle(trace), "ranks": measure_ranks(trace, watchers[0])})
         print(f"turn {i_turn + 1}: {dealt_s:.2f} s dealt, {alone_s:.2f} s side by side", flush=True)
     return turns
 
@@ -156,13 +204,14 @@ def print_memory(args, title, ranks):
     for row in ranks:
         verdicts.append(judge(row["slope_mib"], SLOPE_BAR_MIB))
         cells = [row["rank"], "deals" if row["deals"] else "computes", row["galaxies"], f"{row['slope_mib']:+.3f}",
-                 f"< {SLOPE_BAR_MIB:g}: {verdicts[-1]}", f"{row['peak_mb']:.1f}", ""]
+                 f"< {SLOPE_BAR_MIB:g}: {verdicts[-1]}", f"{row['own_slope_mib']:+.3f}", f"{row['peak_mb']:.1f}", ""]
         if row["deals"]:
             verdicts.append(judge(row["peak_mb"], dealer_bar_mb))
             cells[-1] = f"< {dealer_bar_mb:.1f}: {verdicts[-1]}"
         rows.append(cells)
     print(f"\n{title}\n")
-    print(format_markdown(["rank", "it", "galaxies", "slope [MiB over the run]", "bar", "peak [MB]", "bar"], rows, 2))
+    print(format_markdown(["rank", "it", "galaxies", "slope [MiB over the run]", "bar", "own memory's slope [MiB]",
+                           "peak [MB]", "bar"], rows, 2))
     return all(verdict == "yes" for verdict in verdicts)
 
 
@@ -216,8 +265,9 @@ def main():
         write_job(args, name, job)
     for name in parts:
         write_job(args, f"alone-{name}", job, catalogue=f"{name}.hdf5")
-    trace, _, wall_s = run_job(args, "one", 1)
-    one = {"phase_s": measure_phase_s(trace), "wall_s": wall_s, "ranks": measure_ranks(trace)}
+    watchers = []
+    trace, _, wall_s = run_job(args, "one", 1, lambda process: watchers.append(OwnMemory(process)))
+    one = {"phase_s": measure_phase_s(trace), "wall_s": wall_s, "ranks": measure_ranks(trace, watchers[0])}
     clean_up(args, "one.hdf5")
     turns = take_turns(args, parts)
     print(f"\n{args.ngalaxies} galaxies of {args.nparticles} stars and as many gas particles, '{args.operations}', "

@@ -3,7 +3,9 @@
 #
 # Install what is missing to build, test and run polyphony. Asks nothing, and says nothing when all is there.
 #
-#     scripts/install.sh [--help]
+#     scripts/install.sh [--tests] [--help]
+#
+# --tests: also what some tests need and skip without: a SLURM of their own, hosts as network namespaces.
 #
 # Debian and Ubuntu: apt-get, as root or through sudo. Elsewhere: prints what is missing.
 # Exit codes: 0 all is there, 2 usage, 3 something is missing and could not be installed.
@@ -31,9 +33,22 @@ python3-h5py         | python h5py          | the same
 python3-numpy        | python numpy         | the same
 python3-matplotlib   | python matplotlib    | pictures
 '
+needs_of_tests='
+slurm-wlm            | command slurmctld    | tests of the jobs for SLURM
+slurm-client         | command sbatch       | the same
+munge                | command munged       | the same
+iproute2             | command ip           | tests with several hosts
+util-linux           | command unshare      | the same
+'
 
+if [ "${1:-}" = --tests ]; then
+    "$0" # what everything needs comes first, and must be there
+    needs=$needs_of_tests
+    shift
+    is_optional=yes
+fi
 if [ $# -gt 0 ]; then
-    sed -n '4,9s/^# \{0,1\}//p' "$0"
+    sed -n '4,11s/^# \{0,1\}//p' "$0"
     [ "$1" = --help ] && exit 0
     exit 2
 fi
@@ -124,6 +139,10 @@ if command -v apt-get >/dev/null && [ ${#as_root[@]} -gt 0 ]; then
     [ ${#missing[@]} -eq 0 ] && exit 0
 fi
 
+if [ -n "${is_optional:-}" ]; then
+    echo "Not installed: ${missing[*]}; the tests that need them will be skipped"
+    exit 0
+fi
 {
     echo 'Missing, and not installed (no apt-get, no permission, or it failed).'
     echo 'Please install (Debian names):'

@@ -13,7 +13,7 @@ if [ "${1:-}" = --help ]; then
 fi
 
 cd "$(dirname "$0")/.."
-scripts/install.sh
+scripts/install.sh --tests
 . scripts/env.sh
 scripts/build.sh build
 meson test -C build --no-rebuild --print-errorlogs "$@"

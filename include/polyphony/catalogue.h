@@ -45,14 +45,15 @@ struct catalogue {
     struct catalogue_reader *reader;
 };
 
-/** Particles of one galaxy; every array belongs to the arena given to catalogue_read(). */
+/** Particles of one galaxy; every array belongs to the arenas it was read into. */
 struct galaxy {
     uint64_t row;
     int64_t id;
     double redshift;
     double centre_kpc[3];
 
-    size_t n_star;
+    uint64_t first_star; /* of a tile, in the galaxy */
+    size_t n_star;       /* that are in the arrays: all, or a tile of them */
     const double *star_mass_msun, *star_age_yr, *star_metallicity;
     const double *star_x_kpc, *star_y_kpc, *star_z_kpc;
     const double *star_h_kpc; /* compact support of the kernel; NULL unless needed */
@@ -96,6 +97,22 @@ bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row
  */
 int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *ret_galaxy,
                    struct error *err);
+
+/**
+ * The same for a galaxy that is read in tiles of stars: n stars from the galaxy's `first` on, into `stars`.
+ * With `around` also all the rest; without (NULL) that stays as it is in *galaxy. The centre is left out.
+ */
+int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n,
+                        struct arena *around, struct arena *stars, struct galaxy *galaxy, struct error *err);
+/** Add the coordinates of a tile of stars to sum_kpc[3], for the centre. */
+void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3]);
+/** Set the centre: as the file has it, or the mean of all stars. POLYPHONY_SET_ASIDE when not finite. */
+int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc[3], struct galaxy *galaxy,
+                         struct error *err);
+
+/** Most that reading takes of the arenas: for each star, and for all the rest of a galaxy [bytes]. */
+size_t catalogue_star_bytes(const struct catalogue *catalogue);
+uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row);
 
 /** Bytes that reading this galaxy takes, for costs and memory plans. */
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row);

@@ -37,15 +37,24 @@ struct column_gas {
 void columns_ref(enum sph_kernel kernel, const struct column_gas *gas, size_t n_target, const double *x,
                  const double *y, const double *z, double *ret_column_msun_kpc2);
 
+/** Gas sorted for the search below. */
+struct columns_index;
+
 /**
- * The same within summation order (1e-13 relative), in time O(gas.n + columns that overlap), with OpenMP
- * over targets. A target's bits depend on the gas only, not on the number of threads nor on which other
- * targets are asked for.
+ * Sort the gas, in time O(gas.n). The index belongs to the arena; where there is little gas it refers to
+ * `gas`, whose arrays must outlive it.
  *
- * @param arena scratch, about 80 bytes per gas particle, handed back before returning
- *
- * Return: 0; POLYPHONY_INTERNAL when memory is short, output untouched.
+ * Return: 0; POLYPHONY_INTERNAL when memory is short.
  */
-int columns_search(enum sph_kernel kernel, const struct column_gas *gas, size_t n_target, const double *x,
-                   const double *y, const double *z, double *ret_column_msun_kpc2, struct arena *arena,
-                   struct error *err);
+int columns_index_make(enum sph_kernel kernel, const struct column_gas *gas, struct arena *arena,
+                       struct columns_index **ret_index, struct error *err);
+/** Most that an index of n_gas particles takes of the arena [bytes]. */
+size_t columns_index_bytes(size_t n_gas);
+
+/**
+ * The same as columns_ref() within summation order (1e-13 relative), in time O(columns that overlap), with
+ * OpenMP over targets. A target's bits depend on the gas only, not on the number of threads nor on which
+ * other targets are asked for. Allocates nothing.
+ */
+void columns_search(const struct columns_index *index, size_t n_target, const double *x, const double *y,
+                    const double *z, double *ret_column_msun_kpc2);

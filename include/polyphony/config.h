@@ -141,7 +141,7 @@ struct job {
     unsigned n_instruments;
     struct job_operations operations;
     struct job_schedule schedule;
-    int *memory_mb; /* of a rank [MB of 2^20], >= 0; 0: its part of the node's */
+    int *memory_mb; /* of a rank, for galaxies [MB of 2^20], >= 0; 0: its part of the node's */
     enum job_trace *trace;
     int *trace_frequency_hz; /* 0 (no samples) ... 5000 */
     char *trace_output;      /* NULL: beside the results */

@@ -46,6 +46,9 @@ int deposit_smoothed(const struct kernel_table *table, const struct pixel_grid *
                      const double *x, const double *y, const double *h, size_t n_channel, const double *value,
                      double *image, struct arena *arena, struct error *err);
 
+/** Most of the arena that deposit_smoothed() takes [bytes]: each particle may touch every strip. */
+uint64_t deposit_scratch_bytes(size_t n_particle, size_t n_y, int n_thread);
+
 /** The definition of deposit_smoothed: every particle meets every pixel. Same bits, one thread. */
 void deposit_smoothed_ref(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
                           const double *x, const double *y, const double *h, size_t n_channel,

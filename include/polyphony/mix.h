@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <math.h>
+
 #include "polyphony/weights.h"
 
 /** Cells that hold mass, ascending. */
@@ -22,11 +24,23 @@ struct mix_cells {
  */
 void mix_plain(const struct mix_cells *cells, size_t n_column, const double *value, double *ret_sum);
 
-/** Particles behind screens of their own: particle i is dimmed by exp(-tau[i] * k[column]). */
+/** The optical depths of all particles with mass; of none MIX_RANGE_NONE. */
+struct mix_range {
+    double tau_min, tau_max;
+};
+#define MIX_RANGE_NONE ((struct mix_range) { (double)INFINITY, 0.0 })
+/** Widen a range by n particles. */
+void mix_range_add(struct mix_range *range, size_t n, const double *mass, const double *tau);
+
+/**
+ * Particles behind screens of their own: particle i is dimmed by exp(-tau[i] * k[column]). They may be a part
+ * of the particles that are summed; cells and range are those of all of them.
+ */
 struct mix_screened {
     size_t n_particle;
     const double *mass; /* [n_particle] >= 0 */
-    const double *tau;  /* [n_particle] optical depth in V, finite, >= 0 */
+    const double *tau;  /* [n_particle] optical depth in V, finite, >= 0; NULL: no screens, direct only */
+    struct mix_range range;
     const struct weights *weights;
     struct mix_cells cells; /* cells.mass is not used */
     const uint32_t *slot;   /* [all cells] position in cells.cell */
@@ -38,10 +52,11 @@ struct mix_screened {
 
 /**
  * The definition, and the reference: a spectrum for every particle, dimmed and added.
- *     ret_sum[t][column] = sum_i mass_i exp(-tau_i k_column) sum_corners share value_t[cell][column]
- * O(particles * columns) exponentials.
+ *     sum[t][column] += sum_i mass_i exp(-tau_i k_column) sum_corners share value_t[cell][column]
+ * O(particles * columns) exponentials. The caller zeroes the sums; particles that come in several calls give
+ * the same bits as in one.
  */
-void mix_screened_direct(const struct mix_screened *in, double *const *ret_sum);
+void mix_screened_direct(const struct mix_screened *in, double *const *sum);
 
 /**
  * The same with far fewer exponentials: in a tile of columns the total weight of a cell,
@@ -51,10 +66,36 @@ void mix_screened_direct(const struct mix_screened *in, double *const *ret_sum);
  * makes the truncation error smaller than MIX_TOLERANCE times the largest contribution in the tile; a tile
  * that would need as many nodes as columns is evaluated at its columns instead.
  *
+ * All particles at once; scratch is a tile of weights a thread, at most mix_scratch_bytes().
  * Return: 0, or POLYPHONY_INTERNAL without memory for scratch.
  */
 int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
                        struct error *err);
+uint64_t mix_scratch_bytes(size_t n_cell, int n_thread);
+
+/**
+ * The same, bit by bit, where particles come in several parts: weights at nodes are kept from part to part,
+ * for as many tiles of columns as there is room for. The others take another round through the particles.
+ */
+struct mix_nodal {
+    size_t n_tile;     /* of columns */
+    size_t begin, end; /* tiles of this round */
+    size_t *first;     /* [n_tile + 1] where a tile's weights begin, were all of them kept */
+    double *weight;    /* of this round, [tile][cells][node] */
+    size_t n_room;     /* weights that can be kept */
+};
+
+/** First round. Room for one tile is taken in any case. `in` needs no particles yet. */
+int mix_nodal_open(const struct mix_screened *in, uint64_t room_bytes, struct mix_nodal *ret_nodal,
+                   struct arena *arena, struct error *err);
+void mix_nodal_add(const struct mix_screened *in, struct mix_nodal *nodal);
+/** After the last particle of a round: set ret_sum in its columns, and begin the next round; `end` is
+ * `begin` when none is left. */
+int mix_nodal_close(const struct mix_screened *in, struct mix_nodal *nodal, double *const *ret_sum,
+                    struct arena *arena, struct error *err);
+/** Least room, and the most that can be used [bytes]. */
+uint64_t mix_nodal_least_bytes(size_t n_cell, size_t n_column);
+uint64_t mix_nodal_most_bytes(size_t n_cell, size_t n_column);
 
 /** Truncation error allowed to the interpolation, relative; rounding is about 1e-15. */
 #define MIX_TOLERANCE 1e-13

@@ -5,11 +5,15 @@
  * Scratch comes from the caller's arena and stays valid until the caller resets it. Threads share the work
  * inside a galaxy; the bits do not depend on their number. No function stores particles times wavelengths.
  *
+ * The stars of a large galaxy come in tiles: a struct galaxy then holds some of them, in order. Whatever adds
+ * stars up does so in their order and begins with what is there, so that the tiles do not show in the bits.
+ *
  * Functions return 0 or POLYPHONY_INTERNAL (no memory); those that can meet unfit values say so.
  */
 #pragma once
 
 #include "polyphony/catalogue.h"
+#include "polyphony/columns.h"
 #include "polyphony/cosmology.h"
 #include "polyphony/deposit.h"
 #include "polyphony/emission.h"
@@ -20,24 +24,36 @@
 
 /* ---- optical depths ------------------------------------------------------------------------------ */
 
+/** The gas of a galaxy, sorted; it refers to the galaxy's arrays. */
+int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struct columns_index **ret_index,
+                      struct arena *arena, struct error *err);
 /**
  * V-band dust optical depth from the observer (at z = -infinity) to each point:
  *     tau_v = kappa * column of dust in front,   docs/physics.md 9
  * @param kappa_pc2_msun  dust opacity [pc^2 / Msun]
  * @param ret_tau_v       [n]
  */
-int observe_optical_depths(enum sph_kernel kernel, double kappa_pc2_msun, const struct galaxy *galaxy,
-                           size_t n, const double *x_kpc, const double *y_kpc, const double *z_kpc,
-                           double *ret_tau_v, struct arena *arena, struct error *err);
+void observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
+                            const double *x_kpc, const double *y_kpc, const double *z_kpc, double *ret_tau_v);
+
+/** Running sums of optical depths; zeroed before the first particle. */
+struct observe_depths {
+    double sum, total; /* of weight times depth, and of weights */
+};
+/** Without weights (NULL) all count the same. */
+void observe_depths_add(struct observe_depths *depths, size_t n, const double *tau_v, const double *weight);
+/** Weighted mean, median and maximum of all n particles, tau_v >= 0; left alone where there are none. */
+void observe_depths_summary(const struct observe_depths *depths, size_t n, const double *tau_v,
+                            double ret_summary[3]);
 
 /* ---- histories ----------------------------------------------------------------------------------- */
 
-/** Stellar mass formed by age [Msun], [n_age]: always over log10 age. */
-int observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
-                double *ret_sfh_msun, struct arena *arena, struct error *err);
+/** Add the stellar mass formed by age [Msun], [n_age]: always over log10 age. */
+void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
+                 double *sfh_msun);
 /** By age and metallicity [Msun], [n_age][n_metallicity]: over log10 age and log10 metallicity. */
-int observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
-                 double *ret_sfzh_msun, struct arena *arena, struct error *err);
+void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
+                  double *sfzh_msun);
 
 /* ---- emission ------------------------------------------------------------------------------------ */
 
@@ -61,30 +77,85 @@ struct observe_columns {
     const double *value[EMISSION_EXTRACT_MAX]; /* [n_cell][n] by extract of the program; NULL: all 0 */
 };
 
-/** A galaxy's stars placed on the grid and weighted by the model's parameters. */
+/**
+ * A galaxy's stars placed on the grid and weighted by the model's parameters. Order of calls:
+ *     begin, place and add each tile, end; then place each tile again for what needs the stars themselves.
+ * Of a galaxy in one tile the stars are still there after the end.
+ */
 struct stellar_light {
+    /* Set by the caller of observe_light_begin(). */
     const struct emission_program *program;
-    const struct galaxy *galaxy;
+    const struct grid *grid;
+    enum weights_scheme scheme;
     enum observe_method method;
+
+    /* The tile in hand. */
+    const struct galaxy *galaxy;
     struct observe_parameter parameter[EMISSION_N_PARAMETER];
     struct weights weights;
-    struct mix_cells cells;                   /* cells with stars; mass is the plain histogram */
-    uint32_t *slot;                           /* [n_cell] position of a cell in `cells` */
     const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
+
+    /* All stars, as far as they were added. */
+    double *histogram;                               /* [n_cell] mass */
+    bool *is_occupied;                               /* [n_cell] */
+    double *channel_histogram[EMISSION_CHANNEL_MAX]; /* [n_cell] of `mass`, where it differs; or NULL */
+    struct mix_range range[EMISSION_CHANNEL_MAX];    /* of optical depths, where the channel has a screen */
+    double tau_max[EMISSION_CHANNEL_MAX];            /* the same, stars without mass included */
+
+    /* From the end on. */
+    struct mix_cells cells; /* cells with stars; mass is the plain histogram */
+    uint32_t *slot;         /* [n_cell] position of a cell in `cells` */
+};
+
+int observe_light_begin(struct stellar_light *light, struct arena *arena, struct error *err);
+/**
+ * Place a tile of stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
+ * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.
+ */
+int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy,
+                        const struct observe_parameter parameter[EMISSION_N_PARAMETER], struct arena *arena,
+                        struct error *err);
+void observe_light_add(struct stellar_light *light);
+int observe_light_end(struct stellar_light *light, struct arena *arena, struct error *err);
+/** What the arenas are for: all stars together, and each star that is placed [bytes]. */
+uint64_t observe_light_bytes(const struct emission_program *program, size_t n_cell);
+size_t observe_light_star_bytes(const struct emission_program *program);
+
+/**
+ * Sums over all stars, for some labels in some columns. After observe_light_end(): begin; add each tile; and
+ * again while observe_sums_next(); end.
+ */
+struct observe_sums {
+    const struct observe_columns *columns;
+    bool is_tiled; /* stars come in several tiles */
+    bool is_done;  /* no stars are needed (any more) */
+    bool is_needed[EMISSION_CHANNEL_MAX];
+    double *label[EMISSION_LABEL_MAX];
+    double *sum[EMISSION_CHANNEL_MAX][EMISSION_EXTRACT_MAX]; /* [columns] or NULL */
+    struct mix_nodal nodal[EMISSION_CHANNEL_MAX];
 };
 
 /**
- * Place the stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter is out
- * of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.
+ * @param ret_label  [i][columns->n] for each label of the program, NULL where not wanted; set at the end
+ * @param room       0: the stars come in one tile. Otherwise what may be kept between tiles, as a part of the
+ *                   way from the least to the most that is of use, 0 < room <= 1
  */
-int observe_light(const struct emission_program *program, const struct grid *grid, enum weights_scheme scheme,
-                  enum observe_method method, const struct galaxy *galaxy,
-                  const struct observe_parameter parameter[EMISSION_N_PARAMETER],
-                  struct stellar_light *ret_light, struct arena *arena, struct error *err);
-
-/** Sum over all stars: ret_label[i][columns->n] for each label of the program, NULL where not wanted. */
-int observe_sum(const struct stellar_light *light, const struct observe_columns *columns,
-                double *const *ret_label, struct arena *arena, struct error *err);
+int observe_sums_begin(const struct stellar_light *light, const struct observe_columns *columns,
+                       double *const *ret_label, double room, struct observe_sums *ret_sums,
+                       struct arena *arena, struct error *err);
+int observe_sums_add(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
+                     struct error *err);
+/** Are more rounds through the stars needed after this one? Asked before observe_sums_next(). */
+bool observe_sums_is_last_round(const struct observe_sums *sums);
+/** All stars have been added: ends a round. */
+int observe_sums_next(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
+                      struct error *err);
+int observe_sums_end(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
+                     struct error *err);
+/** What sums over stars in n_cell cells take [bytes]; and where the stars come in tiles, what is kept between
+ * tiles, at least, and at most where there is room for it. */
+void observe_sums_bytes(const struct emission_program *program, const struct observe_columns *columns,
+                        size_t n_cell, uint64_t *ret_sums, uint64_t *ret_least, uint64_t *ret_most);
 
 /* ---- the observer's frame -------------------------------------------------------------------------- */
 
@@ -120,8 +191,8 @@ void observe_line_flux(const struct observe_frame *frame, size_t n_line, const d
 void observe_bands(size_t n_band, const struct band *band, const double *spectrum, double *ret_value);
 
 /**
- * Band averages particle by particle: ret_value[n_star][n_label][n_band], from tables of the bands over the
- * grid, never from spectra (unless the method is direct).
+ * Band averages particle by particle, of the tile in hand: ret_value[n_star][n_label][n_band], from tables of
+ * the bands over the grid, never from spectra (unless the method is direct).
  *
  * @param i_label  [n_label] labels of the program
  * @param screen   [n_lambda] factor on the spectrum before the bands, e.g. fnu scale times transmission
@@ -129,6 +200,8 @@ void observe_bands(size_t n_band, const struct band *band, const double *spectru
 int observe_particle_bands(const struct stellar_light *light, const struct observe_columns *columns,
                            size_t n_label, const size_t *i_label, size_t n_band, const struct band *band,
                            const double *screen, double *ret_value, struct arena *arena, struct error *err);
+/** Most scratch that this takes of the arena, for bands of up to n_band_lambda of the columns [bytes]. */
+uint64_t observe_particle_bands_bytes(size_t n_cell, size_t n_column, size_t n_band_lambda);
 
 /* ---- images ---------------------------------------------------------------------------------------- */
 
@@ -137,11 +210,13 @@ int observe_particle_bands(const struct stellar_light *light, const struct obser
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec);
 
 /**
- * Images of the stars' light: ret_image[n_channel][n_pixel][n_pixel], x slow, set here.
+ * Add the stars' light to images: image[n_channel][n_pixel][n_pixel], x slow.
  *
  * @param table    projected kernel, or NULL for a histogram
  * @param value    [n_star][n_channel]
  */
 int observe_images(const struct kernel_table *table, const struct galaxy *galaxy, double arcsec_per_kpc,
                    size_t n_pixel, double resolution_arcsec, size_t n_channel, const double *value,
-                   double *ret_image, struct arena *arena, struct error *err);
+                   double *image, struct arena *arena, struct error *err);
+/** Most scratch that this takes of the arena [bytes]. */
+uint64_t observe_images_bytes(bool is_smoothed, size_t n_pixel, int n_thread);

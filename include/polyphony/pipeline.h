@@ -138,9 +138,30 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
 /** A guess of the seconds that each unit of these terms takes a rank of n_thread threads. */
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM]);
 
+/**
+ * What computing a galaxy takes, its particles and all scratch with this number of OpenMP threads [bytes]:
+ * all of its stars at once, and in the smallest tiles of stars. Never less than pipeline_peak_bytes() after
+ * it, and some megabytes more for small galaxies, whose stars then do not matter. The row of values
+ * (plan->n_value), the grid and the catalogue's index come on top.
+ */
+uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row);
+uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row);
+
 /* ---- one galaxy -------------------------------------------------------------------------------------- */
 
 struct pipeline;
+
+struct pipeline_settings {
+    struct trace_thread *trace; /* records the stages; NULL: nothing does. Borrowed */
+    /* For one galaxy's particles and scratch; one that takes more is computed in tiles of its stars, with the
+     * same bits as a result. 0: no bound. */
+    uint64_t memory_bytes;
+    /* Read the next galaxy while one is computed, by a thread that may run wherever the thread may that calls
+     * pipeline_open(). The other buffer is within the bound. From then on, and until pipeline_rest() or
+     * pipeline_close(), no one else may call HDF5. */
+    bool reads_ahead;
+    size_t n_star_tile; /* stars in a tile, for tests and measurements; 0: as many as the bound allows */
+};
 
 /** What came out; valid until the next galaxy. */
 struct pipeline_row {
@@ -158,16 +179,26 @@ size_t pipeline_stage_count(void);
 /** Index of the stage in which rows are written, for the caller's use. */
 size_t pipeline_stage_write(void);
 
-/** `trace` records the stages; NULL: nothing does. Both are borrowed. */
-int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline **ret_pipeline,
+/** The plan is borrowed. Settings: NULL for all zero. */
+int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, struct pipeline **ret_pipeline,
                   struct error *err);
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
 
 /**
+ * These rows will be run next, in this order, after those expected already. What does not fit a queue of 1024
+ * is ignored; a row that is run out of turn ends all expectations before it, or all where it was not
+ * expected.
+ */
+void pipeline_expect(struct pipeline *pipeline, size_t n, const uint64_t *row);
+/** Nothing is expected any more; on return nothing is being read, and HDF5 is free for others. */
+void pipeline_rest(struct pipeline *pipeline);
+
+/**
  * Run all stages for one galaxy. Return: 0; POLYPHONY_SET_ASIDE, the row is not to be used except for
- * `stage`; a negative code ends the run. The trace's galaxy is begun, and left for the caller to end.
+ * `stage`; a negative code ends the run. The trace's galaxy is begun, and left for the caller to end. A
+ * galaxy that does not fit memory_bytes in the smallest tiles is set aside.
  */
 int pipeline_run(struct pipeline *pipeline, uint64_t row, struct pipeline_row *ret_row, struct error *err);
 
-/** Most scratch handed out at once for a galaxy so far [bytes]. */
+/** Most memory taken at once so far, for particles and scratch [bytes]; kept for the galaxies to come. */
 size_t pipeline_peak_bytes(const struct pipeline *pipeline);

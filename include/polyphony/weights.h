@@ -38,10 +38,12 @@ void weights_bracket(const struct axis_nodes *axis, enum weights_scheme scheme, 
 void weights_assign(const struct axis_nodes axis[2], enum weights_scheme scheme, size_t n, const double *x0,
                     const double *x1, struct weights *ret_weights);
 
-/** Histogram of `mass` over the nodes, summed in particle order: ret_histogram[n_cell], set here. */
-void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell,
-                       double *ret_histogram);
+/**
+ * Add `mass` to a histogram over the nodes, histogram[n_cell], in particle order: particles that come in
+ * several calls give the same bits as in one. The caller zeroes it first.
+ */
+void weights_histogram(const struct weights *weights, const double *mass, double *histogram);
 
-/** The same along a single axis: ret_histogram[axis->n]. */
+/** The same along a single axis: histogram[axis->n]. */
 void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
-                            const double *x, const double *mass, double *ret_histogram);
+                            const double *x, const double *mass, double *histogram);

@@ -11,16 +11,23 @@ static bool is_within(enum bound bound, double value)
 /* What a message says a value must be; in the order of enum bound. */
 static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite" };
 
+/* Some particles of a galaxy: n from `first` on, where the first of the galaxy is `begin` in the file. */
+struct slice {
+    uint64_t row;
+    uint64_t begin, first;
+    size_t n;
+};
+
 /* The first value out of bounds sets the galaxy aside, and is named. */
-static int check_values(const struct catalogue *catalogue, uint64_t row, const char *path, enum bound bound,
-                        size_t n, size_t width, const double *value, struct error *err)
+static int check_values(const struct catalogue *catalogue, const struct slice *slice, const char *path,
+                        enum bound bound, size_t width, const double *value, struct error *err)
 {
-    for (size_t i = 0; i < n * width; i++)
+    for (size_t i = 0; i < slice->n * width; i++)
         if (!is_within(bound, value[i]))
             return error_set(err, POLYPHONY_SET_ASIDE,
-                             "'%s': galaxy %lld: dataset '%s' particle %zu is %g, must be %s",
-                             io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path,
-                             i / width, value[i], needed[bound]);
+                             "'%s': galaxy %lld: dataset '%s' particle %llu is %g, must be %s",
+                             io_file_path(catalogue->reader->file), (long long)catalogue->id[slice->row],
+                             path, (unsigned long long)(slice->first + i / width), value[i], needed[bound]);
     return 0;
 }
 
@@ -42,67 +49,70 @@ static int out_of_memory(const struct catalogue *catalogue, uint64_t row, struct
                      (unsigned long long)catalogue_galaxy_bytes(catalogue, row));
 }
 
-/* Read one field of a galaxy and turn it into our unit. */
-static int read_field(struct catalogue *catalogue, enum field_id id, uint64_t row, uint64_t first, size_t n,
+/* Read one field of some particles and turn it into our unit. */
+static int read_field(struct catalogue *catalogue, enum field_id id, const struct slice *slice,
                       struct arena *arena, double **ret_value, struct error *err)
 {
     const struct field *field = &catalogue_fields[id];
     const struct catalogue_reader *reader = catalogue->reader;
     size_t width = (size_t)field->width;
-    double *value = arena_array(arena, n * width, sizeof(*value));
+    double *value = arena_array(arena, slice->n * width, sizeof(*value));
     int r;
 
     if (!value)
-        return out_of_memory(catalogue, row, err);
-    r = io_read_rows_f64(reader->file, field->path, first, n, value, err);
+        return out_of_memory(catalogue, slice->row, err);
+    r = io_read_rows_f64(reader->file, field->path, slice->begin + slice->first, slice->n, value, err);
     if (!r)
-        r = check_values(catalogue, row, field->path, field->bound, n, width, value, err);
-    for (size_t i = 0; !r && i < n * width; i++)
+        r = check_values(catalogue, slice, field->path, field->bound, width, value, err);
+    for (size_t i = 0; !r && i < slice->n * width; i++)
         value[i] *= reader->factor[id];
     *ret_value = value;
     return r;
 }
 
 /* Vectors of the file to one array a coordinate. */
-static int read_coordinates(struct catalogue *catalogue, enum field_id id, uint64_t row, uint64_t first,
-                            size_t n, struct arena *arena, const double *ret_xyz_kpc[3], struct error *err)
+static int read_coordinates(struct catalogue *catalogue, enum field_id id, const struct slice *slice,
+                            struct arena *arena, const double *ret_xyz_kpc[3], struct error *err)
 {
     double *vector = NULL, *xyz[3];
-    int r = read_field(catalogue, id, row, first, n, arena, &vector, err);
+    struct arena_mark mark;
+    int r;
 
-    for (int axis = 0; !r && axis < 3; axis++) {
-        xyz[axis] = arena_array(arena, n, sizeof(double));
+    for (int axis = 0; axis < 3; axis++) {
+        ret_xyz_kpc[axis] = xyz[axis] = arena_array(arena, slice->n, sizeof(double));
         if (!xyz[axis])
-            return out_of_memory(catalogue, row, err);
-        for (size_t i = 0; i < n; i++)
-            xyz[axis][i] = vector[3 * i + (size_t)axis];
-        ret_xyz_kpc[axis] = xyz[axis];
+            return out_of_memory(catalogue, slice->row, err);
     }
+    mark = arena_mark(arena);
+    r = read_field(catalogue, id, slice, arena, &vector, err);
+    for (size_t i = 0; !r && i < slice->n; i++)
+        for (size_t axis = 0; axis < 3; axis++)
+            xyz[axis][i] = vector[3 * i + axis];
+    arena_release(arena, mark);
     return r;
 }
 
-static int read_stars(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *galaxy,
-                      struct error *err)
+static int read_stars(struct catalogue *catalogue, const struct slice *slice, struct arena *arena,
+                      struct galaxy *galaxy, struct error *err)
 {
-    uint64_t first = catalogue->star_offset[row];
-    size_t n = catalogue->n_star[row];
     double *mass, *age, *metallicity, *h = NULL;
     const double *xyz[3];
-    int r = read_field(catalogue, STAR_MASS, row, first, n, arena, &mass, err);
+    int r = read_field(catalogue, STAR_MASS, slice, arena, &mass, err);
 
     if (!r)
-        r = read_field(catalogue, STAR_AGE, row, first, n, arena, &age, err);
+        r = read_field(catalogue, STAR_AGE, slice, arena, &age, err);
     if (!r)
-        r = read_field(catalogue, STAR_METALLICITY, row, first, n, arena, &metallicity, err);
+        r = read_field(catalogue, STAR_METALLICITY, slice, arena, &metallicity, err);
     if (!r)
-        r = read_coordinates(catalogue, STAR_COORDINATES, row, first, n, arena, xyz, err);
+        r = read_coordinates(catalogue, STAR_COORDINATES, slice, arena, xyz, err);
     if (!r && catalogue->reader->is_read[STAR_SMOOTHING])
-        r = read_field(catalogue, STAR_SMOOTHING, row, first, n, arena, &h, err);
+        r = read_field(catalogue, STAR_SMOOTHING, slice, arena, &h, err);
     if (r)
         return r;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < slice->n; i++)
         metallicity[i] = fmax(metallicity[i], CATALOGUE_METALLICITY_FLOOR);
-    galaxy->n_star = n;
+    galaxy->first_star = slice->first;
+    galaxy->n_star = slice->n;
     galaxy->star_mass_msun = mass;
     galaxy->star_age_yr = age;
     galaxy->star_metallicity = metallicity;
@@ -114,29 +124,33 @@ static int read_stars(struct catalogue *catalogue, uint64_t row, struct arena *a
 }
 
 /* Dust masses as given, or gas mass times metallicity times the dust-to-metal ratio. */
-static int read_dust(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n, struct arena *arena,
+static int read_dust(struct catalogue *catalogue, const struct slice *slice, struct arena *arena,
                      const double **ret_dust_mass_msun, struct error *err)
 {
     const struct catalogue_reader *reader = catalogue->reader;
     double *mass, *metallicity, *ratio = NULL;
     double ratio_all =
-        reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[row] : reader->needs.dust_to_metal_ratio;
+        reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[slice->row] : reader->needs.dust_to_metal_ratio;
+    struct arena_mark mark;
     int r;
 
     if (reader->is_read[GAS_DUST_MASS]) {
-        r = read_field(catalogue, GAS_DUST_MASS, row, first, n, arena, &mass, err);
+        r = read_field(catalogue, GAS_DUST_MASS, slice, arena, &mass, err);
         *ret_dust_mass_msun = mass;
         return r;
     }
-    r = check_galaxy_value(catalogue, row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE, ratio_all, err);
+    r = check_galaxy_value(catalogue, slice->row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE, ratio_all,
+                           err);
     if (!r)
-        r = read_field(catalogue, GAS_MASS, row, first, n, arena, &mass, err);
+        r = read_field(catalogue, GAS_MASS, slice, arena, &mass, err);
+    mark = arena_mark(arena);
     if (!r)
-        r = read_field(catalogue, GAS_METALLICITY, row, first, n, arena, &metallicity, err);
+        r = read_field(catalogue, GAS_METALLICITY, slice, arena, &metallicity, err);
     if (!r && reader->is_read[GAS_DUST_RATIO])
-        r = read_field(catalogue, GAS_DUST_RATIO, row, first, n, arena, &ratio, err);
-    for (size_t i = 0; !r && i < n; i++)
+        r = read_field(catalogue, GAS_DUST_RATIO, slice, arena, &ratio, err);
+    for (size_t i = 0; !r && i < slice->n; i++)
         mass[i] *= fmax(metallicity[i], CATALOGUE_METALLICITY_FLOOR) * (ratio ? ratio[i] : ratio_all);
+    arena_release(arena, mark);
     *ret_dust_mass_msun = mass;
     return r;
 }
@@ -144,19 +158,18 @@ static int read_dust(struct catalogue *catalogue, uint64_t row, uint64_t first, 
 static int read_gas(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *galaxy,
                     struct error *err)
 {
-    uint64_t first = catalogue->gas_offset[row];
-    size_t n = catalogue->n_gas[row];
+    const struct slice slice = { row, catalogue->gas_offset[row], 0, catalogue->n_gas[row] };
     const double *xyz[3], *dust = NULL;
     double *h;
-    int r = read_coordinates(catalogue, GAS_COORDINATES, row, first, n, arena, xyz, err);
+    int r = read_coordinates(catalogue, GAS_COORDINATES, &slice, arena, xyz, err);
 
     if (!r)
-        r = read_field(catalogue, GAS_SMOOTHING, row, first, n, arena, &h, err);
+        r = read_field(catalogue, GAS_SMOOTHING, &slice, arena, &h, err);
     if (!r)
-        r = read_dust(catalogue, row, first, n, arena, &dust, err);
+        r = read_dust(catalogue, &slice, arena, &dust, err);
     if (r)
         return r;
-    galaxy->n_gas = n;
+    galaxy->n_gas = slice.n;
     galaxy->gas_x_kpc = xyz[0];
     galaxy->gas_y_kpc = xyz[1];
     galaxy->gas_z_kpc = xyz[2];
@@ -165,7 +178,23 @@ static int read_gas(struct catalogue *catalogue, uint64_t row, struct arena *are
     return 0;
 }
 
-static int read_parameters(struct catalogue *catalogue, uint64_t row, struct arena *arena,
+static int read_black_holes(struct catalogue *catalogue, uint64_t row, struct arena *arena,
+                            struct galaxy *galaxy, struct error *err)
+{
+    const struct slice slice = { row, catalogue->black_hole_offset[row], 0, catalogue->n_black_hole[row] };
+    const double *xyz[3];
+    int r = read_coordinates(catalogue, BLACK_HOLE_COORDINATES, &slice, arena, xyz, err);
+
+    if (r)
+        return r;
+    galaxy->n_black_hole = slice.n;
+    galaxy->black_hole_x_kpc = xyz[0];
+    galaxy->black_hole_y_kpc = xyz[1];
+    galaxy->black_hole_z_kpc = xyz[2];
+    return 0;
+}
+
+static int read_parameters(struct catalogue *catalogue, const struct slice *stars, struct arena *arena,
                            struct galaxy *galaxy, struct error *err)
 {
     const struct catalogue_reader *reader = catalogue->reader;
@@ -178,40 +207,69 @@ static int read_parameters(struct catalogue *catalogue, uint64_t row, struct are
             char path[IO_NAME_MAX];
 
             text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
-            galaxy->parameter[i] = reader->galaxy_parameter[i][row];
-            r = check_galaxy_value(catalogue, row, path, ANY_FINITE, galaxy->parameter[i], err);
+            galaxy->parameter[i] = reader->galaxy_parameter[i][stars->row];
+            r = check_galaxy_value(catalogue, stars->row, path, ANY_FINITE, galaxy->parameter[i], err);
             continue;
         }
-        value = arena_array(arena, galaxy->n_star, sizeof(*value));
+        value = arena_array(arena, stars->n, sizeof(*value));
         if (!value)
-            return out_of_memory(catalogue, row, err);
-        r = io_read_rows_f64(reader->file, reader->star_parameter_path[i], catalogue->star_offset[row],
-                             galaxy->n_star, value, err);
+            return out_of_memory(catalogue, stars->row, err);
+        r = io_read_rows_f64(reader->file, reader->star_parameter_path[i], stars->begin + stars->first,
+                             stars->n, value, err);
         if (!r)
-            r = check_values(catalogue, row, reader->star_parameter_path[i], ANY_FINITE, galaxy->n_star, 1,
-                             value, err);
+            r = check_values(catalogue, stars, reader->star_parameter_path[i], ANY_FINITE, 1, value, err);
         galaxy->star_parameter[i] = value;
     }
     return r;
 }
 
-/* The given centre, or the unweighted mean of the stars' coordinates. */
-static int set_centre(const struct catalogue *catalogue, uint64_t row, struct galaxy *galaxy,
-                      struct error *err)
+/* ---- a galaxy, whole or in tiles --------------------------------------------------------------- */
+
+int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n,
+                        struct arena *around, struct arena *stars, struct galaxy *galaxy, struct error *err)
 {
-    const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
-    const double *given = catalogue->reader->centre_kpc;
+    const struct catalogue_reader *reader = catalogue->reader;
+    const struct slice slice = { row, catalogue->star_offset[row], first, n };
     int r = 0;
 
-    for (int axis = 0; !r && axis < 3; axis++) {
-        double sum = 0.0;
+    if (around) {
+        *galaxy =
+            (struct galaxy) { .row = row, .id = catalogue->id[row], .redshift = catalogue->redshift[row] };
+        r = check_galaxy_value(catalogue, row, "Galaxies/redshift", NOT_NEGATIVE, galaxy->redshift, err);
+    }
+    if (!r)
+        r = read_stars(catalogue, &slice, stars, galaxy, err);
+    if (!r && around && reader->is_read[GAS_COORDINATES])
+        r = read_gas(catalogue, row, around, galaxy, err);
+    if (!r && around && reader->is_read[BLACK_HOLE_COORDINATES])
+        r = read_black_holes(catalogue, row, around, galaxy, err);
+    if (!r)
+        r = read_parameters(catalogue, &slice, stars, galaxy, err);
+    return r;
+}
 
-        for (size_t i = 0; !given && i < galaxy->n_star; i++)
-            sum += xyz[axis][i];
-        galaxy->centre_kpc[axis] = given            ? given[3 * row + (size_t)axis]
-                                   : galaxy->n_star ? sum / (double)galaxy->n_star
-                                                    : 0.0;
-        r = check_galaxy_value(catalogue, row, "Galaxies/centre", ANY_FINITE, galaxy->centre_kpc[axis], err);
+void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3])
+{
+    const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
+
+    for (int axis = 0; axis < 3; axis++)
+        for (size_t i = 0; i < galaxy->n_star; i++)
+            sum_kpc[axis] += xyz[axis][i];
+}
+
+int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc[3], struct galaxy *galaxy,
+                         struct error *err)
+{
+    const double *given = catalogue->reader->centre_kpc;
+    size_t n_star = catalogue->n_star[galaxy->row];
+    int r = 0;
+
+    for (size_t axis = 0; !r && axis < 3; axis++) {
+        galaxy->centre_kpc[axis] = given    ? given[3 * galaxy->row + axis]
+                                   : n_star ? sum_kpc[axis] / (double)n_star
+                                            : 0.0;
+        r = check_galaxy_value(catalogue, galaxy->row, "Galaxies/centre", ANY_FINITE,
+                               galaxy->centre_kpc[axis], err);
     }
     return r;
 }
@@ -219,31 +277,46 @@ static int set_centre(const struct catalogue *catalogue, uint64_t row, struct ga
 int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *ret_galaxy,
                    struct error *err)
 {
-    const struct catalogue_reader *reader = catalogue->reader;
-    struct galaxy galaxy = { .row = row, .id = catalogue->id[row], .redshift = catalogue->redshift[row] };
-    const double *xyz[3];
-    int r = check_galaxy_value(catalogue, row, "Galaxies/redshift", NOT_NEGATIVE, galaxy.redshift, err);
+    struct galaxy galaxy;
+    double sum_kpc[3] = { 0 };
+    int r = catalogue_read_tile(catalogue, row, 0, catalogue->n_star[row], arena, arena, &galaxy, err);
 
-    if (!r)
-        r = read_stars(catalogue, row, arena, &galaxy, err);
-    if (!r && reader->is_read[GAS_COORDINATES])
-        r = read_gas(catalogue, row, arena, &galaxy, err);
-    if (!r && reader->is_read[BLACK_HOLE_COORDINATES]) {
-        galaxy.n_black_hole = catalogue->n_black_hole[row];
-        r = read_coordinates(catalogue, BLACK_HOLE_COORDINATES, row, catalogue->black_hole_offset[row],
-                             galaxy.n_black_hole, arena, xyz, err);
-        if (!r) {
-            galaxy.black_hole_x_kpc = xyz[0];
-            galaxy.black_hole_y_kpc = xyz[1];
-            galaxy.black_hole_z_kpc = xyz[2];
-        }
-    }
-    if (!r)
-        r = read_parameters(catalogue, row, arena, &galaxy, err);
-    if (!r)
-        r = set_centre(catalogue, row, &galaxy, err);
     if (r)
         return r;
-    *ret_galaxy = galaxy;
-    return 0;
+    catalogue_add_centre(&galaxy, sum_kpc);
+    r = catalogue_set_centre(catalogue, sum_kpc, &galaxy, err);
+    if (!r)
+        *ret_galaxy = galaxy;
+    return r;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* In the order of read_stars(): vectors are there twice, while nothing after them is yet. */
+size_t catalogue_star_bytes(const struct catalogue *catalogue)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    size_t before = 6, after = reader->is_read[STAR_SMOOTHING];
+
+    for (size_t i = 0; i < reader->needs.n_parameter; i++)
+        after += catalogue->parameter_is_per_particle[i];
+    return (before + larger(3, after)) * sizeof(double);
+}
+
+uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    size_t after = 1 + (reader->is_read[GAS_DUST_MASS] ? 1 : 2) + reader->is_read[GAS_DUST_RATIO];
+    uint64_t values = 0;
+
+    if (reader->is_read[GAS_COORDINATES])
+        values += (uint64_t)catalogue->n_gas[row] * (3 + larger(3, after));
+    if (reader->is_read[BLACK_HOLE_COORDINATES])
+        values += (uint64_t)catalogue->n_black_hole[row] * 6;
+    return values * sizeof(double);
 }

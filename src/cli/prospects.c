@@ -98,9 +98,9 @@ static struct galaxy_memory find_galaxy_memory(const struct plan *plan)
     struct galaxy_memory memory = { 0 };
 
     for (size_t i = 0; i < plan->catalogue->n_galaxy; i++) {
-        double least_bytes = (double)catalogue_galaxy_bytes(plan->catalogue, i);
+        double least_bytes = (double)plan_galaxy_least_bytes(plan, i);
 
-        memory.most_bytes = fmax(memory.most_bytes, (double)catalogue_galaxy_bytes(plan->catalogue, i));
+        memory.most_bytes = fmax(memory.most_bytes, (double)plan_galaxy_bytes(plan, i));
         if (least_bytes > memory.least_bytes) {
             memory.least_bytes = least_bytes;
             memory.i_least = i;

@@ -5,6 +5,7 @@
  */
 #include "cli.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct run {
     struct job *job;
     struct plan *plan;
     struct place place;
+    cpu_set_t allowed; /* to this rank, before its threads were pinned */
     struct output output;
     struct pipeline *pipeline;
     struct tracing tracing;
@@ -104,10 +106,18 @@ static int run_work(void *context, uint64_t row, struct error *err)
     return w ? w : r;
 }
 
+static void run_expect(void *context, size_t n, const uint64_t *row)
+{
+    struct run *run = context;
+
+    pipeline_expect(run->pipeline, n, row);
+}
+
 static int run_finish_rows(void *context, struct error *err)
 {
     struct run *run = context;
 
+    pipeline_rest(run->pipeline); /* HDF5 is the trace's from now on */
     return results_sync(run->output.results, err);
 }
 
@@ -238,15 +248,28 @@ static int open_inputs(struct run *run, struct error *err)
     return r;
 }
 
-static int open_pipeline(struct run *run, struct error *err)
+static int open_pipeline(struct run *run, uint64_t memory_bytes, struct error *err)
 {
+    const struct pipeline_settings settings = { .trace = run->tracing.thread,
+                                                .memory_bytes = memory_bytes,
+                                                .reads_ahead = true };
+    cpu_set_t pinned;
+    int r;
+
     if (run->rank == 0 && run->n_rank > 1)
         return 0;
-    return pipeline_open(run->plan, run->tracing.thread, &run->pipeline, err);
+    /* The thread that reads inherits where this one may run: anywhere that the rank may, not on its first
+     * core. */
+    sched_getaffinity(0, sizeof(pinned), &pinned);
+    sched_setaffinity(0, sizeof(run->allowed), &run->allowed);
+    r = pipeline_open(run->plan, &settings, &run->pipeline, err);
+    sched_setaffinity(0, sizeof(pinned), &pinned);
+    return r;
 }
 
 static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 {
+    uint64_t memory_bytes;
     int n_thread, r = agree(run, job_load(run->options.job_path, &run->job, err), err);
 
     if (r)
@@ -256,6 +279,7 @@ static int run_open(struct run *run, int64_t begin_ns, struct error *err)
     r = agree(run, tracing_open(&run->tracing, run->job, run->comm, begin_ns, err), err);
     if (r)
         return r;
+    sched_getaffinity(0, sizeof(run->allowed), &run->allowed);
     place_open(&run->place, run->comm, *run->job->threads, run->rank == 0 && run->n_rank > 1);
     n_thread = run->place.mine->n_thread;
     MPI_Bcast(&n_thread, 1, MPI_INT, run->n_rank - 1, run->comm); /* the last rank computes */
@@ -271,8 +295,9 @@ static int run_open(struct run *run, int64_t begin_ns, struct error *err)
     if (!r)
         r = agree(run, output_open(&run->output, run->plan, run->rank, err), err);
     hands_in_use = run->output.hands;
+    memory_bytes = memory_for_rank(run->comm, *run->job->memory_mb);
     if (!r)
-        r = agree(run, open_pipeline(run, err), err);
+        r = agree(run, open_pipeline(run, memory_bytes, err), err);
     if (!r) {
         report_placement(&run->report, run->comm, run->place.mine);
         r = agree(run, run->rank == 0 ? open_dealing(run, n_thread, err) : 0, err);
@@ -364,6 +389,7 @@ static int run_schedule(struct run *run, struct error *err)
                                  .n_total = run->dealing.n_now,
                                  .silence_s = run->options.silence_s,
                                  .work = run_work,
+                                 .expect = run_expect,
                                  .finish = run_finish_rows,
                                  .watch = run_watch,
                                  .is_stopping = run_is_stopping,

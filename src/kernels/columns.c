@@ -36,8 +36,9 @@ struct level {
     size_t first_bucket;
 };
 
-struct gas_index {
+struct columns_index {
     enum sph_kernel kernel;
+    struct column_gas plain; /* the gas as given, where there is too little to sort; otherwise n = 0 */
     size_t n_level;
     struct level levels[N_LEVEL_MAX];
     size_t level_of[N_LEVEL_MAX]; /* by power of two */
@@ -91,7 +92,7 @@ static size_t power_of(double h_kpc)
 }
 
 /* Levels that have gas, smallest h first, and the extent of the gas. */
-static void index_levels(struct gas_index *index, const struct column_gas *gas)
+static void index_levels(struct columns_index *index, const struct column_gas *gas)
 {
     struct level by_power[N_LEVEL_MAX] = { 0 };
     double width;
@@ -133,7 +134,7 @@ static inline int64_t cell_of(const struct level *level, double x, double x_min)
     return (int64_t)floor((x - x_min) * level->cell_inverse);
 }
 
-static size_t bucket_of(const struct gas_index *index, double x, double y, double h)
+static size_t bucket_of(const struct columns_index *index, double x, double y, double h)
 {
     const struct level *level = &index->levels[index->level_of[power_of(h)]];
     size_t mask = level->side - 1;
@@ -144,7 +145,7 @@ static size_t bucket_of(const struct gas_index *index, double x, double y, doubl
 }
 
 /* Counting sort: by bucket, within one in the order of the gas. */
-static int index_fill(struct gas_index *index, const struct column_gas *gas, struct arena *arena)
+static int index_fill(struct columns_index *index, const struct column_gas *gas, struct arena *arena)
 {
     size_t *bucket = arena_array(arena, gas->n, sizeof(*bucket));
 
@@ -181,7 +182,7 @@ static int index_fill(struct gas_index *index, const struct column_gas *gas, str
 }
 
 /* Add the columns through gas [begin, end) of the index to `sum`. */
-static double add_range(const struct gas_index *index, size_t begin, size_t end, const double *target,
+static double add_range(const struct columns_index *index, size_t begin, size_t end, const double *target,
                         double sum)
 {
     uint32_t found[CHUNK];
@@ -207,7 +208,7 @@ static double add_range(const struct gas_index *index, size_t begin, size_t end,
     return sum;
 }
 
-static double add_level(const struct gas_index *index, const struct level *level, const double *target,
+static double add_level(const struct columns_index *index, const struct level *level, const double *target,
                         double sum)
 {
     size_t mask = level->side - 1;
@@ -234,7 +235,7 @@ static double add_level(const struct gas_index *index, const struct level *level
     return sum;
 }
 
-static double column_indexed(const struct gas_index *index, double x, double y, double z)
+static double column_indexed(const struct columns_index *index, double x, double y, double z)
 {
     const double target[3] = { x, y, z };
     double sum = 0.0;
@@ -244,26 +245,43 @@ static double column_indexed(const struct gas_index *index, double x, double y, 
     return sum;
 }
 
-int columns_search(enum sph_kernel kernel, const struct column_gas *gas, size_t n_target, const double *x,
-                   const double *y, const double *z, double *ret_column_msun_kpc2, struct arena *arena,
-                   struct error *err)
+int columns_index_make(enum sph_kernel kernel, const struct column_gas *gas, struct arena *arena,
+                       struct columns_index **ret_index, struct error *err)
 {
-    struct arena_mark mark = arena_mark(arena);
-    struct gas_index index = { .kernel = kernel };
-    bool plain = gas->n <= GAS_PLAIN_MAX;
+    struct columns_index *index = arena_zeros(arena, 1, sizeof(*index));
+    int r = index ? 0 : -1;
 
-    if (!plain) {
-        index_levels(&index, gas);
-        if (index_fill(&index, gas, arena)) {
-            arena_release(arena, mark);
-            return error_set(err, POLYPHONY_INTERNAL, "dust columns: no memory to index %zu gas particles",
-                             gas->n);
-        }
+    if (!r) {
+        index->kernel = kernel;
+        if (gas->n <= GAS_PLAIN_MAX)
+            index->plain = *gas;
+        else
+            index_levels(index, gas);
     }
+    if (!r && gas->n > GAS_PLAIN_MAX)
+        r = index_fill(index, gas, arena);
+    if (r)
+        return error_set(err, POLYPHONY_INTERNAL, "dust columns: no memory to index %zu gas particles",
+                         gas->n);
+    *ret_index = index;
+    return 0;
+}
+
+size_t columns_index_bytes(size_t n_gas)
+{
+    /* Index and coordinates of each, and a torus of less than four buckets a particle; see index_levels(). */
+    size_t per_gas = 6 * sizeof(double) + 4 * sizeof(size_t);
+
+    return sizeof(struct columns_index) +
+           (n_gas > GAS_PLAIN_MAX ? n_gas * per_gas + N_LEVEL_MAX * SIDE_MIN * SIDE_MIN * sizeof(size_t) : 0);
+}
+
+void columns_search(const struct columns_index *index, size_t n_target, const double *x, const double *y,
+                    const double *z, double *ret_column_msun_kpc2)
+{
 #pragma omp parallel for schedule(dynamic, 64) if (n_target > TARGETS_SERIAL)
     for (size_t i = 0; i < n_target; i++)
-        ret_column_msun_kpc2[i] =
-            plain ? column_plain(kernel, gas, x[i], y[i], z[i]) : column_indexed(&index, x[i], y[i], z[i]);
-    arena_release(arena, mark);
-    return 0;
+        ret_column_msun_kpc2[i] = index->n_level
+                                      ? column_indexed(index, x[i], y[i], z[i])
+                                      : column_plain(index->kernel, &index->plain, x[i], y[i], z[i]);
 }

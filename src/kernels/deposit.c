@@ -297,6 +297,12 @@ static void deposit_strip(const struct deposit *deposit, const struct strips *st
     }
 }
 
+uint64_t deposit_scratch_bytes(size_t n_particle, size_t n_y, int n_thread)
+{
+    return n_particle * (sizeof(struct range) + N_STRIP_MAX * sizeof(size_t)) +
+           (uint64_t)n_thread * N_COLUMN_BUFFER * n_y * sizeof(double);
+}
+
 int deposit_smoothed(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
                      const double *x, const double *y, const double *h, size_t n_channel, const double *value,
                      double *image, struct arena *arena, struct error *err)

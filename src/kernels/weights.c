@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/weights.h"
 
-#include <string.h>
-
 /* Largest i with coordinate[i] <= x, for coordinate[0] < x < coordinate[n - 1]. */
 static size_t node_below(const struct axis_nodes *axis, double x)
 {
@@ -65,26 +63,23 @@ void weights_assign(const struct axis_nodes axis[2], enum weights_scheme scheme,
     ret_weights->n = n;
 }
 
-void weights_histogram(const struct weights *weights, const double *mass, size_t n_cell,
-                       double *ret_histogram)
+void weights_histogram(const struct weights *weights, const double *mass, double *histogram)
 {
-    memset(ret_histogram, 0, n_cell * sizeof(*ret_histogram));
     for (size_t i = 0; i < weights->n; i++)
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-            ret_histogram[weights->cell[i][corner]] += mass[i] * weights->share[i][corner];
+            histogram[weights->cell[i][corner]] += mass[i] * weights->share[i][corner];
 }
 
 void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
-                            const double *x, const double *mass, double *ret_histogram)
+                            const double *x, const double *mass, double *histogram)
 {
-    memset(ret_histogram, 0, axis->n * sizeof(*ret_histogram));
     for (size_t i = 0; i < n; i++) {
         size_t lower;
         double fraction;
 
         weights_bracket(axis, scheme, x[i], &lower, &fraction);
-        ret_histogram[lower] += mass[i] * (1.0 - fraction);
+        histogram[lower] += mass[i] * (1.0 - fraction);
         if (axis->n > 1)
-            ret_histogram[lower + 1] += mass[i] * fraction;
+            histogram[lower + 1] += mass[i] * fraction;
     }
 }

@@ -1,19 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/observe.h"
 
-#include "polyphony/columns.h"
+#include <string.h>
 
 #define PC2_PER_KPC2 1e6
 
-int observe_optical_depths(enum sph_kernel kernel, double kappa_pc2_msun, const struct galaxy *galaxy,
-                           size_t n, const double *x_kpc, const double *y_kpc, const double *z_kpc,
-                           double *ret_tau_v, struct arena *arena, struct error *err)
+int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struct columns_index **ret_index,
+                      struct arena *arena, struct error *err)
 {
     const struct column_gas gas = { galaxy->n_gas,     galaxy->gas_x_kpc, galaxy->gas_y_kpc,
                                     galaxy->gas_z_kpc, galaxy->gas_h_kpc, galaxy->gas_dust_mass_msun };
-    int r = columns_search(kernel, &gas, n, x_kpc, y_kpc, z_kpc, ret_tau_v, arena, err);
 
-    for (size_t i = 0; !r && i < n; i++)
+    return columns_index_make(kernel, &gas, arena, ret_index, err);
+}
+
+void observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
+                            const double *x_kpc, const double *y_kpc, const double *z_kpc, double *ret_tau_v)
+{
+    columns_search(gas, n, x_kpc, y_kpc, z_kpc, ret_tau_v);
+    for (size_t i = 0; i < n; i++)
         ret_tau_v[i] *= kappa_pc2_msun / PC2_PER_KPC2;
-    return r;
+}
+
+/* ---- what they are like ---------------------------------------------------------------------- */
+
+void observe_depths_add(struct observe_depths *depths, size_t n, const double *tau_v, const double *weight)
+{
+    for (size_t i = 0; i < n; i++) {
+        depths->sum += tau_v[i] * (weight ? weight[i] : 1.0);
+        depths->total += weight ? weight[i] : 1.0;
+    }
+}
+
+/*
+ * The value that would be at `place` of n values >= 0 if they were sorted. Their bit patterns are in their
+ * order, so it is found 8 bits at a time, from the highest, by counting: without a copy of the values.
+ */
+static double value_at_place(size_t n, const double *value, size_t place)
+{
+    enum { BITS = 8, N_DIGIT = 1 << BITS };
+    uint64_t found = 0, known = 0; /* the bits found so far, and which these are */
+    double ret;
+
+    for (int shift = 64 - BITS; shift >= 0; shift -= BITS) {
+        size_t count[N_DIGIT] = { 0 }, digit = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            uint64_t bits;
+
+            memcpy(&bits, &value[i], sizeof(bits));
+            count[bits >> shift & (N_DIGIT - 1)] += (bits & known) == found;
+        }
+        while (place >= count[digit])
+            place -= count[digit++];
+        found |= (uint64_t)digit << shift;
+        known |= (uint64_t)(N_DIGIT - 1) << shift;
+    }
+    memcpy(&ret, &found, sizeof(ret));
+    return ret;
+}
+
+void observe_depths_summary(const struct observe_depths *depths, size_t n, const double *tau_v,
+                            double ret_summary[3])
+{
+    if (n == 0)
+        return;
+    ret_summary[0] = depths->total > 0 ? depths->sum / depths->total : 0.0;
+    ret_summary[1] = 0.5 * (value_at_place(n, tau_v, (n - 1) / 2) + value_at_place(n, tau_v, n / 2));
+    ret_summary[2] = value_at_place(n, tau_v, n - 1);
 }

@@ -60,19 +60,16 @@ static int no_memory(const struct band_job *job)
 static int choose_nodes(const struct band_job *job, size_t i_channel, size_t *ret_n_node, double **ret_node,
                         double **ret_basis)
 {
-    const double *tau = job->light->parameter[job->light->program->channel[i_channel].tau].particle;
     const double *k = job->columns->k + job->band->first;
-    double k_min = k[0], k_max = k[0], tau_max = 0.0;
+    double k_min = k[0], k_max = k[0];
     size_t n = job->band->n, limit = n < BAND_NODE_MAX ? n : BAND_NODE_MAX;
 
     for (size_t j = 1; j < n; j++) {
         k_min = fmin(k_min, k[j]);
         k_max = fmax(k_max, k[j]);
     }
-    for (size_t i = 0; i < job->light->galaxy->n_star; i++)
-        tau_max = fmax(tau_max, tau[i]);
     *ret_basis = NULL;
-    *ret_n_node = mix_node_count(tau_max, 0.5 * (k_max - k_min), limit);
+    *ret_n_node = mix_node_count(job->light->tau_max[i_channel], 0.5 * (k_max - k_min), limit);
     if (*ret_n_node == limit || job->light->method == OBSERVE_DIRECT)
         *ret_n_node = n;
     *ret_node = arena_array(job->arena, *ret_n_node, sizeof(double));
@@ -216,4 +213,12 @@ int observe_particle_bands(const struct stellar_light *light, const struct obser
                 arena_release(arena, mark);
             }
     return r;
+}
+
+uint64_t observe_particle_bands_bytes(size_t n_cell, size_t n_column, size_t n_band_lambda)
+{
+    /* Factors over the columns; nodes; a basis, unless the band's wavelengths are the nodes; the table. */
+    return (n_column + n_band_lambda + BAND_NODE_MAX * (uint64_t)n_band_lambda +
+            (uint64_t)n_cell * n_band_lambda) *
+           sizeof(double);
 }

@@ -1,408 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stages, in order. Each is a line in the tables at the end: its function, its name in traces, and
- * whether the job needs it.
+ * A galaxy's way through the stages.
  *
- * What only depends on redshift (distances, transmission, observed bands) is kept from galaxy to galaxy while
- * the redshift stays the same.
+ * In one tile, stage after stage does all it has to do. In several, phase after phase: all stages with the
+ * first tile, with the second, and so on; then each stage once; then all stages with each tile again, in as
+ * many rounds as sums over stars need; then each stage once more. Both orders call the same functions with
+ * the same stars in the same order.
  */
-#include "polyphony/pipeline.h"
+#include "pipeline_private.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bands of all filters of an operation, or of one instrument. */
-struct band_set {
-    struct band *rest;     /* [n_filter of all instruments] in the order of instruments and filters */
-    struct band *observed; /* the same at the redshift in hand */
-};
-
-struct pipeline {
-    struct plan *plan;
-    struct trace_thread *trace;
-    struct arena arena;       /* of the galaxy in hand */
-    struct arena frame_arena; /* of the redshift in hand */
-    double frame_redshift;    /* NAN before the first */
-    struct observe_frame frame;
-    double *screen; /* [n_lambda] fnu scale times transmission */
-    struct band_set bands;
-    size_t *first_filter; /* [n_instrument] index of its first filter in the bands */
-    double *value;        /* [plan->n_value] */
-    size_t peak_bytes;
-    bool is_wanted[TRACE_STAGE_MAX];
-
-    /* The galaxy in hand. */
-    struct galaxy galaxy;
-    struct stellar_light light;
-    double *star_tau, *black_hole_tau;
-    double *label_lnu[EMISSION_LABEL_MAX]; /* [n_lambda] or NULL where not needed */
-};
-
-static int no_memory(const struct pipeline *p, struct error *err)
-{
-    return error_set(err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its stages",
-                     (long long)p->galaxy.id);
-}
-
-/* The product of a kind (and label), or NULL when the job does not ask for it. */
-static const struct product *find_product(const struct plan *plan, enum product_kind kind, size_t i_label)
-{
-    for (size_t i = 0; i < plan->n_product; i++)
-        if (plan->product[i].kind == kind && plan->product[i].i_label == i_label)
-            return &plan->product[i];
-    return NULL;
-}
-
-static double *value_of(struct pipeline *p, enum product_kind kind, size_t i_label)
-{
-    const struct product *product = find_product(p->plan, kind, i_label);
-
-    return product ? p->value + product->offset : NULL;
-}
-
-static void set_integer(struct pipeline *p, enum product_kind kind, int64_t value)
-{
-    memcpy(value_of(p, kind, 0), &value, sizeof(value));
-}
-
-/* ---- the stages ------------------------------------------------------------------------------------------
- */
-
-static int stage_load(struct pipeline *p, struct error *err)
-{
-    int r = catalogue_read(p->plan->catalogue, p->galaxy.row, &p->arena, &p->galaxy, err);
-
-    if (r)
-        return r;
-    p->galaxy.redshift = plan_redshift(p->plan, p->galaxy.row);
-    set_integer(p, PRODUCT_ID, p->galaxy.id);
-    set_integer(p, PRODUCT_N_STAR, (int64_t)p->galaxy.n_star);
-    set_integer(p, PRODUCT_N_GAS, (int64_t)p->plan->catalogue->n_gas[p->galaxy.row]);
-    set_integer(p, PRODUCT_N_BLACK_HOLE, (int64_t)p->plan->catalogue->n_black_hole[p->galaxy.row]);
-    *value_of(p, PRODUCT_REDSHIFT, 0) = p->galaxy.redshift;
-    return 0;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* Mean (weighted, if there are weights), median and maximum; zeros of nothing. */
-static int summarise(struct pipeline *p, size_t n, const double *tau, const double *weight,
-                     double ret_summary[3], struct error *err)
-{
-    double *sorted = arena_array(&p->arena, n, sizeof(*sorted));
-    double sum = 0.0, total = 0.0;
-
-    if (!sorted)
-        return no_memory(p, err);
-    if (n == 0)
-        return 0;
-    memcpy(sorted, tau, n * sizeof(*sorted));
-    qsort(sorted, n, sizeof(*sorted), compare_double);
-    for (size_t i = 0; i < n; i++) {
-        sum += tau[i] * (weight ? weight[i] : 1.0);
-        total += weight ? weight[i] : 1.0;
-    }
-    ret_summary[0] = total > 0 ? sum / total : 0.0;
-    ret_summary[1] = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
-    ret_summary[2] = sorted[n - 1];
-    return 0;
-}
-
-static int stage_optical_depths(struct pipeline *p, struct error *err)
-{
-    const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
-    const struct galaxy *galaxy = &p->galaxy;
-    int r;
-
-    p->star_tau = arena_array(&p->arena, galaxy->n_star, sizeof(double));
-    p->black_hole_tau = arena_array(&p->arena, galaxy->n_black_hole, sizeof(double));
-    if (!p->star_tau || !p->black_hole_tau)
-        return no_memory(p, err);
-    r = observe_optical_depths(p->plan->los_kernel, *job->kappa_pc2_msun, galaxy, galaxy->n_star,
-                               galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc, p->star_tau,
-                               &p->arena, err);
-    if (!r && galaxy->n_black_hole)
-        r = observe_optical_depths(p->plan->los_kernel, *job->kappa_pc2_msun, galaxy, galaxy->n_black_hole,
-                                   galaxy->black_hole_x_kpc, galaxy->black_hole_y_kpc,
-                                   galaxy->black_hole_z_kpc, p->black_hole_tau, &p->arena, err);
-    if (!r)
-        r = summarise(p, galaxy->n_star, p->star_tau, galaxy->star_mass_msun,
-                      value_of(p, PRODUCT_STAR_TAU, 0), err);
-    if (!r && galaxy->n_black_hole)
-        r = summarise(p, galaxy->n_black_hole, p->black_hole_tau, NULL,
-                      value_of(p, PRODUCT_BLACK_HOLE_TAU, 0), err);
-    return r;
-}
-
-static int stage_sfzh(struct pipeline *p, struct error *err)
-{
-    double *sfzh = value_of(p, PRODUCT_SFZH, 0);
-
-    return observe_sfzh(p->plan->grid, p->plan->scheme, &p->galaxy, sfzh, &p->arena, err);
-}
-
-static int stage_sfh(struct pipeline *p, struct error *err)
-{
-    double *sfh = value_of(p, PRODUCT_SFH, 0);
-
-    return observe_sfh(p->plan->grid, p->plan->scheme, &p->galaxy, sfh, &p->arena, err);
-}
-
-static int stage_weights(struct pipeline *p, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct job_emission *job = &plan->job->emission;
-    const char *const source[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
-    struct observe_parameter parameter[EMISSION_N_PARAMETER] = { 0 };
-
-    for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
-        size_t c = plan->parameter[i].i_catalogue;
-
-        parameter[i].value = plan->parameter[i].value;
-        parameter[i].source = source[i];
-        if (plan->parameter[i].is_los)
-            parameter[i].particle = p->star_tau;
-        if (plan->parameter[i].is_catalogue) {
-            parameter[i].value = p->galaxy.parameter[c];
-            parameter[i].particle = p->galaxy.star_parameter[c];
-        }
-    }
-    return observe_light(&plan->program, plan->grid, plan->scheme, plan->method, &p->galaxy, parameter,
-                         &p->light, &p->arena, err);
-}
-
-/* Spectra go straight to the row where they are products; where only photometry needs them, to scratch. */
-static int need_spectra(struct pipeline *p, const struct selection *selection, struct error *err)
-{
-    for (size_t l = 0; l < selection->n_label; l++) {
-        size_t i = selection->i_label[l];
-
-        if (p->label_lnu[i])
-            continue;
-        p->label_lnu[i] = value_of(p, PRODUCT_LNU, i);
-        if (!p->label_lnu[i])
-            p->label_lnu[i] = arena_array(&p->arena, p->plan->spectra.n, sizeof(double));
-        if (!p->label_lnu[i])
-            return no_memory(p, err);
-    }
-    return 0;
-}
-
-static int stage_spectra(struct pipeline *p, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct selection *users[] = { &plan->lnu, &plan->fnu, &plan->luminosities, &plan->fluxes };
-    int r = 0;
-
-    memset(p->label_lnu, 0, sizeof(p->label_lnu));
-    for (size_t u = 0; !r && u < sizeof(users) / sizeof(*users); u++)
-        r = need_spectra(p, users[u], err);
-    return r ? r : observe_sum(&p->light, &plan->spectra, p->label_lnu, &p->arena, err);
-}
-
-/* Distances, transmission and bands of the galaxy's redshift, unless they are those in hand. */
-static int stage_frame(struct pipeline *p, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct grid *grid = plan->grid;
-    const struct observe_wavelengths wavelengths = { grid->n_lambda, plan->n_line, grid->lambda_rest_angstrom,
-                                                     plan->line_lambda_rest_angstrom };
-    int r;
-
-    if (p->galaxy.redshift == p->frame_redshift)
-        return 0;
-    p->frame_redshift = (double)NAN;
-    arena_reset(&p->frame_arena);
-    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, p->galaxy.redshift, &p->frame,
-                           &p->frame_arena, err);
-    p->screen = arena_array(&p->frame_arena, grid->n_lambda, sizeof(double));
-    if (!r && !p->screen)
-        r = no_memory(p, err);
-    for (size_t j = 0; !r && j < grid->n_lambda; j++)
-        p->screen[j] = p->frame.fnu_scale * p->frame.transmission[j];
-    for (size_t i = 0; i < plan->n_instrument; i++)
-        for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
-            r = band_make(&plan->instrument[i].filter[f], BAND_OBSERVED, p->galaxy.redshift, grid->n_lambda,
-                          grid->lambda_rest_angstrom, &p->frame_arena,
-                          &p->bands.observed[p->first_filter[i] + f], err);
-    if (!r)
-        p->frame_redshift = p->galaxy.redshift;
-    return r;
-}
-
-static int stage_observed_spectra(struct pipeline *p, struct error *err)
-{
-    const struct selection *selection = &p->plan->fnu;
-
-    (void)err;
-    for (size_t l = 0; l < selection->n_label; l++)
-        observe_fnu(&p->frame, p->plan->spectra.n, p->label_lnu[selection->i_label[l]],
-                    value_of(p, PRODUCT_FNU, selection->i_label[l]));
-    return 0;
-}
-
-/* ret_value[n_label][n_filter] from spectra that are there, through bands in the order of the selection. */
-static int integrate(struct pipeline *p, const struct selection *selection, const struct band *bands,
-                     bool is_observed, double *ret_value, struct error *err)
-{
-    size_t n = p->plan->spectra.n;
-    double *fnu = is_observed ? arena_array(&p->arena, n, sizeof(*fnu)) : NULL;
-
-    if (is_observed && !fnu)
-        return no_memory(p, err);
-    for (size_t l = 0; l < selection->n_label; l++) {
-        const double *spectrum = p->label_lnu[selection->i_label[l]];
-
-        if (is_observed)
-            observe_fnu(&p->frame, n, spectrum, fnu);
-        for (size_t i = 0; i < selection->n_instrument; i++) {
-            size_t instrument = selection->i_instrument[i];
-
-            observe_bands(p->plan->instrument[instrument].n_filter, bands + p->first_filter[instrument],
-                          is_observed ? fnu : spectrum, ret_value);
-            ret_value += p->plan->instrument[instrument].n_filter;
-        }
-    }
-    return 0;
-}
-
-static int stage_luminosities(struct pipeline *p, struct error *err)
-{
-    double *value = value_of(p, PRODUCT_LUMINOSITIES, 0);
-
-    return value ? integrate(p, &p->plan->luminosities, p->bands.rest, false, value, err) : 0;
-}
-
-static int stage_fluxes(struct pipeline *p, struct error *err)
-{
-    double *value = value_of(p, PRODUCT_FLUXES, 0);
-
-    return value ? integrate(p, &p->plan->fluxes, p->bands.observed, true, value, err) : 0;
-}
-
-static int stage_lines(struct pipeline *p, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct selection *selection = &plan->lines;
-    double *luminosity[EMISSION_LABEL_MAX] = { 0 }, *continuum[EMISSION_LABEL_MAX] = { 0 };
-    int r;
-
-    if (!selection->n_label)
-        return 0;
-    for (size_t l = 0; l < selection->n_label; l++) {
-        luminosity[selection->i_label[l]] = value_of(p, PRODUCT_LINE_LUMINOSITY, selection->i_label[l]);
-        continuum[selection->i_label[l]] = value_of(p, PRODUCT_LINE_CONTINUUM, selection->i_label[l]);
-    }
-    r = observe_sum(&p->light, &plan->line_luminosity, luminosity, &p->arena, err);
-    return r ? r : observe_sum(&p->light, &plan->line_continuum, continuum, &p->arena, err);
-}
-
-static int stage_line_fluxes(struct pipeline *p, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct selection *selection = &plan->line_fluxes;
-    double *flux[EMISSION_LABEL_MAX] = { 0 }, *lambda = value_of(p, PRODUCT_LINE_LAMBDA, 0);
-    int r;
-
-    if (!selection->n_label)
-        return 0;
-    for (size_t l = 0; l < selection->n_label; l++)
-        flux[selection->i_label[l]] = value_of(p, PRODUCT_LINE_FLUX, selection->i_label[l]);
-    memcpy(lambda, p->frame.line_lambda_angstrom, plan->n_line * sizeof(*lambda));
-    r = observe_sum(&p->light, &plan->line_luminosity, flux, &p->arena, err);
-    for (size_t l = 0; !r && l < selection->n_label; l++)
-        observe_line_flux(&p->frame, plan->n_line, flux[selection->i_label[l]], flux[selection->i_label[l]]);
-    return r;
-}
-
-static int make_images(struct pipeline *p, const struct image_plan *images, enum product_kind kind,
-                       const struct band *bands, const double *screen, struct error *err)
-{
-    const struct plan *plan = p->plan;
-    const struct selection *selection = &images->selection;
-    const struct product *product = plan->product;
-    int r = 0;
-
-    while (images->is_wanted && product->kind != kind)
-        product++;
-    for (size_t i = 0; images->is_wanted && !r && i < selection->n_instrument; i++) {
-        const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
-        size_t n_channel = selection->n_label * instrument->n_filter;
-        struct arena_mark mark = arena_mark(&p->arena);
-        double *value = arena_array(&p->arena, p->galaxy.n_star * n_channel, sizeof(*value));
-
-        if (!value)
-            return no_memory(p, err);
-        r = observe_particle_bands(&p->light, &plan->spectra, selection->n_label, selection->i_label,
-                                   instrument->n_filter, bands + p->first_filter[selection->i_instrument[i]],
-                                   screen, value, &p->arena, err);
-        if (!r)
-            r = observe_images(images->table, &p->galaxy, p->frame.distances.arcsec_per_kpc,
-                               images->n_pixel[i], instrument->resolution_arcsec, n_channel, value,
-                               p->value + product->offset, &p->arena, err);
-        product += n_channel;
-        arena_release(&p->arena, mark);
-    }
-    return r;
-}
-
-static int stage_luminosity_images(struct pipeline *p, struct error *err)
-{
-    return make_images(p, &p->plan->images[0], PRODUCT_IMAGE_LUMINOSITY, p->bands.rest, NULL, err);
-}
-
-static int stage_flux_images(struct pipeline *p, struct error *err)
-{
-    return make_images(p, &p->plan->images[1], PRODUCT_IMAGE_FLUX, p->bands.observed, p->screen, err);
-}
-
-/* ---- the table, and the run through it --------------------------------------------------------------------
- */
-
-typedef int (*stage_function)(struct pipeline *p, struct error *err);
-
-static const stage_function stages[] = {
-    stage_load,
-    stage_optical_depths,
-    stage_sfzh,
-    stage_sfh,
-    stage_weights,
-    stage_spectra,
-    stage_frame,
-    stage_observed_spectra,
-    stage_luminosities,
-    stage_fluxes,
-    stage_lines,
-    stage_line_fluxes,
-    stage_luminosity_images,
-    stage_flux_images,
-};
-
-#define N_STAGE (sizeof(stages) / sizeof(*stages))
-
-const char *const pipeline_stage_names[N_STAGE + 1] = {
-    "Reading",
-    "LOS optical depths",
-    "SFZH",
-    "SFH",
-    "Grid weights",
-    "Lnu Spectra",
-    "Observer frame",
-    "Fnu Spectra",
-    "Luminosities",
-    "Fluxes",
-    "Emission Line Luminosities",
-    "Emission Line Fluxes",
-    "Luminosity Images",
-    "Flux Images",
-    "Writing",
-};
 
 size_t pipeline_stage_count(void)
 {
@@ -413,6 +22,254 @@ size_t pipeline_stage_write(void)
 {
     return N_STAGE;
 }
+
+/* ---- what is read, and what comes next --------------------------------------------------------- */
+
+static struct reader_piece piece_of(const struct plan *plan, uint64_t row, const struct tiling *tiling,
+                                    size_t i_tile, bool is_first_time)
+{
+    uint64_t first = (uint64_t)i_tile * tiling->n_star, left = plan->catalogue->n_star[row] - first;
+
+    return (struct reader_piece) { .row = row,
+                                   .first = first,
+                                   .n = left < tiling->n_star ? left : tiling->n_star,
+                                   .with_around = i_tile == 0 && is_first_time };
+}
+
+/* The first galaxy that is expected, if there is room for it beside what is taken. */
+static void begin_expected(struct pipeline *p)
+{
+    struct tiling tiling;
+    struct reader_piece piece;
+    uint64_t row;
+
+    if (p->n_expected == 0)
+        return;
+    row = p->expected[p->i_expected];
+    if (tiling_choose(p->plan, &p->settings, row, &tiling, NULL))
+        return;
+    if (p->settings.memory_bytes &&
+        p->taken_bytes + tiling_read_bytes(p->plan, row, &tiling) > p->settings.memory_bytes)
+        return;
+    piece = piece_of(p->plan, row, &tiling, 0, true);
+    reader_begin(p->reader, &piece);
+}
+
+/* Is this the last time that the galaxy's tiles come? */
+static bool is_last_round(const struct pipeline *p)
+{
+    if (p->phase == PHASE_TILE)
+        return p->tiling.n_tile == 1 || !p->needs_again;
+    for (size_t i = 0; i < N_SUMS; i++)
+        if (!observe_sums_is_last_round(&p->sums[i]))
+            return false;
+    return true;
+}
+
+/* Once a tile is in hand: the next one, the first one again, or another galaxy. */
+static void begin_next(struct pipeline *p)
+{
+    bool is_last_tile = p->i_tile + 1 == p->tiling.n_tile;
+    struct reader_piece piece;
+
+    if (!p->settings.reads_ahead)
+        return;
+    if (is_last_tile && is_last_round(p)) {
+        begin_expected(p);
+        return;
+    }
+    if (!p->tiling.reads_ahead)
+        return;
+    piece = piece_of(p->plan, p->galaxy.row, &p->tiling, is_last_tile ? 0 : p->i_tile + 1, false);
+    reader_begin(p->reader, &piece);
+}
+
+int pipeline_take_tile(struct pipeline *p, struct error *err)
+{
+    struct reader_piece piece =
+        piece_of(p->plan, p->galaxy.row, &p->tiling, p->i_tile, p->phase == PHASE_TILE);
+    struct galaxy galaxy;
+    int r = reader_take(p->reader, &piece, &galaxy, err);
+
+    if (r)
+        return r;
+    galaxy.redshift = plan_redshift(p->plan, galaxy.row);
+    memcpy(galaxy.centre_kpc, p->galaxy.centre_kpc, sizeof(galaxy.centre_kpc));
+    p->galaxy = galaxy;
+    begin_next(p);
+    return 0;
+}
+
+void pipeline_expect(struct pipeline *p, size_t n, const uint64_t *row)
+{
+    for (size_t i = 0; i < n && p->n_expected < EXPECT_MAX; i++)
+        p->expected[(p->i_expected + p->n_expected++) % EXPECT_MAX] = row[i];
+    if (p->settings.reads_ahead)
+        begin_expected(p);
+}
+
+void pipeline_rest(struct pipeline *p)
+{
+    p->n_expected = 0;
+    reader_drop(p->reader);
+}
+
+/* A row is run: it and what should have come before it are not expected any more. */
+static void drop_expected(struct pipeline *p, uint64_t row)
+{
+    bool is_found = false;
+
+    while (p->n_expected > 0 && !is_found) {
+        is_found = p->expected[p->i_expected] == row;
+        p->i_expected = (p->i_expected + 1) % EXPECT_MAX;
+        p->n_expected--;
+    }
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static uint64_t kept_bytes(const struct pipeline *p)
+{
+    return p->arena.peak_bytes + p->gas_arena.peak_bytes + p->tile_arena.peak_bytes +
+           p->frame_arena.peak_bytes + reader_bytes(p->reader);
+}
+
+/* Memory is kept from galaxy to galaxy, unless the next one would then not fit the bound. */
+static void make_room(struct pipeline *p)
+{
+    struct reader_piece piece = piece_of(p->plan, p->galaxy.row, &p->tiling, 0, true);
+    uint64_t bound = p->settings.memory_bytes, kept;
+
+    if (!reader_has(p->reader, &piece))
+        reader_drop(p->reader);
+    kept = kept_bytes(p);
+    if (bound && kept + p->tiling.bytes > bound) {
+        arena_free(&p->arena);
+        arena_free(&p->gas_arena);
+        arena_free(&p->tile_arena);
+        reader_trim(p->reader);
+        kept = 0;
+    }
+    p->taken_bytes = kept + p->tiling.bytes;
+}
+
+/* ---- one galaxy ------------------------------------------------------------------------------ */
+
+/* A run through the stages: where it is, for traces and messages. */
+struct course {
+    int64_t now_ns;
+    size_t i_stage;
+};
+
+static int run_stage(struct pipeline *p, struct course *course, size_t i_stage, enum phase first,
+                     enum phase last, struct error *err)
+{
+    const struct stage *stage = &pipeline_stages[i_stage];
+    bool has_run = false;
+    int r = 0;
+
+    course->i_stage = i_stage;
+    for (enum phase phase = first; !r && p->is_wanted[i_stage] && phase <= last; phase++) {
+        if (!stage->run[phase])
+            continue;
+        p->phase = phase;
+        r = stage->run[phase](p, err);
+        has_run = true;
+    }
+    if (has_run)
+        course->now_ns = trace_end(p->settings.trace, i_stage, course->now_ns);
+    return r;
+}
+
+static int run_phase(struct pipeline *p, struct course *course, enum phase phase, struct error *err)
+{
+    int r = 0;
+
+    for (size_t s = 0; !r && s < N_STAGE; s++)
+        r = run_stage(p, course, s, phase, phase, err);
+    return r;
+}
+
+static int run_tiles(struct pipeline *p, struct course *course, enum phase phase, struct error *err)
+{
+    int r = 0;
+
+    for (p->i_tile = 0; !r && p->i_tile < p->tiling.n_tile; p->i_tile++)
+        r = run_phase(p, course, phase, err);
+    return r;
+}
+
+static bool sums_are_done(const struct pipeline *p)
+{
+    for (size_t i = 0; i < N_SUMS; i++)
+        if (!p->sums[i].is_done)
+            return false;
+    return true;
+}
+
+static int run_in_tiles(struct pipeline *p, struct course *course, struct error *err)
+{
+    int r = run_tiles(p, course, PHASE_TILE, err);
+
+    if (!r)
+        r = run_phase(p, course, PHASE_ALL, err);
+    for (p->i_round = 0; !r && p->needs_again && (p->i_round == 0 || !sums_are_done(p)); p->i_round++)
+        r = run_tiles(p, course, PHASE_AGAIN, err);
+    return r ? r : run_phase(p, course, PHASE_END, err);
+}
+
+static int run_whole(struct pipeline *p, struct course *course, struct error *err)
+{
+    int r = 0;
+
+    p->i_tile = p->i_round = 0;
+    for (size_t s = 0; !r && s < N_STAGE; s++)
+        r = run_stage(p, course, s, PHASE_TILE, PHASE_END, err);
+    return r;
+}
+
+static void begin_galaxy(struct pipeline *p, uint64_t row)
+{
+    arena_reset(&p->arena);
+    memset(p->value, 0, p->plan->n_value * sizeof(*p->value));
+    memset(p->centre_sum_kpc, 0, sizeof(p->centre_sum_kpc));
+    for (size_t i = 0; i < N_SUMS; i++)
+        p->sums[i] = (struct observe_sums) { .is_done = true };
+    p->galaxy = (struct galaxy) { .row = row, .id = p->plan->catalogue->id[row] };
+    drop_expected(p, row);
+}
+
+int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
+{
+    const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
+    const struct catalogue *catalogue = p->plan->catalogue;
+    struct course course = { .now_ns = trace_begin_galaxy(p->settings.trace, row, catalogue->n_star[row]) };
+    uint64_t kept;
+    int r;
+
+    begin_galaxy(p, row);
+    r = tiling_choose(p->plan, &p->settings, row, &p->tiling, err);
+    if (!r) {
+        make_room(p);
+        r = p->tiling.n_tile > 1 ? run_in_tiles(p, &course, err) : run_whole(p, &course, err);
+    }
+    kept = kept_bytes(p);
+    p->peak_bytes = kept > p->peak_bytes ? kept : p->peak_bytes;
+    if (r) {
+        ret_row->stage = pipeline_stage_names[course.i_stage];
+        return r;
+    }
+    *ret_row = (struct pipeline_row) { .row = row, .value = p->value, .stage = "" };
+    if (job && *job->write_particles) {
+        ret_row->n_star = catalogue->n_star[row];
+        ret_row->n_black_hole = p->galaxy.n_black_hole;
+        ret_row->star_tau = p->star_tau;
+        ret_row->black_hole_tau = p->black_hole_tau;
+    }
+    return 0;
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------- */
 
 /* Which stages the job asks for, or another stage needs. */
 static void choose_stages(struct pipeline *p)
@@ -437,38 +294,13 @@ static void choose_stages(struct pipeline *p)
     };
 
     memcpy(p->is_wanted, is_wanted, sizeof(is_wanted));
+    p->needs_again =
+        plan->needs_light && (plan->method == OBSERVE_DIRECT || ops->images_luminosity || ops->images_flux);
+    for (size_t c = 0; c < plan->program.n_channel; c++)
+        p->needs_again |= plan->needs_light && plan->program.channel[c].is_attenuated;
 }
 
-int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
-{
-    const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
-    int64_t now = trace_begin_galaxy(p->trace, row, p->plan->catalogue->n_star[row]);
-    int r = 0;
-
-    arena_reset(&p->arena);
-    memset(p->value, 0, p->plan->n_value * sizeof(*p->value));
-    p->galaxy = (struct galaxy) { .row = row, .id = p->plan->catalogue->id[row] };
-    for (size_t s = 0; !r && s < N_STAGE; s++) {
-        if (!p->is_wanted[s])
-            continue;
-        r = stages[s](p, err);
-        now = trace_end(p->trace, s, now);
-        ret_row->stage = pipeline_stage_names[s];
-    }
-    p->peak_bytes = p->arena.peak_bytes + p->frame_arena.peak_bytes;
-    if (r)
-        return r;
-    *ret_row = (struct pipeline_row) { .row = row, .value = p->value, .stage = "" };
-    if (job && *job->write_particles) {
-        ret_row->n_star = p->galaxy.n_star;
-        ret_row->n_black_hole = p->galaxy.n_black_hole;
-        ret_row->star_tau = p->star_tau;
-        ret_row->black_hole_tau = p->black_hole_tau;
-    }
-    return 0;
-}
-
-int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline **ret_pipeline,
+int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, struct pipeline **ret_pipeline,
                   struct error *err)
 {
     struct pipeline *p = mem_array(1, sizeof(*p));
@@ -477,7 +309,8 @@ int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline
 
     if (p) {
         p->plan = plan;
-        p->trace = trace;
+        if (settings)
+            p->settings = *settings;
         p->frame_redshift = (double)NAN;
         choose_stages(p);
         p->value = mem_array(plan->n_value, sizeof(*p->value));
@@ -498,6 +331,8 @@ int pipeline_open(struct plan *plan, struct trace_thread *trace, struct pipeline
             r = band_make(&plan->instrument[i].filter[f], BAND_REST, 0.0, plan->grid->n_lambda,
                           plan->grid->lambda_rest_angstrom, &plan->arena,
                           &p->bands.rest[p->first_filter[i] + f], err);
+    if (!r)
+        r = reader_open(plan->catalogue, p->settings.reads_ahead, &p->reader, err);
     if (r) {
         pipeline_close(p);
         return r;
@@ -510,7 +345,10 @@ void pipeline_close(struct pipeline *p)
 {
     if (!p)
         return;
+    reader_close(p->reader);
     arena_free(&p->arena);
+    arena_free(&p->gas_arena);
+    arena_free(&p->tile_arena);
     arena_free(&p->frame_arena);
     free(p->value);
     free(p->first_filter);

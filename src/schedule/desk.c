@@ -28,7 +28,7 @@ struct seat {
 struct sending {
     MPI_Request request;
     struct sending *next;
-    uint64_t word[];
+    char bytes[];
 };
 
 struct desk {
@@ -46,15 +46,14 @@ struct desk {
 
 /* ---- sending ----------------------------------------------------------------------------------- */
 
-static void send_words(struct desk *desk, int rank, size_t n, const uint64_t *word)
+static void send_bytes(struct desk *desk, int rank, enum tag tag, size_t n, const void *bytes)
 {
-    struct sending *sending = malloc(sizeof(*sending) + n * sizeof(*word));
+    struct sending *sending = malloc(sizeof(*sending) + n);
 
     if (!sending) /* the worker waits for an answer that cannot be given */
         MPI_Abort(desk->schedule->comm, -POLYPHONY_INTERNAL);
-    memcpy(sending->word, word, n * sizeof(*word));
-    MPI_Isend(sending->word, (int)(n * sizeof(*word)), MPI_BYTE, rank, TAG_DEAL, desk->schedule->comm,
-              &sending->request);
+    memcpy(sending->bytes, bytes, n);
+    MPI_Isend(sending->bytes, (int)n, MPI_BYTE, rank, tag, desk->schedule->comm, &sending->request);
     sending->next = desk->sending;
     desk->sending = sending;
     desk->n_sending++;
@@ -84,7 +83,7 @@ static void call_home(struct desk *desk, int rank, bool is_expelled)
 {
     const uint64_t word[2] = { 0, is_expelled };
 
-    send_words(desk, rank, 2, word);
+    send_bytes(desk, rank, TAG_DEAL, sizeof(word), word);
     desk->seat[rank].is_called = true;
 }
 
@@ -116,7 +115,7 @@ static void serve(struct desk *desk, int rank)
         size_t slot = seat->dealt[0].number ? 1 : 0;
 
         word[0] = batch.number;
-        send_words(desk, rank, 1 + batch.n, word);
+        send_bytes(desk, rank, TAG_DEAL, (1 + batch.n) * sizeof(*word), word);
         seat->dealt[slot].number = batch.number;
         seat->dealt[slot].dealt_ns = clock_ns();
     }
@@ -261,6 +260,7 @@ static void leave_the_lost(struct desk *desk)
     struct schedule *schedule = desk->schedule;
     int *lost = mem_array((size_t)desk->n_rank, sizeof(*lost)), n_lost = 0;
 
+    schedule_guard_end(schedule);
     if (!lost)
         MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
     for (int rank = 1; rank < desk->n_rank; rank++)
@@ -268,7 +268,7 @@ static void leave_the_lost(struct desk *desk)
             lost[n_lost++] = rank;
     for (int rank = 1; rank < desk->n_rank; rank++)
         if (!desk->seat[rank].is_lost)
-            MPI_Send(lost, n_lost, MPI_INT, rank, TAG_END, schedule->comm);
+            send_bytes(desk, rank, TAG_END, (size_t)n_lost * sizeof(*lost), lost);
     if (n_lost)
         schedule->comm = schedule_survivors(schedule->comm, n_lost, lost);
     free(lost);

@@ -2,7 +2,11 @@
 #include "schedule_private.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <time.h>
+
+/* Time for the end of a run in which ranks can be lost: traces of thousands of ranks are written in it. */
+#define GUARD_S 120
 
 int schedule_agree(MPI_Comm comm, int status)
 {
@@ -63,6 +67,12 @@ void schedule_note_batch(struct schedule *schedule, const struct dealer_batch *b
         cost_model_add(schedule->costs, batch->term, measured_s);
         refine(schedule);
     }
+}
+
+/* The alarm ends the process. Rows are safe by now; what is left to do takes seconds. */
+void schedule_guard_end(const struct schedule *schedule)
+{
+    alarm(GUARD_S + 6 * (unsigned)schedule->silence_s);
 }
 
 MPI_Comm schedule_survivors(MPI_Comm comm, int n_lost, const int *lost)

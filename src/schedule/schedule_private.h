@@ -39,6 +39,8 @@ void schedule_note_batch(struct schedule *schedule, const struct dealer_batch *b
                          double measured_s, int64_t dealt_ns);
 void schedule_watch(struct schedule *schedule);
 
+/* From here on ranks wait for each other, and no longer notice when one is lost: not for ever. */
+void schedule_guard_end(const struct schedule *schedule);
 /* Of the ranks left; collective over them. */
 MPI_Comm schedule_survivors(MPI_Comm comm, int n_lost, const int *lost);
 
@@ -54,7 +56,7 @@ int worker_run(struct schedule *schedule, struct error *err);
 /* A thread that tells all others (rank 0) or rank 0 (others) that this one lives, and ends the process when
  * rank 0 does not any more. */
 int beats_begin(MPI_Comm comm, double silence_s, struct beats **ret_beats, struct error *err);
-/* Rank 0: this one is lost. It must be told no more: what a dead rank does not take in fills the memory that MPI
- * has for short messages, and after some hundred no rank can be told anything. */
+/* Rank 0: this one is lost. It must be told no more: what a dead rank does not take in fills the memory that
+ * MPI has for short messages, and after some hundred no rank can be told anything. */
 void beats_leave(struct beats *beats, int rank);
 void beats_end(struct beats *beats); /* NULL is fine */

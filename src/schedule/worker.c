@@ -131,6 +131,7 @@ static void leave_the_lost(struct worker *worker)
         if (!is_here)
             schedule_pause();
     }
+    schedule_guard_end(schedule);
     MPI_Get_count(&status, MPI_INT, &n_lost);
     lost = mem_array((size_t)n_lost, sizeof(*lost));
     if (!lost)

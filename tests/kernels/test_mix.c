@@ -114,17 +114,93 @@ static double largest_contribution(const struct sky *sky, size_t first, size_t n
     return sum * row_max;
 }
 
-/* Both methods, compared; the fast one's bits for any number of threads. Frees the sky. */
+/* Some of the particles, from `first` on. */
+struct part {
+    struct mix_screened in;
+    struct weights weights;
+};
+
+static void part_of(const struct sky *sky, size_t first, size_t n, struct part *ret)
+{
+    size_t left = sky->in.n_particle - first;
+
+    ret->in = sky->in;
+    ret->in.n_particle = left < n ? left : n;
+    ret->in.mass = sky->mass + first;
+    ret->in.tau = sky->tau + first;
+    ret->weights =
+        (struct weights) { ret->in.n_particle, sky->weights.cell + first, sky->weights.share + first };
+    ret->in.weights = &ret->weights;
+}
+
+/* Particles in parts of n_part, with room for a part of the columns: the same bits as all at once. */
+static void expect_parts_agree(const char *what, const struct sky *sky, size_t n_part, double room,
+                               double *const *fast)
+{
+    uint64_t least = mix_nodal_least_bytes(sky->in.cells.n, sky->n_column);
+    uint64_t most = mix_nodal_most_bytes(sky->in.cells.n, sky->n_column);
+    double *sum[2] = { filled(sky->n_column, sizeof(double)), filled(sky->n_column, sizeof(double)) };
+    struct arena arena = { 0 };
+    struct mix_nodal nodal;
+    struct error err = { "" };
+    size_t n_round = 0;
+
+    memset(sum[0], 0xff, sky->n_column * sizeof(double));
+    memset(sum[1], 0xff, sky->n_column * sizeof(double));
+    assert_int_equal(
+        mix_nodal_open(&sky->in, least + (uint64_t)(room * (double)(most - least)), &nodal, &arena, &err), 0);
+    /* A cache line for each of two pieces. */
+    assert_true(arena.used_bytes <= least + (uint64_t)(room * (double)(most - least)) + 128);
+    for (; nodal.begin < nodal.end; n_round++) {
+        for (size_t first = 0; first < sky->in.n_particle; first += n_part) {
+            struct part part;
+
+            part_of(sky, first, n_part, &part);
+            mix_nodal_add(&part.in, &nodal);
+        }
+        assert_int_equal(mix_nodal_close(&sky->in, &nodal, sum, &arena, &err), 0);
+    }
+    assert_int_equal(nodal.end, nodal.n_tile);
+    assert_true(room < 1.0 || n_round == 1);
+    for (size_t t = 0; t < 2; t++) {
+        assert_same_bits(what, sky->n_column, sum[t], fast[t]);
+        free(sum[t]);
+    }
+    arena_free(&arena);
+}
+
+/* The definition in parts: the same bits as all at once. */
+static void expect_direct_parts_agree(const char *what, const struct sky *sky, size_t n_part,
+                                      double *const *direct)
+{
+    double *sum[2] = { filled(sky->n_column, sizeof(double)), filled(sky->n_column, sizeof(double)) };
+
+    for (size_t first = 0; first < sky->in.n_particle; first += n_part) {
+        struct part part;
+
+        part_of(sky, first, n_part, &part);
+        mix_screened_direct(&part.in, sum);
+    }
+    for (size_t t = 0; t < 2; t++) {
+        assert_same_bits(what, sky->n_column, sum[t], direct[t]);
+        free(sum[t]);
+    }
+}
+
+/* Both methods, compared; their bits for any number of threads and in parts. Frees the sky. */
 static void expect_methods_agree(const char *what, struct sky *sky)
 {
     const double *value[] = { sky->value[0], sky->value[1] };
     double *direct[2], *fast[2], *again[2];
     static const int n_thread[] = { 2, 5, 8 };
+    static const size_t n_part[] = { 7, 100, 100000 };
     struct arena arena = { 0 };
     struct error err = { "" };
 
     sky->in.weights = &sky->weights;
     sky->in.value = value;
+    sky->in.range = MIX_RANGE_NONE;
+    mix_range_add(&sky->in.range, sky->in.n_particle, sky->mass, sky->tau);
     for (size_t t = 0; t < 2; t++) {
         direct[t] = filled(sky->n_column, sizeof(double));
         fast[t] = filled(sky->n_column, sizeof(double));
@@ -150,9 +226,16 @@ static void expect_methods_agree(const char *what, struct sky *sky)
         assert_int_equal(mix_screened_tiles(&sky->in, again, &arena, &err), 0);
         assert_same_bits(what, sky->n_column, again[0], fast[0]);
         assert_same_bits(what, sky->n_column, again[1], fast[1]);
+        memset(again[0], 0, sky->n_column * sizeof(double));
+        memset(again[1], 0, sky->n_column * sizeof(double));
         mix_screened_direct(&sky->in, again);
         assert_same_bits(what, sky->n_column, again[0], direct[0]);
         assert_same_bits(what, sky->n_column, again[1], direct[1]);
+    }
+    for (size_t i = 0; i < sizeof(n_part) / sizeof(*n_part); i++) {
+        expect_direct_parts_agree(what, sky, n_part[i], direct);
+        for (double room = 0.0; room <= 1.0; room += 0.25)
+            expect_parts_agree(what, sky, n_part[i], room, fast);
     }
     for (size_t t = 0; t < 2; t++) {
         free(direct[t]);
@@ -199,7 +282,7 @@ static void the_definition_is_the_double_loop(void **state)
 {
     struct sky sky = sky_open(40, 6, 130);
     const double *value[] = { sky.value[0], sky.value[1] };
-    double got[2][130], expected[2][130] = { { 0 } };
+    double got[2][130] = { { 0 } }, expected[2][130] = { { 0 } };
     double *ret[2] = { got[0], got[1] };
 
     (void)state;
@@ -344,7 +427,7 @@ static void clear_screens_give_bare_sums(void **state)
 {
     struct sky sky = sky_open(200, 15, 300);
     const double *value[] = { sky.value[0] };
-    double screened[300], bare[300], mass[15], histogram[15], *ret[] = { screened };
+    double screened[300], bare[300], mass[15], histogram[15] = { 0 }, *ret[] = { screened };
     struct mix_cells cells = { sky.in.cells.n, sky.cell, mass };
     struct arena arena = { 0 };
 
@@ -353,7 +436,8 @@ static void clear_screens_give_bare_sums(void **state)
     sky.in.weights = &sky.weights;
     sky.in.value = value;
     sky.in.n_table = 1;
-    weights_histogram(&sky.weights, sky.mass, 15, histogram);
+    mix_range_add(&sky.in.range, 200, sky.mass, sky.tau);
+    weights_histogram(&sky.weights, sky.mass, histogram);
     for (size_t c = 0; c < cells.n; c++)
         mass[c] = histogram[sky.cell[c]];
     mix_plain(&cells, 300, value[0], bare);

@@ -42,6 +42,21 @@ static void log10_all(size_t n, const double *value, double *ret_log10)
         ret_log10[i] = log10(value[i]);
 }
 
+/* Histograms are added to: these begin with nothing. */
+static void histogram_of(const struct weights *weights, const double *mass, size_t n_cell,
+                         double *ret_histogram)
+{
+    memset(ret_histogram, 0, n_cell * sizeof(*ret_histogram));
+    weights_histogram(weights, mass, ret_histogram);
+}
+
+static void histogram_along(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
+                            const double *x, const double *mass, double *ret_histogram)
+{
+    memset(ret_histogram, 0, axis->n * sizeof(*ret_histogram));
+    weights_histogram_axis(axis, scheme, n, x, mass, ret_histogram);
+}
+
 static void mini_histogram(enum weights_scheme scheme, double *ret_histogram)
 {
     double age[N_AGE], metallicity[N_METALLICITY];
@@ -53,7 +68,7 @@ static void mini_histogram(enum weights_scheme scheme, double *ret_histogram)
     log10_all(N_STAR, star_age_yr, table->x0);
     log10_all(N_STAR, star_metallicity, table->x1);
     weights_assign(axis, scheme, N_STAR, table->x0, table->x1, &table->weights);
-    weights_histogram(&table->weights, star_mass_msun, N_CELL, ret_histogram);
+    histogram_of(&table->weights, star_mass_msun, N_CELL, ret_histogram);
     free(table);
 }
 
@@ -64,7 +79,7 @@ static void mini_history(enum weights_scheme scheme, double *ret_histogram)
 
     log10_all(N_AGE, node_age_yr, age);
     log10_all(N_STAR, star_age_yr, x);
-    weights_histogram_axis(&axis, scheme, N_STAR, x, star_mass_msun, ret_histogram);
+    histogram_along(&axis, scheme, N_STAR, x, star_mass_msun, ret_histogram);
 }
 
 /* ---- the reference package's numbers --------------------------------------------------------- */
@@ -168,7 +183,7 @@ static void a_single_node_takes_everything(void **state)
         expect_bracket(&single, (enum weights_scheme)scheme, -7.0, 0, 0.0);
         expect_bracket(&single, (enum weights_scheme)scheme, 3.0, 0, 0.0);
         expect_bracket(&single, (enum weights_scheme)scheme, 9.0, 0, 0.0);
-        weights_histogram_axis(&single, (enum weights_scheme)scheme, 3, x, mass, histogram);
+        histogram_along(&single, (enum weights_scheme)scheme, 3, x, mass, histogram);
         assert_true(histogram[0] == 14.0);
     }
     for (size_t a = 0; a < 3; a++) {
@@ -181,7 +196,7 @@ static void a_single_node_takes_everything(void **state)
         for (size_t i = 0; i < 3; i++)
             for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
                 assert_true(table->cell[i][corner] < n_cell);
-        weights_histogram(&table->weights, mass, n_cell, histogram);
+        histogram_of(&table->weights, mass, n_cell, histogram);
         for (size_t c = 0; c < n_cell; c++)
             assert_true(histogram[c] == expected[c]);
         free(table);
@@ -274,11 +289,11 @@ static void histograms_conserve_mass(void **state)
 
         for (size_t i = 0; i < N_MAX; i++)
             total += table->mass[i];
-        weights_histogram(&table->weights, table->mass, 15, histogram);
+        histogram_of(&table->weights, table->mass, 15, histogram);
         for (size_t c = 0; c < 15; c++)
             all += histogram[c];
-        weights_histogram_axis(&uneven_axes[0], (enum weights_scheme)scheme, N_MAX, table->x0, table->mass,
-                               histogram);
+        histogram_along(&uneven_axes[0], (enum weights_scheme)scheme, N_MAX, table->x0, table->mass,
+                        histogram);
         for (size_t c = 0; c < 5; c++)
             along_axis += histogram[c];
         /* Random rounding of 20000 sums: sqrt(20000) epsilon is 3e-14. */
@@ -301,27 +316,37 @@ static void both_schemes_agree_on_nodes(void **state)
     }
     weights_assign(uneven_axes, WEIGHTS_CIC, 15, cic->x0, cic->x1, &cic->weights);
     weights_assign(uneven_axes, WEIGHTS_NGP, 15, cic->x0, cic->x1, &ngp->weights);
-    weights_histogram(&cic->weights, cic->mass, 15, from_cic);
-    weights_histogram(&ngp->weights, cic->mass, 15, from_ngp);
+    histogram_of(&cic->weights, cic->mass, 15, from_cic);
+    histogram_of(&ngp->weights, cic->mass, 15, from_ngp);
     assert_same_bits("cic", 15, from_cic, cic->mass); /* each particle on a node of its own */
     assert_same_bits("ngp", 15, from_ngp, cic->mass);
     free(cic);
     free(ngp);
 }
 
-static void a_histogram_of_nothing_is_zero(void **state)
+static void particles_in_parts_have_the_bits_of_all(void **state)
 {
-    struct table *table = table_open();
-    double histogram[15];
+    static const size_t part[] = { 1, 7, 4096, N_MAX };
+    struct table *table = random_particles(WEIGHTS_CIC, 1.0);
+    double all[15], along[5], in_parts[15], along_in_parts[5];
 
     (void)state;
-    memset(histogram, 0xff, sizeof(histogram));
-    weights_assign(uneven_axes, WEIGHTS_CIC, 0, table->x0, table->x1, &table->weights);
-    weights_histogram(&table->weights, table->mass, 15, histogram);
-    assert_true(largest_of(15, histogram) == 0.0 && !isnan(histogram[0]));
-    memset(histogram, 0xff, sizeof(histogram));
-    weights_histogram_axis(&uneven_axes[0], WEIGHTS_CIC, 0, table->x0, table->mass, histogram);
-    assert_true(largest_of(5, histogram) == 0.0 && !isnan(histogram[4]));
+    histogram_of(&table->weights, table->mass, 15, all);
+    histogram_along(&uneven_axes[0], WEIGHTS_CIC, N_MAX, table->x0, table->mass, along);
+    for (size_t p = 0; p < sizeof(part) / sizeof(*part); p++) {
+        memset(in_parts, 0, sizeof(in_parts));
+        memset(along_in_parts, 0, sizeof(along_in_parts));
+        for (size_t first = 0; first < N_MAX; first += part[p]) {
+            size_t n = N_MAX - first < part[p] ? N_MAX - first : part[p];
+            const struct weights some = { n, table->weights.cell + first, table->weights.share + first };
+
+            weights_histogram(&some, table->mass + first, in_parts);
+            weights_histogram_axis(&uneven_axes[0], WEIGHTS_CIC, n, table->x0 + first, table->mass + first,
+                                   along_in_parts);
+        }
+        assert_same_bits("histogram", 15, in_parts, all);
+        assert_same_bits("along an axis", 5, along_in_parts, along);
+    }
     free(table);
 }
 
@@ -339,7 +364,7 @@ int main(void)
         cmocka_unit_test(a_nearest_node_is_never_farther_than_its_neighbours),
         cmocka_unit_test(histograms_conserve_mass),
         cmocka_unit_test(both_schemes_agree_on_nodes),
-        cmocka_unit_test(a_histogram_of_nothing_is_zero),
+        cmocka_unit_test(particles_in_parts_have_the_bits_of_all),
     };
 
     return cmocka_run_group_tests_name("weights", tests, NULL, NULL);

@@ -331,6 +331,34 @@ struct scene {
     struct arena arena;
 };
 
+/* A galaxy in one tile, from the beginning to the end. */
+static inline int light_all(struct stellar_light *light, const struct galaxy *galaxy,
+                            const struct observe_parameter *parameter, struct arena *arena, struct error *err)
+{
+    int r = observe_light_begin(light, arena, err);
+
+    if (!r)
+        r = observe_light_place(light, galaxy, parameter, arena, err);
+    if (r)
+        return r;
+    observe_light_add(light);
+    return observe_light_end(light, arena, err);
+}
+
+static inline int sums_all(const struct stellar_light *light, const struct observe_columns *columns,
+                           double *const *label, struct arena *arena, struct error *err)
+{
+    struct observe_sums sums;
+    int r = observe_sums_begin(light, columns, label, 0, &sums, arena, err);
+
+    if (!r)
+        r = observe_sums_add(light, &sums, arena, err);
+    if (!r)
+        r = observe_sums_next(light, &sums, arena, err);
+    assert_true(r || sums.is_done);
+    return r ? r : observe_sums_end(light, &sums, arena, err);
+}
+
 /* tau_v, fesc and fesc_ly_alpha as numbers; the arrays, where not NULL, star by star. */
 static inline void scene_light(struct scene *scene, enum observe_method method, const double value[3],
                                const double *const particle[3])
@@ -348,8 +376,10 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
         fail_msg("%s", err.text);
     for (size_t t = 0; t < 3; t++)
         scene->columns[t] = made_columns(scene->grid, &scene->program, (enum table)t, &scene->arena);
-    if (observe_light(&scene->program, scene->grid, WEIGHTS_CIC, method, &scene->galaxy, scene->parameter,
-                      &scene->light, &scene->arena, &err))
+    scene->light = (struct stellar_light) {
+        .program = &scene->program, .grid = scene->grid, .scheme = WEIGHTS_CIC, .method = method
+    };
+    if (light_all(&scene->light, &scene->galaxy, scene->parameter, &scene->arena, &err))
         fail_msg("%s", err.text);
 }
 
@@ -395,7 +425,7 @@ static inline double *sum_all(struct scene *scene, enum table table)
     memset(sum, 0xff, scene->program.n_label * n * sizeof(*sum));
     for (size_t l = 0; l < scene->program.n_label; l++)
         label[l] = sum + l * n;
-    if (observe_sum(&scene->light, &scene->columns[table], label, &scene->arena, &err))
+    if (sums_all(&scene->light, &scene->columns[table], label, &scene->arena, &err))
         fail_msg("%s", err.text);
     return sum;
 }

@@ -125,7 +125,7 @@ static void unwanted_labels_are_left_alone_and_change_nothing(void **state)
     emergent = label_index(&scene, "emergent");
     all = sum_all(&scene, SPECTRA);
     label[emergent] = alone;
-    assert_int_equal(observe_sum(&scene.light, &scene.columns[SPECTRA], label, &scene.arena, NULL), 0);
+    assert_int_equal(sums_all(&scene.light, &scene.columns[SPECTRA], label, &scene.arena, NULL), 0);
     assert_same_bits("emergent", 12, alone, all + 12 * emergent);
     scene_close(&scene);
 }
@@ -169,14 +169,13 @@ static void parameters_out_of_bounds_set_the_galaxy_aside(void **state)
         for (int as_array = 0; as_array < 2; as_array++) {
             struct observe_parameter parameter[3] = { { .value = 0.5 }, { .value = 0.5 }, { .value = 0.5 } };
             const double array[] = { 0.5, 0.5, 0.5, cases[c].value, 0.5, 0.5 };
-            struct stellar_light light;
+            struct stellar_light light = { .program = &scene.program, .grid = scene.grid };
             struct error err = { "" };
             char number[32];
 
             parameter[cases[c].parameter] =
                 (struct observe_parameter) { cases[c].value, as_array ? array : NULL, NULL };
-            assert_int_equal(observe_light(&scene.program, scene.grid, WEIGHTS_CIC, OBSERVE_FAST,
-                                           &scene.galaxy, parameter, &light, &scene.arena, &err),
+            assert_int_equal(light_all(&light, &scene.galaxy, parameter, &scene.arena, &err),
                              POLYPHONY_SET_ASIDE);
             text_format(number, sizeof(number), "is %g,", cases[c].value);
             assert_text_has(err.text, "galaxy 42:");
@@ -258,18 +257,16 @@ static void histories_are_those_of_the_reference(void **state)
                                        260.70704560428766, 16142.455534556326, 74166.5431834441,
                                        599739.249673547,   37481.664244532876, 672209.3803183157 };
     struct scene scene = mini_scene();
-    double sfh[4], sfzh[12];
 
     (void)state;
-    assert_int_equal(observe_sfh(scene.grid, WEIGHTS_CIC, &six_stars, sfh, &scene.arena, NULL), 0);
-    assert_all_near("sfh", 4, sfh, sfh_cic, SUM_TOLERANCE);
-    assert_int_equal(observe_sfh(scene.grid, WEIGHTS_NGP, &six_stars, sfh, &scene.arena, NULL), 0);
-    assert_all_near("sfh", 4, sfh, sfh_ngp, SUM_TOLERANCE);
-    assert_int_equal(observe_sfzh(scene.grid, WEIGHTS_CIC, &six_stars, sfzh, &scene.arena, NULL), 0);
-    assert_all_near("sfzh", 12, sfzh, sfzh_cic, SUM_TOLERANCE);
-    assert_int_equal(observe_sfzh(scene.grid, WEIGHTS_NGP, &six_stars, sfzh, &scene.arena, NULL), 0);
-    assert_all_near("sfzh", 12, sfzh, sfzh_ngp, SUM_TOLERANCE);
-    assert_int_equal(scene.arena.used_bytes, 0);
+    for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
+        double sfh[4] = { 0 }, sfzh[12] = { 0 };
+
+        observe_sfh(scene.grid, (enum weights_scheme)scheme, &six_stars, sfh);
+        observe_sfzh(scene.grid, (enum weights_scheme)scheme, &six_stars, sfzh);
+        assert_all_near("sfh", 4, sfh, scheme == WEIGHTS_CIC ? sfh_cic : sfh_ngp, SUM_TOLERANCE);
+        assert_all_near("sfzh", 12, sfzh, scheme == WEIGHTS_CIC ? sfzh_cic : sfzh_ngp, SUM_TOLERANCE);
+    }
     scene_close(&scene);
 }
 

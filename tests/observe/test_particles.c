@@ -203,6 +203,7 @@ static void depths_towards(const struct galaxy *gas, size_t n, const double (*at
                            double *ret_tau_v)
 {
     struct arena arena = { 0 };
+    struct columns_index *index = NULL;
     double x[64], y[64], z[64];
 
     for (size_t i = 0; i < n; i++) {
@@ -210,8 +211,8 @@ static void depths_towards(const struct galaxy *gas, size_t n, const double (*at
         y[i] = at[i][1];
         z[i] = at[i][2];
     }
-    assert_int_equal(observe_optical_depths(kernel, KAPPA, gas, n, x, y, z, ret_tau_v, &arena, NULL), 0);
-    assert_int_equal(arena.used_bytes, 0);
+    assert_int_equal(observe_gas_index(kernel, gas, &index, &arena, NULL), 0);
+    observe_optical_depths(index, KAPPA, n, x, y, z, ret_tau_v);
     arena_free(&arena);
 }
 
@@ -312,7 +313,73 @@ static void without_gas_there_is_no_depth(void **state)
     depths_towards(&gas, 0, star, SPH_ANARCHY, tau_v);
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void depths_are_summarised_as_if_they_were_sorted(void **state)
+{
+    enum { N_MAX = 40 };
+    uint64_t seed = 11;
+
+    (void)state;
+    for (size_t n = 1; n <= N_MAX; n++)
+        for (int sort_of = 0; sort_of < 4; sort_of++) {
+            double tau[N_MAX], mass[N_MAX], sorted[N_MAX], summary[3], sum = 0.0, total = 0.0;
+            struct observe_depths depths = { 0 };
+
+            for (size_t i = 0; i < n; i++) {
+                double even = uniform(&seed, 0, 1);
+
+                /* Ordinary; over all magnitudes; hardly any different; next to each other. */
+                tau[i] = sort_of == 0   ? 3.0 * even
+                         : sort_of == 1 ? pow(10.0, 600.0 * even - 308.0)
+                         : sort_of == 2 ? (even < 0.7 ? 0.0 : 0.5)
+                                        : 1.0 + floor(4.0 * even) * 0x1p-52;
+                mass[i] = uniform(&seed, 0, 1);
+                sum += tau[i] * mass[i];
+                total += mass[i];
+            }
+            memcpy(sorted, tau, sizeof(sorted));
+            qsort(sorted, n, sizeof(*sorted), compare_doubles);
+            observe_depths_add(&depths, n / 3, tau, mass);
+            observe_depths_add(&depths, n - n / 3, tau + n / 3, mass + n / 3);
+            observe_depths_summary(&depths, n, tau, summary);
+            assert_true(summary[0] == sum / total);
+            assert_true(summary[1] == 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]));
+            assert_true(summary[2] == sorted[n - 1]);
+        }
+}
+
+/* Without weight, and without particles. */
+static void depths_of_nothing_are_nothing(void **state)
+{
+    static const double tau[] = { 1, 2 }, massless[2] = { 0 };
+    struct observe_depths depths = { 0 };
+    double summary[3] = { 7, 7, 7 };
+
+    (void)state;
+    observe_depths_summary(&depths, 0, NULL, summary);
+    assert_true(summary[0] == 7 && summary[1] == 7 && summary[2] == 7);
+    observe_depths_add(&depths, 2, tau, massless);
+    observe_depths_summary(&depths, 2, tau, summary);
+    assert_true(summary[0] == 0.0 && summary[1] == 1.5 && summary[2] == 2.0);
+}
+
 /* ---- images ---------------------------------------------------------------------------------- */
+
+/* Images are added to: these begin dark. */
+static int images_of(const struct kernel_table *table, const struct galaxy *galaxy, double arcsec_per_kpc,
+                     size_t n_pixel, double resolution_arcsec, size_t n_channel, const double *value,
+                     double *ret_image, struct arena *arena, struct error *err)
+{
+    memset(ret_image, 0, n_channel * n_pixel * n_pixel * sizeof(*ret_image));
+    return observe_images(table, galaxy, arcsec_per_kpc, n_pixel, resolution_arcsec, n_channel, value,
+                          ret_image, arena, err);
+}
 
 static double sum_of(size_t n, const double *value)
 {
@@ -333,7 +400,7 @@ static void a_histogram_is_that_of_the_reference(void **state)
     struct arena arena = { 0 };
 
     (void)state;
-    assert_int_equal(observe_images(NULL, &galaxy, 1.0, 4, 1.0, 1, signal, image, &arena, NULL), 0);
+    assert_int_equal(images_of(NULL, &galaxy, 1.0, 4, 1.0, 1, signal, image, &arena, NULL), 0);
     assert_same_bits("image", 16, image, expected);
     /* Elsewhere on the sky and at half the scale: the same image about the galaxy's centre. */
     for (size_t i = 0; i < 6; i++) {
@@ -343,7 +410,7 @@ static void a_histogram_is_that_of_the_reference(void **state)
     galaxy = (struct galaxy) {
         .n_star = 6, .star_x_kpc = shifted_x, .star_y_kpc = shifted_y, .centre_kpc = { 64, -32, 7 }
     };
-    assert_int_equal(observe_images(NULL, &galaxy, 0.5, 4, 1.0, 1, signal, image, &arena, NULL), 0);
+    assert_int_equal(images_of(NULL, &galaxy, 0.5, 4, 1.0, 1, signal, image, &arena, NULL), 0);
     assert_same_bits("image", 16, image, expected);
     arena_free(&arena);
 }
@@ -368,14 +435,14 @@ static void images_conserve_light(void **state)
         inside += fabs(galaxy.star_x_kpc[i]) < 3 && fabs(galaxy.star_y_kpc[i]) < 3 ? value[2 * i] : 0.0;
     }
     /* 12 kpc hold all discs, of three pixels and more: light is conserved to 1e-3 (docs/physics.md 11). */
-    assert_int_equal(observe_images(table, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
+    assert_int_equal(images_of(table, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
     for (size_t c = 0; c < 2; c++)
         assert_near(sum_of(N_PIXEL * N_PIXEL, image + c * N_PIXEL * N_PIXEL), total[c], 1e-3 * total[c]);
     /* Points: all inside, and only those inside, up to the rounding of 500 sums. */
-    assert_int_equal(observe_images(NULL, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
+    assert_int_equal(images_of(NULL, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
     for (size_t c = 0; c < 2; c++)
         assert_near(sum_of(N_PIXEL * N_PIXEL, image + c * N_PIXEL * N_PIXEL), total[c], 1e-13 * total[c]);
-    assert_int_equal(observe_images(NULL, &galaxy, 0.5, N_PIXEL, 0.0075, 2, value, image, &arena, &err), 0);
+    assert_int_equal(images_of(NULL, &galaxy, 0.5, N_PIXEL, 0.0075, 2, value, image, &arena, &err), 0);
     assert_near(sum_of(N_PIXEL * N_PIXEL, image), inside, 1e-13 * inside);
     kernel_table_free(table);
     arena_free(&arena);
@@ -396,12 +463,12 @@ static void images_have_the_same_bits_for_any_threads(void **state)
     for (int smoothed = 0; smoothed < 2; smoothed++)
         for (size_t i = 0; i < 2; i++) {
             omp_set_num_threads(1);
-            assert_int_equal(observe_images(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
-                                            galaxy.star_mass_msun, one, &arena, NULL),
+            assert_int_equal(images_of(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
+                                       galaxy.star_mass_msun, one, &arena, NULL),
                              0);
             omp_set_num_threads(n_thread[i]);
-            assert_int_equal(observe_images(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
-                                            galaxy.star_mass_msun, other, &arena, NULL),
+            assert_int_equal(images_of(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
+                                       galaxy.star_mass_msun, other, &arena, NULL),
                              0);
             assert_same_bits("image", N_PIXEL * N_PIXEL, other, one);
         }
@@ -436,6 +503,8 @@ int main(void)
         cmocka_unit_test(gas_in_front_counts_half_at_its_centre_and_none_behind),
         cmocka_unit_test(a_uniform_slab_has_its_analytic_depth),
         cmocka_unit_test(without_gas_there_is_no_depth),
+        cmocka_unit_test(depths_are_summarised_as_if_they_were_sorted),
+        cmocka_unit_test(depths_of_nothing_are_nothing),
         cmocka_unit_test(a_histogram_is_that_of_the_reference),
         cmocka_unit_test(images_conserve_light),
         cmocka_unit_test(images_have_the_same_bits_for_any_threads),

@@ -108,13 +108,14 @@ static inline void made_particles(struct made_file *made, const char *path, uint
     free(value);
 }
 
-static inline uint64_t made_slices(struct made_file *made, const char *group, const int64_t *n)
+static inline uint64_t made_slices(struct made_file *made, const char *group, size_t n_galaxy,
+                                   const int64_t *n)
 {
-    const uint64_t dims = N_MADE_GALAXY;
-    int64_t offset[N_MADE_GALAXY], end = 0;
+    const uint64_t dims = n_galaxy;
+    int64_t *offset = made_array(n_galaxy, sizeof(*offset)), end = 0;
     char path[64];
 
-    for (size_t g = 0; g < N_MADE_GALAXY; g++) {
+    for (size_t g = 0; g < n_galaxy; g++) {
         offset[g] = end;
         end += n[g];
     }
@@ -122,6 +123,7 @@ static inline uint64_t made_slices(struct made_file *made, const char *group, co
     made_ok(made, io_write_i64(made->file, path, 1, &dims, offset, "dimensionless", "first", &made->err));
     text_format(path, sizeof(path), "%s/length", group);
     made_ok(made, io_write_i64(made->file, path, 1, &dims, n, "dimensionless", "number", &made->err));
+    free(offset);
     return (uint64_t)end;
 }
 
@@ -140,7 +142,7 @@ static inline void made_catalogue_write(const char *path, bool has_gas)
     made_ok(&made, io_write_i64(made.file, "Galaxies/id", 1, &dims, id, "dimensionless", "id", &made.err));
     made_f64(&made, "Galaxies/redshift", 1, &dims, made_redshift, "dimensionless");
     made_f64(&made, "Galaxies/fesc_ly_alpha", 1, &dims, fesc_ly_alpha, "dimensionless");
-    n = made_slices(&made, "Stars", made_n_star);
+    n = made_slices(&made, "Stars", N_MADE_GALAXY, made_n_star);
     made_particles(&made, "Stars/initial_masses", n, 1, 1e4, 1e6, "Msun");
     made_particles(&made, "Stars/ages", n, 1, 1e6, 1e9, "yr");
     made_particles(&made, "Stars/metallicities", n, 1, 0.0005, 0.03, "dimensionless");
@@ -149,17 +151,47 @@ static inline void made_catalogue_write(const char *path, bool has_gas)
     made_particles(&made, "Stars/fesc_star", n, 1, 0, 1, "dimensionless");
     made_particles(&made, "Stars/tau_star", n, 1, 0, 3, "dimensionless");
     if (has_gas) {
-        n = made_slices(&made, "Gas", made_n_gas);
+        n = made_slices(&made, "Gas", N_MADE_GALAXY, made_n_gas);
         made_particles(&made, "Gas/masses", n, 1, 1e7, 1e8, "Msun");
         made_particles(&made, "Gas/metallicities", n, 1, 0.001, 0.02, "dimensionless");
         made_particles(&made, "Gas/coordinates", n, 3, -5, 5, "kpc");
         made_particles(&made, "Gas/smoothing_lengths", n, 1, 1, 3, "kpc");
-        n = made_slices(&made, "BlackHoles", made_n_black_hole);
+        n = made_slices(&made, "BlackHoles", N_MADE_GALAXY, made_n_black_hole);
         made_particles(&made, "BlackHoles/masses", n, 1, 1e6, 1e8, "Msun");
         made_particles(&made, "BlackHoles/coordinates", n, 3, -5, 5, "kpc");
     }
     made_ok(&made, io_file_commit(made.file, &made.err));
     io_file_close(made.file);
+}
+
+/* Galaxies of the same region with so many stars and gas particles each; the last star of all has a mass of
+ * -1. */
+static inline void made_galaxies_write(const char *path, size_t n_galaxy, const int64_t *n_star,
+                                       const int64_t *n_gas)
+{
+    struct made_file made = { 0 };
+    uint64_t n, seed = 1;
+    double *mass;
+
+    made_ok(&made, io_file_create(path, &made.file, &made.err));
+    made_ok(&made, io_attr_write_text(made.file, "/", "format", "polyphony-catalogue", &made.err));
+    made_ok(&made, io_attr_write_i64(made.file, "/", "version", 1, &made.err));
+    n = made_slices(&made, "Stars", n_galaxy, n_star);
+    mass = made_array(n, sizeof(*mass));
+    for (uint64_t i = 0; i < n; i++)
+        mass[i] = i + 1 < n ? uniform(&seed, 1e4, 1e6) : -1;
+    made_f64(&made, "Stars/initial_masses", 1, &n, mass, "Msun");
+    made_particles(&made, "Stars/ages", n, 1, 1e6, 1e9, "yr");
+    made_particles(&made, "Stars/metallicities", n, 1, 0.0005, 0.03, "dimensionless");
+    made_particles(&made, "Stars/coordinates", n, 3, -5, 5, "kpc");
+    made_particles(&made, "Stars/smoothing_lengths", n, 1, 0.05, 0.1, "kpc");
+    n = made_slices(&made, "Gas", n_galaxy, n_gas);
+    made_particles(&made, "Gas/dust_masses", n, 1, 1e4, 1e5, "Msun");
+    made_particles(&made, "Gas/coordinates", n, 3, -5, 5, "kpc");
+    made_particles(&made, "Gas/smoothing_lengths", n, 1, 0.02, 0.1, "kpc");
+    made_ok(&made, io_file_commit(made.file, &made.err));
+    io_file_close(made.file);
+    free(mass);
 }
 
 /* A triangle between two wavelengths [angstrom]. */
@@ -183,15 +215,20 @@ struct run {
     struct pipeline *pipeline;
 };
 
-static inline struct run *run_open(const char *text)
+static inline struct run *run_open_with(const char *text, const struct pipeline_settings *settings)
 {
     struct run *run = made_array(1, sizeof(*run));
     struct error err = { "" };
 
     if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, NULL, &run->plan, &err) ||
-        pipeline_open(run->plan, NULL, &run->pipeline, &err))
+        pipeline_open(run->plan, settings, &run->pipeline, &err))
         fail_msg("%s", err.text);
     return run;
+}
+
+static inline struct run *run_open(const char *text)
+{
+    return run_open_with(text, NULL);
 }
 
 static inline void run_close(struct run *run)

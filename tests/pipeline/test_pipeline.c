@@ -114,6 +114,7 @@ static void each_stage_that_is_wanted_is_traced_once_a_galaxy(void **state)
                                              .n_thread = 1,
                                              .n_rank = 1 };
     struct run *run = run_open(INPUTS "redshift: 3\noperations: {sfh: {}, los_optical_depths: {}}\n");
+    struct pipeline_settings with_trace = { 0 };
     struct pipeline *pipeline = NULL;
     struct pipeline_row row;
     struct trace *trace = NULL;
@@ -122,7 +123,8 @@ static void each_stage_that_is_wanted_is_traced_once_a_galaxy(void **state)
 
     (void)state;
     assert_int_equal(trace_open(&settings, &trace, &err), 0);
-    assert_int_equal(pipeline_open(run->plan, trace_thread(trace, 0), &pipeline, &err), 0);
+    with_trace.trace = trace_thread(trace, 0);
+    assert_int_equal(pipeline_open(run->plan, &with_trace, &pipeline, &err), 0);
     assert_int_equal(pipeline_run(pipeline, ROW_FAR, &row, &err), 0);
     trace_end_galaxy(trace_thread(trace, 0));
     trace_sum(trace, &sums);

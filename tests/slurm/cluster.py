@@ -18,7 +18,7 @@ FIRST_PORT = 6820  # of the nodes; slurmctld has 6817
 
 
 class Cluster:
-    """Nodes n1, n2, …; use as a context."""
+    """Nodes n1, n2, …, between start() and stop()."""
 
     def __init__(self, directory, n_node=3):
         self.dir = Path(directory)
@@ -30,20 +30,9 @@ class Cluster:
             "SLURM_CONF": str(self.dir / "slurm.conf"),
             # All nodes are this machine.
             "OMPI_MCA_btl_tcp_if_include": "lo", "OMPI_MCA_oob_tcp_if_include": "lo",
-            # What killed ranks leave behind goes with our directory.
-            "OMPI_MCA_orte_tmpdir_base": str(self.dir / "mpi"),
+            # What killed ranks and scripts leave behind goes with our directory.
+            "OMPI_MCA_orte_tmpdir_base": str(self.dir / "mpi"), "TMPDIR": str(self.dir / "mpi"),
         }
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     # ---- daemons ------------------------------------------------------------------------------
 

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a galaxy takes, from the numbers of its particles, before it is read; and how its stars are cut into
+ * tiles so that it takes no more than it may.
+ *
+ * Everything here is an upper bound: where it depends on the data (cells with stars, nodes, pixels under a
+ * star) the most is assumed. What grows with the number of stars is exact, so the bound is close where it
+ * matters.
+ */
+#include "pipeline_private.h"
+
+#include <math.h>
+#include <omp.h>
+
+/* Stars in the smallest tile that is chosen: tables of bands are made anew for each tile, in the time that
+ * some ten thousand stars take. */
+#define TILE_STARS_MIN ((uint64_t)65536)
+/* Tiles are multiples of this, so that messages and traces have round numbers. */
+#define TILE_STARS_STEP ((uint64_t)4096)
+/* Rounding of some dozens of pieces of an arena to cache lines. */
+#define ROUNDING_BYTES ((uint64_t)16384)
+
+/* Parts of what a galaxy takes [bytes]. */
+struct parts {
+    uint64_t fixed;                 /* what stays: gas, histograms, spectra */
+    uint64_t sums, images;          /* scratch of sums over stars, and of images */
+    uint64_t star;                  /* for each star of the galaxy */
+    uint64_t tile_star;             /* for each star of a tile */
+    uint64_t read_star;             /* ... of which the reading is */
+    uint64_t sums_least, sums_most; /* kept between tiles */
+};
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Wavelengths of the grid in a filter seen at a redshift, and one more on either side. */
+static size_t band_width(const struct plan *plan, const struct filter *filter, double stretch)
+{
+    const struct axis_nodes lambda = { plan->grid->n_lambda, plan->grid->lambda_rest_angstrom };
+    size_t lower, upper;
+    double fraction;
+
+    weights_bracket(&lambda, WEIGHTS_CIC, filter->lambda_angstrom[0] / stretch, &lower, &fraction);
+    weights_bracket(&lambda, WEIGHTS_CIC, filter->lambda_angstrom[filter->n - 1] / stretch, &upper,
+                    &fraction);
+    return upper - lower + 3 < lambda.n ? upper - lower + 3 : lambda.n;
+}
+
+/* Images of one operation: the largest instrument counts, as they are made one by one. */
+static void count_images(const struct plan *plan, const struct image_plan *images, double stretch,
+                         size_t n_cell, uint64_t *fixed, uint64_t *star)
+{
+    for (size_t i = 0; images->is_wanted && i < images->selection.n_instrument; i++) {
+        const struct instrument *instrument = &plan->instrument[images->selection.i_instrument[i]];
+        uint64_t deposit =
+            observe_images_bytes(images->table != NULL, images->n_pixel[i], omp_get_max_threads());
+        uint64_t values = images->selection.n_label * instrument->n_filter * sizeof(double);
+        uint64_t tables;
+        size_t widest = 0;
+
+        for (size_t f = 0; f < instrument->n_filter; f++) {
+            size_t width = band_width(plan, &instrument->filter[f], stretch);
+
+            widest = width > widest ? width : widest;
+        }
+        tables = observe_particle_bands_bytes(n_cell, plan->spectra.n, widest);
+        *fixed = larger(*fixed, larger(deposit, tables));
+        *star = larger(*star, values);
+    }
+}
+
+/* Transmission and bands at a redshift. */
+static uint64_t frame_bytes(const struct plan *plan)
+{
+    uint64_t n_lambda = plan->grid->n_lambda, n_filter = 0;
+
+    for (size_t i = 0; i < plan->n_instrument; i++)
+        n_filter += plan->instrument[i].n_filter;
+    /* band_make() uses three arrays a filter. */
+    return plan->needs_observer ? ((3 + 3 * n_filter) * n_lambda + 2 * plan->n_line) * sizeof(double) : 0;
+}
+
+/* Spectra that are not products, and sums over stars. */
+static void count_sums(const struct plan *plan, size_t n_cell, struct parts *parts)
+{
+    const struct observe_columns *columns[] = { &plan->spectra, &plan->line_luminosity, &plan->line_continuum,
+                                                &plan->line_luminosity };
+    const bool is_wanted[] = { plan->lnu.n_label || plan->fnu.n_label || plan->luminosities.n_label ||
+                                   plan->fluxes.n_label,
+                               plan->lines.n_label > 0, plan->lines.n_label > 0,
+                               plan->line_fluxes.n_label > 0 };
+
+    for (size_t i = 0; i < N_SUMS; i++) {
+        uint64_t sums, least, most;
+
+        if (!is_wanted[i])
+            continue;
+        observe_sums_bytes(&plan->program, columns[i], n_cell, &sums, &least, &most);
+        parts->sums += sums;
+        parts->sums_least += least;
+        parts->sums_most += most;
+    }
+    parts->fixed +=
+        (plan->program.n_label - plan->lnu.n_label + 1) * (uint64_t)plan->spectra.n * sizeof(double);
+    parts->sums += mix_scratch_bytes(n_cell, omp_get_max_threads());
+}
+
+static struct parts parts_of(const struct plan *plan, uint64_t row)
+{
+    const struct catalogue *catalogue = plan->catalogue;
+    const struct job_operations *ops = &plan->job->operations;
+    uint64_t n_star = catalogue->n_star[row];
+    size_t n_cell = 4 * n_star < plan->grid->n_cell ? 4 * n_star : plan->grid->n_cell;
+    struct parts parts = { .read_star = catalogue_star_bytes(catalogue) };
+    uint64_t images_star = 0;
+
+    parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, row) + frame_bytes(plan);
+    parts.tile_star = parts.read_star;
+    if (ops->los_optical_depths) {
+        parts.fixed += columns_index_bytes(catalogue->n_gas[row]);
+        parts.fixed += catalogue->n_black_hole[row] * sizeof(double);
+        parts.star += sizeof(double);
+    }
+    if (plan->needs_light) {
+        parts.fixed += observe_light_bytes(&plan->program, plan->grid->n_cell);
+        parts.tile_star += observe_light_star_bytes(&plan->program);
+        count_sums(plan, n_cell, &parts);
+    }
+    count_images(plan, &plan->images[0], 1.0, n_cell, &parts.images, &images_star);
+    count_images(plan, &plan->images[1], 1.0 + fmax(plan_redshift(plan, row), 0.0), n_cell, &parts.images,
+                 &images_star);
+    parts.tile_star += images_star;
+    return parts;
+}
+
+static uint64_t whole_bytes(const struct parts *parts, uint64_t n_star)
+{
+    /* One stage after the other hands its scratch back. */
+    return parts->fixed + larger(parts->sums, parts->images) + n_star * (parts->star + parts->tile_star);
+}
+
+/* In tiles of n_tile stars, without room for sums beyond the least. */
+static uint64_t tiled_bytes(const struct parts *parts, uint64_t n_star, uint64_t n_tile)
+{
+    return parts->fixed + parts->sums + parts->images + parts->sums_least + n_star * parts->star +
+           n_tile * parts->tile_star;
+}
+
+uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row)
+{
+    struct parts parts = parts_of(plan, row);
+
+    return whole_bytes(&parts, plan->catalogue->n_star[row]);
+}
+
+uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row)
+{
+    struct parts parts = parts_of(plan, row);
+    uint64_t n_star = plan->catalogue->n_star[row];
+    uint64_t whole = whole_bytes(&parts, n_star), tiled = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
+
+    return n_star <= TILE_STARS_MIN || whole < tiled ? whole : tiled;
+}
+
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+static struct tiling tiling_of(const struct parts *parts, uint64_t n_star, uint64_t n_tile, uint64_t sums)
+{
+    struct tiling tiling = { .n_tile = (n_star + n_tile - 1) / n_tile, .n_star = n_tile };
+    double range = (double)(parts->sums_most - parts->sums_least);
+
+    /* Room is never 0 in tiles, however little there is. */
+    tiling.room = range > 0 ? fmax((double)sums / range, 1e-9) : 1.0;
+    tiling.bytes = tiled_bytes(parts, n_star, n_tile) + sums;
+    return tiling;
+}
+
+/* What is left beyond the least goes in halves to sums, as far as they have use for it, and to larger tiles.
+ */
+static struct tiling spread(const struct parts *parts, uint64_t n_star, uint64_t left, bool reads_ahead)
+{
+    uint64_t sums = parts->sums_most - parts->sums_least;
+    uint64_t ahead = reads_ahead ? parts->read_star : 0;
+    uint64_t n_tile = TILE_STARS_MIN;
+    struct tiling tiling;
+
+    sums = left / 2 < sums ? left / 2 : sums;
+    left -= sums;
+    if (left < ahead * n_tile)
+        ahead = 0;
+    left -= ahead * n_tile;
+    n_tile += left / (parts->tile_star + ahead) / TILE_STARS_STEP * TILE_STARS_STEP;
+    tiling = tiling_of(parts, n_star, n_tile, sums);
+    tiling.reads_ahead = ahead > 0;
+    tiling.bytes += ahead * n_tile;
+    return tiling;
+}
+
+static int does_not_fit(const struct plan *plan, const struct pipeline_settings *settings, uint64_t row,
+                        uint64_t least, struct error *err)
+{
+    const struct catalogue *catalogue = plan->catalogue;
+    const double mb = 1e6;
+
+    return error_set(
+        err, POLYPHONY_SET_ASIDE,
+        "galaxy %lld: %llu stars and %llu gas particles need at least %.0f MB, 'memory_mb' allows "
+        "%.0f; memory_mb: %.0f would do",
+        (long long)catalogue->id[row], (unsigned long long)catalogue->n_star[row],
+        (unsigned long long)catalogue->n_gas[row], ceil((double)least / mb),
+        (double)settings->memory_bytes / mb, ceil((double)least / mb));
+}
+
+int tiling_choose(const struct plan *plan, const struct pipeline_settings *settings, uint64_t row,
+                  struct tiling *ret_tiling, struct error *err)
+{
+    struct parts parts = parts_of(plan, row);
+    uint64_t n_star = plan->catalogue->n_star[row], bound = settings->memory_bytes, least;
+    uint64_t whole = whole_bytes(&parts, n_star);
+
+    if (settings->n_star_tile && settings->n_star_tile < n_star) {
+        *ret_tiling = tiling_of(&parts, n_star, settings->n_star_tile, 0);
+        ret_tiling->reads_ahead = true;
+        return 0;
+    }
+    if (!bound || whole <= bound) {
+        *ret_tiling = (struct tiling) { .n_tile = 1, .n_star = n_star, .bytes = whole };
+        return 0;
+    }
+    least = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
+    if (n_star <= TILE_STARS_MIN || least > bound)
+        return does_not_fit(plan, settings, row, plan_galaxy_least_bytes(plan, row), err);
+    *ret_tiling = spread(&parts, n_star, bound - least, settings->reads_ahead);
+    return 0;
+}
+
+uint64_t tiling_read_bytes(const struct plan *plan, uint64_t row, const struct tiling *tiling)
+{
+    return catalogue_around_bytes(plan->catalogue, row) +
+           tiling->n_star * catalogue_star_bytes(plan->catalogue);
+}
