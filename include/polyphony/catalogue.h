@@ -83,6 +83,8 @@ void catalogue_close(struct catalogue *catalogue); /* NULL is fine */
 /** Pages of a shared index leave this rank's resident set until it looks at them again: for a rank that has
  * gone through all of it, and will look at a few galaxies only. */
 void catalogue_drop_pages(const struct catalogue *catalogue);
+/** The opposite, for ranks that will look at all of them sooner or later: their memory does not grow then. */
+void catalogue_touch_pages(const struct catalogue *catalogue);
 
 /** A galaxy whose redshift is not finite and >= 0 is set aside when it is read. */
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);

@@ -83,6 +83,9 @@ bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t
  * number of rows it held. */
 size_t dealer_lose(struct dealer *dealer, size_t i_worker);
 
+/** A row that a lost worker held is dealt after all others, alone, as it may be why. false: as above. */
+bool dealer_suspect(struct dealer *dealer, uint64_t row);
+
 /** Deal nothing more. */
 void dealer_stop(struct dealer *dealer);
 

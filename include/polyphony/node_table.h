@@ -50,4 +50,6 @@ int node_table_take(const struct node_group *group, size_t n, size_t size, struc
 void node_table_seal(const struct node_table *table);
 /** Pages of a shared table leave this rank's resident set, until it looks at them again. A copy stays. */
 void node_table_drop_pages(const struct node_table *table);
+/** Pages of a shared table enter this rank's resident set now, rather than one by one. */
+void node_table_touch_pages(const struct node_table *table);
 void node_table_release(struct node_table *table);

@@ -86,12 +86,17 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
  */
 int results_blame(struct results *results, uint64_t row, bool is_crash, bool *ret_is_enough,
                   struct error *err);
+/** A row that was set aside is to be done again: it is left, with its n_crash and n_vanish. */
+int results_reopen_row(struct results *results, uint64_t row, struct error *err);
+int results_row_status(struct results *results, uint64_t row, enum row_status *ret_status, struct error *err);
+/** false: somebody has deleted the file; what is written goes nowhere. */
+bool results_is_there(const struct results *results);
 /** All bytes written by this process are on disk. */
 int results_sync(struct results *results, struct error *err);
 
-/** Delete a results file of any version; POLYPHONY_INPUT, and nothing is deleted, when it is something else.
- */
-int results_delete(const char *path, struct error *err);
+/** Is there a results file, of any version, at this path? POLYPHONY_INPUT when it is something else.
+ * results_create() replaces it when the new one is complete. */
+int results_may_be_replaced(const char *path, struct error *err);
 
 /* ---- the ledger, for dealing and for `polyphony status` ------------------------------------------------ */
 

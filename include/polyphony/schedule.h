@@ -26,6 +26,13 @@ struct schedule_batch {
     int64_t dealt_ns, done_ns; /* clock_ns() of rank 0 */
 };
 
+/** What a lost rank had in hand. */
+enum schedule_blame {
+    SCHEDULE_NOTHING,
+    SCHEDULE_SUSPECT, /* may be why: is dealt last */
+    SCHEDULE_ASIDE,   /* the callee sees to it: is dealt no more */
+};
+
 struct schedule {
     MPI_Comm
         comm; /* when ranks were lost, afterwards that of those that are left; to be freed by the caller */
@@ -43,7 +50,7 @@ struct schedule {
     int (*work)(void *context, uint64_t row, struct error *err);
     /** These rows will be worked on after those announced before, in this order. NULL is fine. */
     void (*expect)(void *context, size_t n, const uint64_t *row);
-    /** After the last row: bring what was stored to safety. NULL is fine. */
+    /** After the last row, on every rank: bring what was stored to safety. NULL is fine. */
     int (*finish)(void *context, struct error *err);
     /** Rank 0, often; may print. NULL is fine. */
     void (*watch)(void *context, const struct schedule_progress *progress);
@@ -51,9 +58,8 @@ struct schedule {
     bool (*is_stopping)(void *context);
     /** Rank 0: a batch has come back. NULL is fine. */
     void (*batch_done)(void *context, const struct schedule_batch *batch);
-    /** Rank 0: a rank is lost. true: it should not have begun *ret_row, which the callee has set aside. NULL
-     * is fine. */
-    bool (*lost)(void *context, int rank, uint64_t *ret_row);
+    /** Rank 0: a rank is lost; *ret_row is what it had in hand, if anything. NULL is fine. */
+    enum schedule_blame (*lost)(void *context, int rank, uint64_t *ret_row);
     /** This rank has waited for another one, from begin_ns to end_ns (clock_ns()). NULL is fine. */
     void (*waited)(void *context, int64_t begin_ns, int64_t end_ns);
     void *context;

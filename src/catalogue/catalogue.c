@@ -264,6 +264,11 @@ void catalogue_drop_pages(const struct catalogue *catalogue)
     node_table_drop_pages(&catalogue->reader->index);
 }
 
+void catalogue_touch_pages(const struct catalogue *catalogue)
+{
+    node_table_touch_pages(&catalogue->reader->index);
+}
+
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row)
 {
     const struct catalogue_reader *reader = catalogue->reader;

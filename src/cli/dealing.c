@@ -10,6 +10,9 @@
 /* A batch is lost with its rank: no more than a few seconds of reading. */
 #define BATCH_BYTES_MAX (1024.0 * 1024.0 * 1024.0)
 
+/* No galaxy takes a year: such seconds in a ledger are damage. */
+#define LONGEST_S 3e7
+
 /* What the command line asks for. */
 struct wanted {
     int64_t *id; /* [n_id] ascending, NULL: all */
@@ -20,6 +23,7 @@ struct wanted {
 struct choosing {
     struct dealing *dealing;
     const struct plan *plan;
+    struct results *results;
     const struct run_options *options;
     struct wanted wanted;
     struct dealer_item *item; /* [n_galaxy] to be dealt, from the front */
@@ -78,58 +82,81 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
 {
     struct choosing *choosing = context;
     struct dealing *dealing = choosing->dealing;
-    size_t n_now = dealing->n_now + choosing->n_suspect;
-    bool asked = is_wanted(&choosing->wanted, choosing->plan->catalogue->id[row]);
-    bool again = choosing->options->retry_failed && entry->status == ROW_SET_ASIDE && asked;
+    bool is_full = choosing->options->max_galaxies >= 0 &&
+                   dealing->n_now + choosing->n_suspect >= (size_t)choosing->options->max_galaxies;
+    bool is_asked = is_wanted(&choosing->wanted, choosing->plan->catalogue->id[row]) && !is_full;
+    bool is_again = is_asked && choosing->options->retry_failed && entry->status == ROW_SET_ASIDE;
     double term[PLAN_N_COST_TERM];
 
     (void)id; /* of rows that are left it is not in the file */
-    if (entry->status == ROW_DONE) {
+    if (entry->status == ROW_DONE && entry->seconds < LONGEST_S) {
         plan_cost_terms(choosing->plan, row, term);
         cost_model_add(&dealing->costs, term, entry->seconds);
         dealing->n_measured++;
     }
     dealing->n_done += entry->status == ROW_DONE;
-    dealing->n_set_aside += entry->status == ROW_SET_ASIDE && !again;
-    if ((entry->status != ROW_LEFT && !again) || !asked ||
-        (choosing->options->max_galaxies >= 0 && n_now >= (size_t)choosing->options->max_galaxies))
+    dealing->n_set_aside += entry->status == ROW_SET_ASIDE && !is_again;
+    if (!is_asked || (entry->status != ROW_LEFT && !is_again))
         return 0;
+    if (is_again && results_reopen_row(choosing->results, row, err))
+        return POLYPHONY_OUTPUT;
     if (entry->n_crash > 0 || entry->n_vanish > 0)
         return add_suspect(choosing, row, err);
     choosing->item[dealing->n_now++] = make_item(choosing->plan, row);
     return 0;
 }
 
-static int check_all_found(const struct wanted *wanted, const struct plan *plan, struct error *err)
+static int read_wanted(struct wanted *wanted, const struct run_options *options, struct error *err)
 {
-    for (size_t i = 0; i < wanted->n_id; i++)
-        if (!wanted->is_found[i])
-            return error_set(err, POLYPHONY_USAGE, "--galaxy-ids: '%s' has no galaxy %lld",
-                             plan->job->catalogue, (long long)wanted->id[i]);
-    return 0;
+    int r = 0;
+
+    *wanted = (struct wanted) { 0 };
+    if (options->galaxy_ids)
+        r = options_read_ids(options->galaxy_ids, &wanted->id, &wanted->n_id, err);
+    wanted->is_found = mem_array(wanted->n_id, sizeof(*wanted->is_found));
+    if (!r && !wanted->is_found)
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory for %zu ids", wanted->n_id);
+    return r;
+}
+
+static void free_wanted(struct wanted *wanted)
+{
+    free(wanted->id);
+    free(wanted->is_found);
+}
+
+int dealing_check(const struct plan *plan, const struct run_options *options, struct error *err)
+{
+    double cost_s[TRACE_N_COST];
+    struct wanted wanted;
+    int r = read_wanted(&wanted, options, err);
+
+    for (size_t row = 0; !r && wanted.id && row < plan->catalogue->n_galaxy; row++)
+        is_wanted(&wanted, plan->catalogue->id[row]);
+    for (size_t i = 0; !r && i < wanted.n_id; i++)
+        if (!wanted.is_found[i])
+            r = error_set(err, POLYPHONY_USAGE, "--galaxy-ids: '%s' has no galaxy %lld", plan->job->catalogue,
+                          (long long)wanted.id[i]);
+    free_wanted(&wanted);
+    if (!r && plan->job->schedule.costs)
+        r = trace_read_costs(plan->job->schedule.costs, cost_s, err);
+    return r;
 }
 
 static int choose_rows(struct choosing *choosing, struct error *err)
 {
     const struct plan *plan = choosing->plan;
-    struct wanted *wanted = &choosing->wanted;
     struct ledger_counts counts;
-    int r = 0;
+    int r = read_wanted(&choosing->wanted, choosing->options, err);
 
-    if (choosing->options->galaxy_ids)
-        r = options_read_ids(choosing->options->galaxy_ids, &wanted->id, &wanted->n_id, err);
-    wanted->is_found = mem_array(wanted->n_id, sizeof(*wanted->is_found));
     choosing->item = mem_array(plan->catalogue->n_galaxy, sizeof(*choosing->item));
-    if (!r && (!wanted->is_found || !choosing->item))
+    if (!r && !choosing->item)
         r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", plan->catalogue->n_galaxy);
     if (!r)
         r = ledger_scan(plan->job->output, choose_row, choosing, &counts, err);
-    if (!r)
-        r = check_all_found(wanted, plan, err);
     for (size_t i = 0; !r && i < choosing->n_suspect; i++)
         choosing->item[choosing->dealing->n_now++] = make_item(plan, choosing->suspect[i]);
-    free(wanted->id);
-    free(wanted->is_found);
+    free_wanted(&choosing->wanted);
     free(choosing->suspect);
     return r;
 }
@@ -147,14 +174,14 @@ static int learn_costs(struct dealing *dealing, const struct plan *plan, size_t 
     return r;
 }
 
-int dealing_open(struct dealing *dealing, const struct plan *plan, const struct run_options *options,
-                 size_t n_worker, int n_thread, struct error *err)
+int dealing_open(struct dealing *dealing, const struct plan *plan, struct results *results,
+                 const struct run_options *options, size_t n_worker, int n_thread, struct error *err)
 {
     static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
                                               [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
                                               [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
                                               [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
-    struct choosing choosing = { .dealing = dealing, .plan = plan, .options = options };
+    struct choosing choosing = { .dealing = dealing, .plan = plan, .results = results, .options = options };
     struct dealer_settings settings = { .mode = modes[*plan->job->schedule.mode],
                                         .n_worker = n_worker,
                                         .n_max_batch = (size_t)*plan->job->schedule.max_batch_galaxies,

@@ -6,6 +6,7 @@
 
 #include "polyphony/dealer.h"
 #include "polyphony/pipeline.h"
+#include "polyphony/results.h"
 
 #include "options.h"
 
@@ -19,9 +20,15 @@ struct dealing {
 };
 
 /**
- * Rank 0. Costs are first guessed from the plan, then fitted to the seconds in the ledger, or else taken from
- * the trace that the job names. POLYPHONY_USAGE when --galaxy-ids has an id the catalogue has not.
+ * Before anything is written: are the ids of --galaxy-ids the catalogue's, and can the costs be read?
+ * POLYPHONY_USAGE, POLYPHONY_INPUT.
  */
-int dealing_open(struct dealing *dealing, const struct plan *plan, const struct run_options *options,
-                 size_t n_worker, int n_thread, struct error *err);
+int dealing_check(const struct plan *plan, const struct run_options *options, struct error *err);
+
+/**
+ * Rank 0. Rows that are tried again are left in the ledger from now on. Costs are first guessed from the
+ * plan, then fitted to the seconds in the ledger, or else taken from the trace that the job names.
+ */
+int dealing_open(struct dealing *dealing, const struct plan *plan, struct results *results,
+                 const struct run_options *options, size_t n_worker, int n_thread, struct error *err);
 void dealing_close(struct dealing *dealing);

@@ -2,7 +2,6 @@
 #include "options.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,9 @@
 #include "cli.h"
 
 enum { OPTION_MAX_RUNTIME = 256, OPTION_MAX_FAILS, OPTION_MAX_GALAXIES, OPTION_GALAXY_IDS, OPTION_SURVIVE };
+
+/* Longest time that can be asked for: ten years. */
+#define LONGEST_S (3650.0 * 86400.0)
 
 /* ---- words ------------------------------------------------------------------------------------- */
 
@@ -55,7 +57,7 @@ bool options_duration(const char *text, double *ret_seconds)
             return false;
         seconds *= *end == 'm' ? 60.0 : *end == 'h' ? 3600.0 : *end == 'd' ? 86400.0 : 1.0;
     }
-    if (!isfinite(seconds) || !(seconds > 0.0))
+    if (!(seconds > 0.0 && seconds <= LONGEST_S))
         return false;
     *ret_seconds = seconds;
     return true;
@@ -137,6 +139,7 @@ int options_read_ids(const char *list, int64_t **ret_id, size_t *ret_n, struct e
     free(text);
     if (!r && *ret_n == 0) {
         free(*ret_id);
+        *ret_id = NULL;
         r = error_set(err, POLYPHONY_USAGE, "--galaxy-ids: no ids in %s", source);
     }
     return r;
@@ -235,7 +238,8 @@ void options_parse(int argc, char **argv, struct run_options *ret_options)
                "compute, 8 threads each or as the job file, OMP_NUM_THREADS "
                "or SLURM say ('polyphony topology' shows where). An existing results file of "
                "the same job is continued.\n\n"
-               "SIGTERM, SIGINT, SIGUSR1 or a file OUTPUT.stop stop it after the galaxies in hand, with exit "
+               "SIGTERM, SIGINT or SIGUSR1 (to mpirun: SIGUSR1) or a file OUTPUT.stop stop it after the "
+               "galaxies in hand, with exit "
                "code "
                "4; killed or stopped in any way, the same command continues it to the same bits. OUTPUT's "
                ".status.json says every 2 s how far it is.\v" CLI_EXIT_CODES

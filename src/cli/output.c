@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,53 +15,97 @@
 
 /* ---- galaxies that end their ranks --------------------------------------------------------------- */
 
-/* Count it, and set the galaxy aside if that is once too often. */
-static int blame(struct output *output, const struct hands_blame *blame, bool *ret_is_aside,
-                 struct error *err)
+/* To be done when nobody else writes any more. */
+struct output_aside {
+    uint64_t row;
+    int rank;
+    char reason[192];
+};
+
+static void describe(const struct plan *plan, const struct hands_blame *blame, char *ret_reason, size_t size)
 {
-    long long id;
-    char reason[256], what[64];
+    char what[64] = "vanished (killed, or out of memory?)";
+
+    if (blame->is_crash)
+        text_format(what, sizeof(what), "crashed (signal %d, %.30s)", blame->signal,
+                    strsignal(blame->signal));
+    text_format(ret_reason, size, "galaxy %lld: rank %d on %.60s %s while it had this galaxy in hand",
+                (long long)plan->catalogue->id[blame->row], blame->rank, blame->host, what);
+}
+
+/* Nobody else writes yet: a galaxy that has ended its rank once too often is set aside at once. */
+static int blame_earlier(void *context, const struct hands_blame *blame, struct error *err)
+{
+    struct output *output = context;
+    bool is_enough = false;
+    char reason[192];
     int r;
 
-    *ret_is_aside = false;
     if (blame->row >= output->plan->catalogue->n_galaxy) /* of another catalogue */
         return 0;
-    id = (long long)output->plan->catalogue->id[blame->row];
-    r = results_blame(output->results, blame->row, blame->is_crash, ret_is_aside, err);
+    r = results_blame(output->results, blame->row, blame->is_crash, &is_enough, err);
     if (r)
         return r;
-    if (blame->is_crash)
-        text_format(what, sizeof(what), "crashed (signal %d, %s)", blame->signal, strsignal(blame->signal));
-    else
-        text_format(what, sizeof(what), "vanished (killed, or out of memory?)");
-    text_format(reason, sizeof(reason), "galaxy %lld: rank %d on %.60s %s while it had this galaxy in hand",
-                id, blame->rank, blame->host, what);
-    fprintf(stderr, "warning: %s%s\n", reason,
-            *ret_is_aside ? "; that was once too often: it is set aside" : "; it is dealt last");
-    if (*ret_is_aside)
-        r = results_set_aside(output->results, blame->row, blame->rank, 0.0, CRASH_STAGE, reason, err);
-    return r;
+    describe(output->plan, blame, reason, sizeof(reason));
+    fprintf(stderr, "warning: %s; %s\n", reason,
+            is_enough ? "that was once too often: it is set aside" : "it is dealt last");
+    return is_enough
+               ? results_set_aside(output->results, blame->row, blame->rank, 0.0, CRASH_STAGE, reason, err)
+               : 0;
 }
 
-static int blame_earlier(void *context, const struct hands_blame *earlier, struct error *err)
+static int remember_aside(struct output *output, const struct hands_blame *blame, struct error *err)
 {
-    bool is_aside;
+    struct output_aside *aside = realloc(output->aside, (output->n_aside + 1) * sizeof(*aside));
 
-    return blame(context, earlier, &is_aside, err);
+    if (!aside)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory to set a galaxy aside");
+    output->aside = aside;
+    aside += output->n_aside++;
+    *aside = (struct output_aside) { .row = blame->row, .rank = blame->rank };
+    describe(output->plan, blame, aside->reason, sizeof(aside->reason));
+    return 0;
 }
 
-bool output_blame_lost(struct output *output, int rank, uint64_t *ret_row)
+enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, uint64_t *ret_row)
 {
-    struct hands_blame lost;
+    int64_t now_ns = clock_ns();
+    bool is_alone = (double)(now_ns - output->lost_ns) * 1e-9 > alone_s, is_enough = false;
+    struct hands_blame blame;
     struct error err = { 0 };
-    bool is_aside = false;
+    char reason[192];
+    int r = 0;
 
-    if (!hands_judge_lost(output->hands, rank, &lost))
-        return false;
-    *ret_row = lost.row;
-    if (blame(output, &lost, &is_aside, &err))
-        fprintf(stderr, "warning: %s\n", err.text); /* the row is dealt again: whoever has it will say more */
-    return is_aside;
+    output->lost_ns = now_ns;
+    if (!hands_judge_lost(output->hands, rank, &blame) || blame.row >= output->plan->catalogue->n_galaxy)
+        return SCHEDULE_NOTHING;
+    *ret_row = blame.row;
+    describe(output->plan, &blame, reason, sizeof(reason));
+    if (blame.is_crash || is_alone)
+        r = results_blame(output->results, blame.row, blame.is_crash, &is_enough, &err);
+    if (!r && is_enough)
+        r = remember_aside(output, &blame, &err);
+    if (r) /* the row is dealt again: whoever has it will say more */
+        fprintf(stderr, "warning: %s\n", err.text);
+    fprintf(stderr, "warning: %s; %s\n", reason,
+            !r && is_enough ? "that was once too often: it is set aside" : "it is dealt last");
+    return !r && is_enough ? SCHEDULE_ASIDE : SCHEDULE_SUSPECT;
+}
+
+int output_settle(struct output *output, struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; !r && i < output->n_aside; i++) {
+        const struct output_aside *aside = &output->aside[i];
+        enum row_status status;
+
+        r = results_row_status(output->results, aside->row, &status, err);
+        if (!r && status != ROW_DONE)
+            r = results_set_aside(output->results, aside->row, aside->rank, 0.0, CRASH_STAGE, aside->reason,
+                                  err);
+    }
+    return r;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
@@ -87,9 +132,9 @@ static int create_or_check(struct output *output, const struct run_options *opti
     int r = has_trace ? tracing_choose_path(tracing, job, !creates, err) : 0;
 
     if (!r && is_there && options->overwrite) {
-        r = results_delete(job->output, err);
+        r = results_may_be_replaced(job->output, err);
         if (r)
-            error_prefix(err, r, "--overwrite deletes results files only");
+            error_prefix(err, r, "--overwrite replaces results files only");
     }
     if (!r && creates && has_trace)
         tracing_remove_earlier(job);
@@ -110,6 +155,7 @@ int output_prepare(struct output *output, struct plan *plan, const struct run_op
     int r = hands_lock(plan->job->output, &output->hands, err);
 
     output->plan = plan;
+    output->lost_ns = INT64_MIN / 2; /* long ago */
     if (!r && !state_path(plan->job->output, output->state_path, sizeof(output->state_path)))
         output->state_path[0] = '\0';
     if (!r)
@@ -136,6 +182,8 @@ void output_close(struct output *output)
 {
     hands_close(output->hands);
     results_close(output->results);
+    free(output->aside);
+    output->aside = NULL;
     output->hands = NULL;
     output->results = NULL;
 }

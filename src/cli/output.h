@@ -6,14 +6,20 @@
 
 #include "polyphony/hands.h"
 #include "polyphony/results.h"
+#include "polyphony/schedule.h"
 
 #include "options.h"
 #include "tracing.h"
+
+struct output_aside;
 
 struct output {
     struct plan *plan;
     struct hands *hands; /* rank 0 locks; ranks that compute say in it what they have in hand */
     struct results *results;
+    struct output_aside *aside; /* [n_aside] to be set aside when the run is over */
+    size_t n_aside;
+    int64_t lost_ns;       /* when the last rank was lost */
     char state_path[4096]; /* of status.json, rank 0; "": none */
 };
 
@@ -33,6 +39,13 @@ int output_open(struct output *output, struct plan *plan, int rank, struct error
 /** The lock goes, unless ranks were lost in the middle of something. */
 void output_close(struct output *output);
 
-/** Rank 0: a rank was lost. true: *ret_row, which it had in hand, has ended its rank too often, and is set
- * aside now. */
-bool output_blame_lost(struct output *output, int rank, uint64_t *ret_row);
+/**
+ * Rank 0: a rank was lost, which had *ret_row in hand. A rank that only vanished blames its galaxy if no
+ * other was lost within `alone_s` before: those of a dead node had nothing to do with it.
+ */
+enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, uint64_t *ret_row);
+/**
+ * Rank 0, when all ranks have gone home: set aside what ended its ranks too often. Not before, as a rank that
+ * was only late may have done it by then.
+ */
+int output_settle(struct output *output, struct error *err);

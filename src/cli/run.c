@@ -25,6 +25,8 @@
 #include "tracing.h"
 #include "version.h"
 
+/* With --survive, the longest that opening the inputs may take. */
+#define START_UP_S 900
 /* How often the status file is replaced. */
 #define STATE_NS 2000000000
 
@@ -116,9 +118,13 @@ static void run_expect(void *context, size_t n, const uint64_t *row)
 static int run_finish_rows(void *context, struct error *err)
 {
     struct run *run = context;
+    int r;
 
     pipeline_rest(run->pipeline); /* HDF5 is the trace's from now on */
-    return results_sync(run->output.results, err);
+    run->tracing.now_ns = clock_ns();
+    r = results_sync(run->output.results, err);
+    tracing_end(&run->tracing, STAGE_CLOSING);
+    return r;
 }
 
 static bool run_is_stopping(void *context)
@@ -142,32 +148,35 @@ static void run_waited(void *context, int64_t begin_ns, int64_t end_ns)
     tracing_waited(&run->tracing, run->rank == 0 && run->n_rank > 1, begin_ns, end_ns);
 }
 
-/* What it had in hand may be why: then it is tried no more. */
-static bool run_lost(void *context, int rank, uint64_t *ret_row)
+/* What it had in hand may be why: then it is tried last, or no more. */
+static enum schedule_blame run_lost(void *context, int rank, uint64_t *ret_row)
 {
     struct run *run = context;
 
-    return output_blame_lost(&run->output, rank, ret_row);
+    return output_blame_lost(&run->output, rank, run->options.silence_s, ret_row);
 }
 
 /* ---- how far it is --------------------------------------------------------------------------- */
 
-static void write_state(struct run *run, const struct schedule_progress *progress)
+static void fill_state(struct run *run, const struct schedule_progress *progress)
 {
     struct run_state *state = &run->state;
     double seconds = (double)(clock_ns() - run->report.begin_ns) * 1e-9;
     size_t n_now = progress->n_done + progress->n_set_aside;
 
-    state->n_galaxy = run->dealing.n_galaxy;
     state->n_done = run->dealing.n_done + progress->n_done;
     state->n_set_aside = run->dealing.n_set_aside + progress->n_set_aside;
     state->n_done_now = n_now;
     state->n_lost = (size_t)progress->n_lost;
     state->galaxies_per_s = seconds > 0.0 ? (double)n_now / seconds : 0.0;
     state->eta_s = report_left_s(&run->report, progress);
-    state->largest_left_s =
-        progress->n_done + progress->n_set_aside < progress->n_total ? progress->cost_largest_s : 0.0;
-    state_write(run->output.state_path, state);
+    state->largest_left_s = n_now < progress->n_total ? progress->cost_largest_s : 0.0;
+}
+
+static void write_state(struct run *run)
+{
+    state_write(run->output.state_path, &run->state);
+    run->stopping.is_output_gone = run->output.results && !results_is_there(run->output.results);
     run->state_ns = clock_ns();
 }
 
@@ -177,42 +186,50 @@ static void run_watch(void *context, const struct schedule_progress *progress)
 
     run->stopping.n_set_aside = (int64_t)(run->dealing.n_set_aside + progress->n_set_aside);
     report_progress(&run->report, progress);
-    if (clock_ns() - run->state_ns >= STATE_NS)
-        write_state(run, progress);
+    if (clock_ns() - run->state_ns >= STATE_NS) {
+        fill_state(run, progress);
+        write_state(run);
+    }
 }
 
 /* The last word, and the mark by which launchers know that all is over. */
-static void end_state(struct run *run, const struct schedule_progress *progress, int r,
-                      const struct error *err)
+static void end_state(struct run *run, int r, const struct error *err)
 {
-    if (run->rank > 0 || !run->output.state_path[0])
+    bool is_told =
+        run->stopping.is_stopping && (r == POLYPHONY_STOPPED || stopping_is_failure(&run->stopping));
+
+    if (run->rank > 0 || !run->state.state)
         return;
     run->state.state = r >= 0 ? "done" : r == POLYPHONY_STOPPED ? "stopped" : "failed";
     run->state.has_exit_code = true;
     run->state.exit_code = r < 0 ? -r : r;
     text_format(run->state.reason, sizeof(run->state.reason), "%s",
-                run->stopping.is_stopping ? run->stopping.reason
-                : r < 0                   ? err->text
-                                          : "");
-    write_state(run, progress);
+                is_told ? run->stopping.reason
+                : r < 0 ? err->text
+                        : "");
+    write_state(run);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* From here on the file of an earlier run would be a lie. */
 static void begin_state(struct run *run)
 {
-    run->state = (struct run_state) {
-        .state = "running", .results = run->job->output, .job = run->options.job_path, .n_rank = run->n_rank
-    };
+    run->state = (struct run_state) { .state = "starting",
+                                      .results = run->job->output,
+                                      .job = run->options.job_path,
+                                      .n_galaxy = run->plan->catalogue->n_galaxy,
+                                      .n_rank = run->n_rank };
     state_begin(&run->state);
-    write_state(run, &(struct schedule_progress) { .n_total = run->dealing.n_now });
+    write_state(run);
 }
 
 /* Rank 0: what is left to do. */
 static int open_dealing(struct run *run, int n_thread, struct error *err)
 {
     size_t n_worker = run->n_rank > 1 ? (size_t)run->n_rank - 1 : 1;
-    int r = dealing_open(&run->dealing, run->plan, &run->options, n_worker, n_thread, err);
+    int r =
+        dealing_open(&run->dealing, run->plan, run->output.results, &run->options, n_worker, n_thread, err);
 
     if (r)
         return r;
@@ -220,7 +237,9 @@ static int open_dealing(struct run *run, int n_thread, struct error *err)
         catalogue_drop_pages(run->plan->catalogue);
     run->stopping.n_set_aside = (int64_t)run->dealing.n_set_aside;
     report_begin(&run->report, run->plan, &run->dealing);
-    begin_state(run);
+    run->state.state = "running";
+    fill_state(run, &(struct schedule_progress) { .n_total = run->dealing.n_now });
+    write_state(run);
     return 0;
 }
 
@@ -267,6 +286,18 @@ static int open_pipeline(struct run *run, uint64_t memory_bytes, struct error *e
     return r;
 }
 
+/* Rank 0. What is wrong with the command must come before the file is touched. */
+static int open_output(struct run *run, int n_thread, struct error *err)
+{
+    int r = dealing_check(run->plan, &run->options, err);
+
+    if (!r)
+        r = output_prepare(&run->output, run->plan, &run->options, &run->tracing, run->n_rank, n_thread, err);
+    if (!r)
+        begin_state(run);
+    return r;
+}
+
 static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 {
     uint64_t memory_bytes;
@@ -287,11 +318,7 @@ static int run_open(struct run *run, int64_t begin_ns, struct error *err)
     r = open_inputs(run, err);
     tracing_end(&run->tracing, STAGE_INPUTS);
     if (!r)
-        r = agree(run,
-                  run->rank == 0 ? output_prepare(&run->output, run->plan, &run->options, &run->tracing,
-                                                  run->n_rank, n_thread, err)
-                                 : 0,
-                  err);
+        r = agree(run, run->rank == 0 ? open_output(run, n_thread, err) : 0, err);
     if (!r)
         r = agree(run, output_open(&run->output, run->plan, run->rank, err), err);
     hands_in_use = run->output.hands;
@@ -336,30 +363,47 @@ static void write_trace(struct run *run, bool is_stopped)
         fprintf(stderr, "warning: the trace of this run could not be written: %s\n", err.text);
 }
 
+/* What the code and its text are, in view of the whole file. */
+static int judge_end(struct run *run, const struct ledger_counts *counts, int r, struct error *err)
+{
+    const char *how = run->options.overwrite ? "the same command without --overwrite continues"
+                                             : "the same command continues";
+
+    if (run->options.max_fails >= 0 && (int64_t)counts->n_set_aside > run->options.max_fails)
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "%zu galaxies are set aside, more than --max-fails allows: 'polyphony status %s' says why",
+            counts->n_set_aside, run->job->output);
+    /* More rows may be left than were asked for: what was asked for is done. */
+    if (r == 0)
+        return counts->n_set_aside > 0 ? POLYPHONY_SET_ASIDE : 0;
+    if (run->stopping.is_stopping)
+        return error_set(err, r, "stopped early (%s); %s", run->stopping.reason, how);
+    return err->text[0] ? r : error_set(err, r, "stopped early; %s", how);
+}
+
 /* Rank 0, after the schedule: what the file says, now and from earlier runs, as the code to end with. */
 static int conclude(struct run *run, const struct schedule *schedule, int r, struct error *err)
 {
     struct ledger_counts counts = { 0 };
+    bool is_whole = r == 0 || r == POLYPHONY_STOPPED;
+    int settled = is_whole ? output_settle(&run->output, err) : 0;
 
-    /* More rows are left than were asked for: what was asked for is done. */
-    if (r == 0 || r == POLYPHONY_STOPPED) {
-        int scanned = ledger_scan(run->job->output, NULL, NULL, &counts, err);
-
-        if (scanned)
-            r = scanned;
-        else if (r == 0)
-            r = counts.n_set_aside > 0 ? POLYPHONY_SET_ASIDE : 0;
+    fill_state(run, &schedule->progress);
+    if (is_whole && !results_is_there(run->output.results))
+        settled = error_set(err, POLYPHONY_OUTPUT,
+                            "'%s' was deleted while it was written: this run's galaxies are lost",
+                            run->job->output);
+    if (is_whole && !settled)
+        settled = ledger_scan(run->job->output, NULL, NULL, &counts, err);
+    if (settled)
+        r = settled;
+    else if (is_whole) {
+        run->state.n_done = counts.n_done;
+        run->state.n_set_aside = counts.n_set_aside;
+        r = judge_end(run, &counts, r, err);
     }
-    if (r == POLYPHONY_STOPPED && stopping_is_failure(&run->stopping))
-        r = error_set(
-            err, POLYPHONY_INPUT,
-            "%zu galaxies are set aside, more than --max-fails allows: 'polyphony status %s' says why",
-            counts.n_set_aside, run->job->output);
-    else if (r == POLYPHONY_STOPPED && run->stopping.is_stopping)
-        error_set(err, r, "stopped early (%s); the same command continues", run->stopping.reason);
-    else if (r == POLYPHONY_STOPPED && !err->text[0])
-        error_set(err, r, "stopped early; the same command continues");
-    end_state(run, &schedule->progress, r, err);
+    end_state(run, r, err);
     if (r >= 0)
         report_end(run->job->output, &counts);
     return r;
@@ -370,9 +414,9 @@ static int run_finish(struct run *run, const struct schedule *schedule, int r, s
     bool is_complete = r == 0 || r == POLYPHONY_STOPPED, is_stopped = r == POLYPHONY_STOPPED;
 
     run->tracing.now_ns = clock_ns();
-    tracing_end(&run->tracing, STAGE_CLOSING);
     if (run->rank == 0)
         r = conclude(run, schedule, r, err);
+    tracing_end(&run->tracing, STAGE_CLOSING);
     MPI_Bcast(&r, 1, MPI_INT, 0, run->comm);
     if (is_complete) {
         report_summary(&run->report, run->comm, run->tracing.trace, run->rank == 0 && run->n_rank > 1);
@@ -437,10 +481,14 @@ int cli_run(int argc, char **argv, struct error *err)
     if (run.options.silence_s > 0 && provided < MPI_THREAD_MULTIPLE)
         r = error_set(err, POLYPHONY_USAGE,
                       "--survive needs an MPI with MPI_THREAD_MULTIPLE, this one has not");
+    /* Until signs of life are given a rank that dies would leave the others waiting for ever. */
+    if (run.options.silence_s > 0)
+        alarm(START_UP_S);
     if (!r)
         r = run_open(&run, begin_ns, err);
+    alarm(0);
     if (r)
-        end_state(&run, &(struct schedule_progress) { 0 }, r, err);
+        end_state(&run, r, err);
     else
         r = run_schedule(&run, err);
     if (run.is_expelled) {

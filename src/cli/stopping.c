@@ -56,6 +56,8 @@ bool stopping_now(struct stopping *stopping)
         return true;
     if (stop_signal)
         text_format(stopping->reason, sizeof(stopping->reason), "signal %d", (int)stop_signal);
+    else if (stopping->is_output_gone)
+        text_format(stopping->reason, sizeof(stopping->reason), "results file deleted");
     else if (stopping->max_fails >= 0 && stopping->n_set_aside > stopping->max_fails)
         text_format(stopping->reason, sizeof(stopping->reason), "max-fails");
     else {

@@ -12,6 +12,7 @@ struct stopping {
     char stop_file[4096]; /* rank 0; "": none is looked for */
     int64_t max_fails;    /* -1: any number */
     int64_t n_set_aside;  /* of the whole file so far; kept by the caller */
+    bool is_output_gone;  /* set by the caller */
     bool is_stopping;
     char reason[128]; /* once it is */
 };

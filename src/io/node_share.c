@@ -199,6 +199,15 @@ void node_table_drop_pages(const struct node_table *table)
         madvise(table->value, table->n_byte, MADV_DONTNEED);
 }
 
+void node_table_touch_pages(const struct node_table *table)
+{
+    const volatile char *byte = table->value;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    for (size_t i = 0; table->is_shared && i < table->n_byte; i += page)
+        (void)byte[i];
+}
+
 void node_table_release(struct node_table *table)
 {
     if (table->is_shared)

@@ -110,6 +110,8 @@ void pipeline_expect(struct pipeline *p, size_t n, const uint64_t *row)
 
 void pipeline_rest(struct pipeline *p)
 {
+    if (!p)
+        return;
     p->n_expected = 0;
     reader_drop(p->reader);
 }

@@ -340,7 +340,10 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         plan_close(plan);
         return r;
     }
-    catalogue_drop_pages(plan->catalogue); /* all redshifts were looked at */
+    if (node_share_computes(share))
+        catalogue_touch_pages(plan->catalogue);
+    else
+        catalogue_drop_pages(plan->catalogue); /* all redshifts were looked at */
     *ret_plan = plan;
     return 0;
 }

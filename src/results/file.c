@@ -85,17 +85,14 @@ int results_file_open(const char *path, struct io_file **ret_file, struct error 
     return 0;
 }
 
-int results_delete(const char *path, struct error *err)
+int results_may_be_replaced(const char *path, struct error *err)
 {
     struct io_file *file = NULL;
     int r = open_any_version(path, &file, err);
 
-    if (r)
-        return r;
-    io_file_close(file);
-    if (unlink(path))
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be deleted: %s", path, strerror(errno));
-    return 0;
+    if (!r)
+        io_file_close(file);
+    return r;
 }
 
 int results_read_at(const char *path, int fd, uint64_t offset, void *ret_bytes, size_t n, const char *what,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct results {
@@ -300,6 +301,33 @@ int results_blame(struct results *results, uint64_t row, bool is_crash, bool *re
     if (!r)
         *ret_is_enough = entry.n_crash >= RESULTS_CRASH_MAX || entry.n_vanish >= RESULTS_VANISH_MAX;
     return r;
+}
+
+int results_reopen_row(struct results *results, uint64_t row, struct error *err)
+{
+    struct ledger_entry entry, left = { 0 };
+    int r = read_entry(results, row, &entry, err);
+
+    left.n_crash = entry.n_crash;
+    left.n_vanish = entry.n_vanish;
+    return r ? r : write_entry(results, row, &left, err);
+}
+
+int results_row_status(struct results *results, uint64_t row, enum row_status *ret_status, struct error *err)
+{
+    struct ledger_entry entry;
+    int r = read_entry(results, row, &entry, err);
+
+    if (!r)
+        *ret_status = (enum row_status)entry.status;
+    return r;
+}
+
+bool results_is_there(const struct results *results)
+{
+    struct stat file;
+
+    return fstat(results->fd, &file) || file.st_nlink > 0; /* a file system that cannot say is trusted */
 }
 
 int results_sync(struct results *results, struct error *err)

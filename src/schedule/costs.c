@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
 
 #define N_REPORT_MIN 8
@@ -101,6 +102,8 @@ void cost_model_fit(const struct cost_model *model, double ret_cost_s[DEALER_N_T
     double aa[DEALER_N_TERM][DEALER_N_TERM], ab[DEALER_N_TERM], factor[DEALER_N_TERM];
     double best = (double)INFINITY;
 
+    gsl_set_error_handler_off(); /* a matrix that is not definite gives NaN, which no comparison below takes
+                                  */
     memcpy(ret_cost_s, model->guess_s, sizeof(model->guess_s));
     if (model->n_report == 0 || !(model->measured_s > 0.0))
         return;

@@ -11,6 +11,7 @@
 /* Places [begin, end) of `order`. */
 struct range {
     size_t begin, end;
+    bool is_suspect; /* a row that was regular, and has become one */
 };
 
 struct hold {
@@ -160,7 +161,7 @@ static int assign(struct dealer *dealer)
     for (size_t w = 0; !r && w < n_worker; w++) {
         size_t n_own = dealer->worker[w].own.end;
 
-        dealer->worker[w].own = (struct range) { begin, begin };
+        dealer->worker[w].own = (struct range) { begin, begin, false };
         begin += n_own;
     }
     for (size_t i = 0; !r && i < dealer->n_regular; i++)
@@ -217,7 +218,7 @@ int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_
     memcpy(dealer->sorted_cost_s, settings->cost_s, sizeof(dealer->sorted_cost_s));
     dealer->cost_left_s = dealer->cost_undealt_s = dealer->cost_all_s;
     if (mode == DEALER_DYNAMIC || mode == DEALER_STATIC_LPT)
-        sort_range(dealer, (struct range) { 0, dealer->n_regular });
+        sort_range(dealer, (struct range) { 0, dealer->n_regular, false });
     if (mode != DEALER_DYNAMIC && assign(dealer)) {
         dealer->item = NULL;
         dealer_close(dealer);
@@ -289,6 +290,11 @@ static size_t count_rows(const struct dealer *dealer, struct range range, struct
     return n;
 }
 
+static bool has_suspects(const struct dealer *dealer, const struct range *range)
+{
+    return range->is_suspect || range->begin >= dealer->n_regular;
+}
+
 /* Static modes: does anybody still have rows of its own? */
 static bool is_owned(const struct dealer *dealer)
 {
@@ -307,16 +313,16 @@ static struct range *find_source(struct dealer *dealer, struct worker *worker, s
 {
     struct range *back = dealer->n_back > 0 ? &dealer->back[dealer->n_back - 1] : NULL;
 
-    if (back && back->begin < dealer->n_regular)
+    if (back && !has_suspects(dealer, back))
         return back;
     if (worker->own.begin < worker->own.end)
         return &worker->own;
-    *common = (struct range) { dealer->next, dealer->n_regular };
+    *common = (struct range) { dealer->next, dealer->n_regular, false };
     if (common->begin < common->end || worker->n_hold > 0 || is_owned(dealer))
         return common;
     if (back)
         return back;
-    *common = (struct range) { dealer->next_last, dealer->n };
+    *common = (struct range) { dealer->next_last, dealer->n, false };
     return common;
 }
 
@@ -377,9 +383,10 @@ bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *re
         return false;
     source = find_source(dealer, worker, &common);
     limit = find_limit(dealer, worker, source != &worker->own);
-    if (source->begin >= dealer->n_regular) /* a suspect: alone */
+    if (has_suspects(dealer, source)) /* alone */
         limit.n = 1;
-    taken = (struct range) { source->begin, source->begin + count_rows(dealer, *source, limit) };
+    taken = (struct range) { source->begin, source->begin + count_rows(dealer, *source, limit),
+                             source->is_suspect };
     if (taken.begin == taken.end)
         return false;
     source->begin = taken.end;
@@ -395,7 +402,7 @@ bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *re
 
 static void give_back(struct dealer *dealer, struct range range)
 {
-    size_t place = range.begin < dealer->n_regular ? dealer->n_back : 0;
+    size_t place = has_suspects(dealer, &range) ? 0 : dealer->n_back;
 
     if (range.begin == range.end)
         return;
@@ -416,10 +423,12 @@ bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t
         i++;
     if (i == worker->n_hold || n_worked > worker->hold[i].range.end - worker->hold[i].range.begin)
         return false;
-    worked = (struct range) { worker->hold[i].range.begin, worker->hold[i].range.begin + n_worked };
+    worked = worker->hold[i].range;
+    worked.end = worked.begin + n_worked;
     describe(dealer, worked, ret_batch);
     ret_batch->number = number;
-    give_back(dealer, (struct range) { worked.end, worker->hold[i].range.end });
+    give_back(dealer,
+              (struct range) { worked.end, worker->hold[i].range.end, worker->hold[i].range.is_suspect });
     memmove(worker->hold + i, worker->hold + i + 1, (worker->n_hold - i - 1) * sizeof(*worker->hold));
     worker->n_hold--;
     dealer->n_held--;
@@ -439,7 +448,7 @@ size_t dealer_lose(struct dealer *dealer, size_t i_worker)
     dealer->n_live--;
     if (worker->own.begin < worker->own.end)
         dealer->back[dealer->n_back++] = worker->own; /* was never dealt: its cost has not been taken off */
-    worker->own = (struct range) { 0, 0 };
+    worker->own = (struct range) { 0 };
     for (size_t i = 0; i < worker->n_hold; i++) {
         n += worker->hold[i].range.end - worker->hold[i].range.begin;
         give_back(dealer, worker->hold[i].range);
@@ -449,8 +458,8 @@ size_t dealer_lose(struct dealer *dealer, size_t i_worker)
     return n;
 }
 
-/* Swapped to the end of its range, which then ends before it. */
-bool dealer_withdraw(struct dealer *dealer, uint64_t row)
+/* Take a row out of what was given back: swapped to the end of its range, which then ends before it. */
+static bool take_back(struct dealer *dealer, uint64_t row, size_t *ret_place)
 {
     for (size_t b = 0; b < dealer->n_back; b++) {
         struct range *range = &dealer->back[b];
@@ -462,15 +471,35 @@ bool dealer_withdraw(struct dealer *dealer, uint64_t row)
                 continue;
             dealer->order[i] = dealer->order[range->end - 1];
             dealer->order[--range->end] = found;
+            *ret_place = range->end;
             if (range->begin == range->end)
                 memmove(range, range + 1, (--dealer->n_back - b) * sizeof(*range));
             dealer->cost_undealt_s -= (double)dealer->cost_s[found];
-            dealer->cost_left_s -= (double)dealer->cost_s[found];
-            dealer->n_done++;
             return true;
         }
     }
     return false;
+}
+
+bool dealer_withdraw(struct dealer *dealer, uint64_t row)
+{
+    size_t place;
+
+    if (!take_back(dealer, row, &place))
+        return false;
+    dealer->cost_left_s -= (double)dealer->cost_s[dealer->order[place]];
+    dealer->n_done++;
+    return true;
+}
+
+bool dealer_suspect(struct dealer *dealer, uint64_t row)
+{
+    size_t place;
+
+    if (!reserve(dealer) || !take_back(dealer, row, &place))
+        return false;
+    give_back(dealer, (struct range) { place, place + 1, true });
+    return true;
 }
 
 void dealer_stop(struct dealer *dealer)
@@ -536,10 +565,10 @@ void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM])
     predict(dealer);
     if (dealer->settings.mode == DEALER_DYNAMIC && !is_same_order) {
         memcpy(dealer->sorted_cost_s, cost_s, sizeof(dealer->sorted_cost_s));
-        sort_range(dealer, (struct range) { dealer->next, dealer->n_regular });
+        sort_range(dealer, (struct range) { dealer->next, dealer->n_regular, false });
     }
-    dealer->cost_undealt_s = range_cost_s(dealer, (struct range) { dealer->next, dealer->n_regular }) +
-                             range_cost_s(dealer, (struct range) { dealer->next_last, dealer->n });
+    dealer->cost_undealt_s = range_cost_s(dealer, (struct range) { dealer->next, dealer->n_regular, false }) +
+                             range_cost_s(dealer, (struct range) { dealer->next_last, dealer->n, false });
     for (size_t b = 0; b < dealer->n_back; b++)
         dealer->cost_undealt_s += range_cost_s(dealer, dealer->back[b]);
     dealer->cost_left_s = 0.0;

@@ -217,7 +217,8 @@ static void lose(struct desk *desk, int rank)
     struct schedule *schedule = desk->schedule;
     struct seat *seat = &desk->seat[rank];
     size_t n = dealer_lose(schedule->dealer, (size_t)rank - 1);
-    uint64_t row;
+    enum schedule_blame blame = SCHEDULE_NOTHING;
+    uint64_t row = 0;
 
     fprintf(stderr,
             "warning: rank %d has been silent for %.3g s and counts as lost; %zu galaxies are dealt again\n",
@@ -228,11 +229,16 @@ static void lose(struct desk *desk, int rank)
     desk->n_gone += !seat->is_gone;
     seat->is_gone = true;
     schedule->progress.n_lost = ++desk->n_lost;
-    if (schedule->lost && schedule->lost(schedule->context, rank, &row) &&
-        dealer_withdraw(schedule->dealer, row))
+    if (schedule->lost)
+        blame = schedule->lost(schedule->context, rank, &row);
+    if (blame == SCHEDULE_ASIDE && dealer_withdraw(schedule->dealer, row))
         schedule->progress.n_set_aside++;
+    else if (blame == SCHEDULE_SUSPECT)
+        dealer_suspect(schedule->dealer, row);
     if (desk->n_lost == desk->n_rank - 1 && !dealer_is_over(schedule->dealer)) {
-        desk->worst = error_set(desk->err, POLYPHONY_STOPPED, "all workers are lost");
+        if (is_worse(POLYPHONY_STOPPED, desk->worst))
+            desk->worst =
+                error_set(desk->err, POLYPHONY_STOPPED, "all workers are lost; the same command continues");
         dealer_stop(schedule->dealer);
     }
     serve_all(desk);
@@ -249,7 +255,7 @@ static void call_roll(struct desk *desk)
     for (int rank = 1; rank < desk->n_rank; rank++)
         desk->seat[rank].heard_ns += away_ns;
     for (int rank = 1; rank < desk->n_rank; rank++)
-        if (!desk->seat[rank].is_gone &&
+        if (!desk->seat[rank].is_lost && /* also those that said farewell: the end waits for them */
             (double)(now_ns - desk->seat[rank].heard_ns) * 1e-9 > desk->schedule->silence_s)
             lose(desk, rank);
 }

@@ -133,6 +133,17 @@ static int work_alone(struct schedule *schedule, const struct held *held, struct
     return r;
 }
 
+/* The status so far, unless finishing fails: that is worse. */
+static int finish_well(struct schedule *schedule, int r, struct error *err)
+{
+    struct error finish_err = { 0 };
+    int finished = schedule->finish(schedule->context, &finish_err);
+
+    if (finished)
+        *err = finish_err;
+    return finished ? finished : r;
+}
+
 static int run_alone(struct schedule *schedule, struct error *err)
 {
     struct held *held = mem_array(DEALER_HOLD_MAX, sizeof(*held));
@@ -145,16 +156,7 @@ static int run_alone(struct schedule *schedule, struct error *err)
         n_held--;
     }
     free(held);
-    if (schedule->finish && (!r || r == POLYPHONY_STOPPED)) {
-        struct error finish_err = { 0 };
-        int finished = schedule->finish(schedule->context, &finish_err);
-
-        if (finished) {
-            *err = finish_err;
-            r = finished;
-        }
-    }
-    return r;
+    return schedule->finish && (!r || r == POLYPHONY_STOPPED) ? finish_well(schedule, r, err) : r;
 }
 
 /* ---- any number of ranks --------------------------------------------------------------------------- */
@@ -169,6 +171,8 @@ static int run_rank_0(struct schedule *schedule, int n_rank, struct beats *beats
                                              .cost_left_s = dealer_cost_left_s(schedule->dealer),
                                              .cost_largest_s = dealer_cost_largest_s(schedule->dealer) };
     r = n_rank == 1 ? run_alone(schedule, err) : desk_run(schedule, beats, err);
+    if (n_rank > 1 && schedule->finish && (!r || r == POLYPHONY_STOPPED))
+        r = finish_well(schedule, r, err);
     if (r == 0 && progress->n_done + progress->n_set_aside < schedule->n_total)
         r = POLYPHONY_STOPPED;
     schedule_watch(schedule);
@@ -187,6 +191,8 @@ int schedule_run(struct schedule *schedule, struct error *err)
         r = schedule_agree(schedule->comm, beats_begin(schedule->comm, schedule->silence_s, &beats, err));
         if (r) {
             beats_end(beats);
+            if (rank == 0 && !err->text[0])
+                error_set(err, r, "another rank could not begin to give signs of life");
             return r;
         }
     }

@@ -286,14 +286,28 @@ class StatusFile(StopTest):
         self.expect_continued("killed")
         self.expect_state("killed", "done", ALL_DONE)
 
-    def test_errors_are_its_reason(self):
+    def test_a_run_that_is_refused_touches_nothing(self):
+        """The results, and what the status file says of them, are those of the run before."""
         self.assertEqual(self.run_job("refused", method="fast")[0], ALL_DONE)
+        files = [self.dir / "refused.hdf5", self.dir / "refused.status.json"]
+        before = [path.read_bytes() for path in files]
+        for options in (["--galaxy-ids=1000000"], ["--overwrite", "--galaxy-ids=1000000"]):
+            self.call("run", *options, self.dir / "refused.yaml", ranks=3, expected=USAGE)
         job = self.dir / "refused.yaml"
         job.write_text(job.read_text(encoding="utf-8").replace("fesc: 0.1", "fesc: 0.2"), encoding="utf-8")
-        self.call("run", job, ranks=3, expected=USAGE)
-        state = self.read_state("refused")
-        self.assertEqual((state["state"], state["exit_code"]), ("failed", USAGE))
-        self.assertIn("emission.fesc", state["reason"])
+        self.assertIn("emission.fesc", self.call("run", job, ranks=3, expected=USAGE))
+        self.assertEqual([path.read_bytes() for path in files], before)
+
+    def test_more_fails_than_allowed_are_an_error_however_late_they_come(self):
+        """Also when the last galaxies are the bad ones, and when the file has them already."""
+        self.call("demo-catalogue", "-g", 6, "-n", 20, "-o", "late.hdf5")
+        with h5py.File(self.dir / "late.hdf5", "r+") as file:
+            file["Stars/initial_masses"][-1] = -1.0
+        job = self.write_job("late_fails", JOB, catalogue="late.hdf5", method="fast")
+        for _ in range(2):
+            self.assertIn("--max-fails", self.call("run", "--max-fails=0", job, expected=INPUT))
+            self.assertEqual(self.read_state("late_fails")["state"], "failed")
+        self.call("run", "--max-fails=1", job, expected=1)
 
     def test_a_status_file_that_cannot_be_written_costs_no_results(self):
         (self.dir / "blocked.status.json").mkdir()

@@ -149,12 +149,12 @@ static void batch_done(void *context, const struct schedule_batch *batch)
     n_in_batches += (int)batch->n_galaxy;
 }
 
-static bool lost(void *context, int who, uint64_t *ret_row)
+static enum schedule_blame lost(void *context, int who, uint64_t *ret_row)
 {
     (void)context;
     check(is_victim(who), "nobody else is lost");
     *ret_row = (uint64_t)book->in_hand[who] - 1;
-    return scenario->sets_aside;
+    return scenario->sets_aside ? SCHEDULE_ASIDE : SCHEDULE_SUSPECT;
 }
 
 static struct dealer *open_dealer(void)

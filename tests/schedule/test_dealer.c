@@ -251,6 +251,32 @@ static void a_row_that_nobody_gave_back_is_not_withdrawn(void **state)
     free(work.cost_s);
 }
 
+static void a_row_under_suspicion_is_dealt_last_and_alone(void **state)
+{
+    struct work work = make_work(100, 3, true);
+    struct dealer *dealer = open_dealer(&work, 2, DEALER_DYNAMIC, 16);
+    uint64_t row[DEALER_BATCH_MAX], suspect = 0;
+    struct dealer_batch batch;
+    size_t n_done = 0;
+
+    (void)state;
+    assert_true(dealer_next(dealer, 0, &batch, row));
+    suspect = row[batch.n - 1];
+    assert_false(dealer_suspect(dealer, suspect)); /* nobody has given it back */
+    dealer_lose(dealer, 0);
+    assert_true(dealer_suspect(dealer, suspect));
+    while (dealer_next(dealer, 1, &batch, row)) {
+        for (size_t i = 0; i < batch.n; i++, n_done++)
+            assert_int_equal(row[i] == suspect, n_done == 99);
+        assert_true(n_done < 100 || batch.n == 1);
+        assert_true(dealer_done(dealer, 1, batch.number, batch.n, &batch));
+    }
+    assert_int_equal(n_done, 100);
+    assert_true(dealer_is_over(dealer));
+    dealer_close(dealer);
+    free(work.cost_s);
+}
+
 /* Two suspects and a regular row come back in any order, and one suspect is withdrawn. */
 static void suspects_that_come_back_are_still_the_last(void **state)
 {
@@ -509,6 +535,7 @@ int main(void)
         cmocka_unit_test(static_modes_give_each_worker_its_rows),
         cmocka_unit_test(a_refined_cost_changes_the_order_of_what_is_left),
         cmocka_unit_test(a_row_that_nobody_gave_back_is_not_withdrawn),
+        cmocka_unit_test(a_row_under_suspicion_is_dealt_last_and_alone),
         cmocka_unit_test(suspects_that_come_back_are_still_the_last),
         cmocka_unit_test(shares_grow_when_workers_are_lost_and_shrink_when_they_come_back),
         cmocka_unit_test(dynamic_dealing_ends_within_one_row_of_perfect_balance),
