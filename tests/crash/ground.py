@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE.parent / "cli"), str(HERE.parents[1] / "scripts")]
 
 import runner  # noqa: E402
 from scaling_catalogue import list_tail, merge_catalogues  # noqa: E402
-from test_resume import kill, read_children  # noqa: E402
+from test_resume import JOB, kill, read_children  # noqa: E402
 
 __all__ = ["CrashTest", "JOB", "Ledger", "N_GALAXY", "find_ranks", "is_alive", "kill", "runner", "wait_until"]
 
@@ -30,23 +30,6 @@ N_GALAXY = 240
 N_STAR = 150
 TAIL = 10  # the largest galaxy has so many times the stars of the smallest
 POLL_S = 0.001
-JOB = """\
-catalogue: {catalogue}
-grid: {grid}
-output: {output}
-threads: {threads}
-emission: {{model: pacman, tau_v: los, fesc: 0.1, method: {method}}}
-instruments:
-  - {{label: wide, builtin: JWST/NIRCam.Wide, resolution_arcsec: 0.1}}
-operations:
-  los_optical_depths: {{write_particles: yes}}
-  sfzh: {{}}
-  spectra: {{labels: [intrinsic, emergent]}}
-  photometry_fluxes: {{labels: [emergent]}}
-  images_flux: {{labels: [emergent], fov_arcsec: 1}}
-schedule: {{mode: {mode}, max_batch_galaxies: {max_batch}}}
-progress: no
-"""
 
 
 def is_alive(pid):
