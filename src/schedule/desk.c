@@ -286,6 +286,7 @@ static void listen_until_home(struct desk *desk)
 {
     struct schedule *schedule = desk->schedule;
     int64_t wait_ns = clock_ns();
+    int n_in_vain = 0;
 
     while (desk->n_gone < desk->n_rank - 1) {
         if (schedule_is_stopping(schedule))
@@ -296,9 +297,10 @@ static void listen_until_home(struct desk *desk)
         if (!hear(desk)) {
             collect_sent(desk);
             schedule_watch(schedule);
-            schedule_pause();
+            schedule_pause_longer(&n_in_vain);
             continue;
         }
+        n_in_vain = 0;
         if (desk->n_sending > 4 * desk->n_rank) /* more than can be on their way */
             collect_sent(desk);
         schedule_note_wait(schedule, wait_ns);

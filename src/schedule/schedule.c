@@ -23,6 +23,15 @@ void schedule_pause(void)
     nanosleep(&pause, NULL);
 }
 
+void schedule_pause_longer(int *n_in_vain)
+{
+    int64_t ns = (int64_t)POLL_NS << (*n_in_vain < 3 ? *n_in_vain : 3);
+    const struct timespec pause = { .tv_nsec = ns < POLL_MAX_NS ? ns : POLL_MAX_NS };
+
+    ++*n_in_vain;
+    nanosleep(&pause, NULL);
+}
+
 void schedule_watch(struct schedule *schedule)
 {
     schedule->progress.cost_left_s = dealer_cost_left_s(schedule->dealer);

@@ -27,6 +27,9 @@ struct report {
 /* Waiting is looking now and then: a blocking receive would burn a core that a thread could use. */
 #define POLL_NS 50000
 void schedule_pause(void);
+/* Rank 0, whose answers are waited for only at the end, looks less often the longer nothing comes. */
+#define POLL_MAX_NS 400000
+void schedule_pause_longer(int *n_in_vain);
 
 static inline bool schedule_is_stopping(const struct schedule *schedule)
 {
