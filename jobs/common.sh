@@ -88,8 +88,7 @@ job_set_launcher() {
         job_launcher=(mpirun -n "$1" --hostfile "$job_hosts.slots" --map-by slot --bind-to none
             -x OMP_NUM_THREADS)
         if [ "$SURVIVE" = yes ]; then
-            # Without gathering ranks' warnings, in which mpirun 4.1 can crash while a rank is dying.
-            job_launcher+=(--enable-recovery --mca orte_base_help_aggregate 0)
+            job_launcher+=(--enable-recovery)
         fi
         return
     fi

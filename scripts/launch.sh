@@ -60,8 +60,7 @@ trap on_interrupt INT
 trap 'launch_signal USR1' USR1
 trap 'launch_signal TERM' TERM
 
-# mpirun 4.1 can crash when it gathers a rank's warnings while that rank's peer is dying: let ranks print them.
-launch_run "$(state_path "$(job_output "$job")")" mpirun --enable-recovery --mca orte_base_help_aggregate 0 "${options[@]}" "$@"
+launch_run "$(state_path "$(job_output "$job")")" mpirun --enable-recovery "${options[@]}" "$@"
 case $launch_phase in
 running) echo "launch.sh: the run was killed before it could say how it ended; run again to continue" >&2 ;;
 never) echo "launch.sh: the run did not begin (mpirun's exit code $launch_rc)" >&2 ;;

@@ -26,9 +26,7 @@ class SurviveTest(unittest.TestCase):
     def run_scenario(self, name, *options):
         """What mpirun prints. Its exit code is 0 whatever happens, and it may hang: it is killed when time is up."""
         with tempfile.TemporaryDirectory(prefix="polyphony-survive-") as directory:
-            # mpirun 4.1 can crash when it gathers warnings of a rank whose peer is dying.
-            command = ["mpirun", "--enable-recovery", "--mca", "orte_base_help_aggregate", "0", *options,
-                       "-n", "4", self.program, name, f"{directory}/book"]
+            command = ["mpirun", "--enable-recovery", *options, "-n", "4", self.program, name, f"{directory}/book"]
             process = subprocess.Popen(IN_ENV + command, start_new_session=True, text=True, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT)
             try:
