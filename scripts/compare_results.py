@@ -26,10 +26,14 @@ def list_datasets(file):
     return sorted(names)
 
 
-def compare_dataset(name, one, other):
-    """Raw bytes, some rows at a time."""
+def compare_layout(name, one, other):
+    """Shape and type: where these differ everything does."""
     if one.shape != other.shape or one.dtype != other.dtype:
         raise DifferenceError(f"Galaxies/{name}: {one.dtype}{one.shape} and {other.dtype}{other.shape}")
+
+
+def compare_dataset(name, one, other):
+    """Raw bytes, some rows at a time."""
     if one.shape == ():
         if one[()].tobytes() != other[()].tobytes():
             raise DifferenceError(f"Galaxies/{name} differs")
@@ -47,6 +51,8 @@ def compare_files(one, other):
     unmatched = set(names) ^ set(list_datasets(other))
     if unmatched:
         raise DifferenceError(f"Galaxies/{min(unmatched)} is in one of them only")
+    for name in names:
+        compare_layout(name, one["Galaxies"][name], other["Galaxies"][name])
     for field in FIELDS:
         if one["Run/Ledger"][field].tobytes() != other["Run/Ledger"][field].tobytes():
             raise DifferenceError(f"{field} in Run/Ledger differs")

@@ -47,8 +47,10 @@ def list_spans(trace):
         args = {}
         if row["galaxy"] >= 0:
             args |= {"galaxy": row["galaxy"], "particles": row["n_particle"]}
+        if row["n_galaxy"] > 1:
+            args |= {"galaxies": row["n_galaxy"]}
         if row["n_merged"] > 1:
-            args |= {"spans": row["n_merged"], "galaxies": row["n_galaxy"], "busy_us": row["busy_ns"] / 1e3}
+            args |= {"spans": row["n_merged"], "busy_us": row["busy_ns"] / 1e3}
         if row["peak_rss_bytes"]:
             args["peak_rss_mb"] = round(row["peak_rss_bytes"] / BYTES_PER_MB, 3)
         yield {"ph": "X", "name": trace.stages[row["stage"]] if row["stage"] >= 0 else "several stages",

@@ -3,9 +3,10 @@
 #
 # Install what is missing to build, test and run polyphony. Asks nothing, and says nothing when all is there.
 #
-#     scripts/install.sh [--tests] [--help]
+#     scripts/install.sh [--tests | --bench] [--help]
 #
 # --tests: also what some tests need and skip without: a SLURM of their own, hosts as network namespaces.
+# --bench: also what some benchmarks need and do without: a BLAS to race, valgrind to count instructions.
 #
 # Debian and Ubuntu: apt-get, as root or through sudo. Elsewhere: prints what is missing.
 # Exit codes: 0 all is there, 2 usage, 3 something is missing and could not be installed.
@@ -40,15 +41,23 @@ munge                | command munged       | the same
 iproute2             | command ip           | tests with several hosts
 util-linux           | command unshare      | the same
 '
+needs_of_benchmarks='
+libopenblas-serial-dev | module openblas      | a rival for the mixing of spectra
+valgrind             | command valgrind     | counts of instructions
+'
 
-if [ "${1:-}" = --tests ]; then
+if [ "${1:-}" = --tests ] || [ "${1:-}" = --bench ]; then
     "$0" # what everything needs comes first, and must be there
+    is_optional=tests
     needs=$needs_of_tests
+    if [ "$1" = --bench ]; then
+        is_optional=benchmarks
+        needs=$needs_of_benchmarks
+    fi
     shift
-    is_optional=yes
 fi
 if [ $# -gt 0 ]; then
-    sed -n '4,11s/^# \{0,1\}//p' "$0"
+    sed -n '4,12s/^# \{0,1\}//p' "$0"
     [ "$1" = --help ] && exit 0
     exit 2
 fi
@@ -140,7 +149,7 @@ if command -v apt-get >/dev/null && [ ${#as_root[@]} -gt 0 ]; then
 fi
 
 if [ -n "${is_optional:-}" ]; then
-    echo "Not installed: ${missing[*]}; the tests that need them will be skipped"
+    echo "Not installed: ${missing[*]}; the $is_optional that need them will be skipped"
     exit 0
 fi
 {

@@ -16,13 +16,14 @@ STRONG, WEAK = "strong", "weak"
 
 @dataclass(frozen=True)
 class Work:
-    """What was computed, a row a galaxy; or a row a batch where the trace has no row of its own for every galaxy."""
+    """What was computed, a row a galaxy or a group of galaxies computed together; or a row a batch where the trace does
+    not have every span."""
 
     is_by_galaxy: bool
     rank: np.ndarray
-    row: np.ndarray  # catalogue row, of a batch that of its first galaxy
+    row: np.ndarray  # catalogue row, of a batch or a group that of its first galaxy
     n_galaxy: np.ndarray
-    n_particle: np.ndarray  # of the galaxy; 0 for batches
+    n_particle: np.ndarray  # of the galaxy or group; 0 for batches
     begin_ns: np.ndarray
     end_ns: np.ndarray
     busy_ns: np.ndarray
@@ -89,7 +90,7 @@ def has_every_span(trace):
 
 
 def collect_galaxies(trace):
-    """Work by galaxy: spans of one rank and catalogue row together."""
+    """Work by galaxy or group: spans of one rank and (first) catalogue row together."""
     spans = trace.spans[(trace.spans["stage"] >= 0) & (trace.spans["stage"] < trace.n_galaxy_stage)
                         & (trace.spans["galaxy"] >= 0)]
     spans = spans[np.lexsort((spans["begin_ns"], spans["galaxy"], spans["rank"]))]
@@ -102,7 +103,7 @@ def collect_galaxies(trace):
     def gather(reduce, name):
         return reduce.reduceat(spans[name], first) if len(first) else spans[name][:0]
 
-    return Work(True, spans["rank"][first], spans["galaxy"][first], np.ones(len(first), int),
+    return Work(True, spans["rank"][first], spans["galaxy"][first], gather(np.maximum, "n_galaxy").astype(int),
                 gather(np.maximum, "n_particle"), gather(np.minimum, "begin_ns"), gather(np.maximum, "end_ns"),
                 gather(np.add, "busy_ns"))
 

@@ -147,7 +147,8 @@ def add_chart_legend(figure, handles):
 def choose_sizes(run):
     """(value of each row of work, what it is): stars of galaxies; of batches, their predicted cost."""
     if run.work.is_by_galaxy:
-        return np.maximum(run.work.n_particle.astype("f8"), 1.0), "Stars of the galaxy"
+        together = ", or of those computed together" if run.work.n_galaxy.max() > 1 else ""
+        return np.maximum(run.work.n_particle.astype("f8"), 1.0), "Stars of the galaxy" + together
     return np.maximum(run.trace.schedule["predicted_cost"], 1e-300), "Predicted cost of the batch (no unit)"
 
 

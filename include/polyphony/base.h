@@ -82,6 +82,11 @@ struct hash {
 int hash_open(struct hash *hash, struct error *err);
 void hash_add(struct hash *hash, const void *bytes, size_t n);
 uint64_t hash_value(const struct hash *hash);
+/** A state in memory of the caller's, on a stack say: begun, and not to be closed. */
+struct hash_room {
+    _Alignas(64) unsigned char bytes[640];
+};
+void hash_begin(struct hash *hash, struct hash_room *room);
 /** Start over, keeping the state's memory. */
 void hash_restart(struct hash *hash);
 void hash_close(struct hash *hash); /* NULL state is fine */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Galaxies in: the catalogue file (docs/formats.md) to structures of arrays, one galaxy at a time.
+ * Galaxies in: the catalogue file (docs/formats.md) to structures of arrays, one or some galaxies at a time.
  *
  * Opening checks the whole layout (presence, shapes, units, slices, ids) and reads the index of sizes, ids
  * and redshifts, which the ranks of a node hold in common (node_table.h); particles are read when a galaxy
@@ -86,11 +86,11 @@ void catalogue_drop_pages(const struct catalogue *catalogue);
 /** The opposite, for ranks that will look at all of them sooner or later: their memory does not grow then. */
 void catalogue_touch_pages(const struct catalogue *catalogue);
 
-/** A galaxy whose redshift is not finite and >= 0 is set aside when it is read. */
+/** A galaxy whose redshift is not within 0 and COSMOLOGY_REDSHIFT_MAX is set aside when it is read. */
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);
 
 /**
- * Read and validate one galaxy. Checked: redshift finite and >= 0; finite coordinates; masses, ages and
+ * Read and validate one galaxy. Checked: redshift >= 0 and <= 1000; finite coordinates; masses, ages and
  * metallicities finite and
  * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The
  * text of a failure names file, galaxy, dataset, index, value and bound.
@@ -106,6 +106,15 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
  */
 int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n,
                         struct arena *around, struct arena *stars, struct galaxy *galaxy, struct error *err);
+
+/**
+ * Read n whole galaxies into one arena, in few large requests: those of neighbours in the file are one. Each
+ * has a status of its own: 0, or what catalogue_read_tile() would return, with a text in ret_error[i]. Then
+ * its arrays are undefined, but not its row and id. Centres are not set. Any order of rows is right,
+ * ascending rows are fast.
+ */
+void catalogue_read_many(struct catalogue *catalogue, size_t n, const uint64_t *row, struct arena *arena,
+                         struct galaxy *ret_galaxy, int *ret_status, struct error *ret_error);
 /** Add the coordinates of a tile of stars to sum_kpc[3], for the centre. */
 void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3]);
 /** Set the centre: as the file has it, or the mean of all stars. POLYPHONY_SET_ASIDE when not finite. */

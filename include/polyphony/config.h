@@ -22,6 +22,8 @@
 enum job_grid_assignment { JOB_ASSIGN_CIC, JOB_ASSIGN_NGP };
 enum job_method { JOB_METHOD_FAST, JOB_METHOD_DIRECT };
 enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
+enum job_output_type { JOB_FLOAT64, JOB_FLOAT32 };
+enum job_sampling { JOB_SAMPLING_PEER, JOB_SAMPLING_EXACT };
 enum job_trace { JOB_TRACE_OFF, JOB_TRACE_SUMMARY, JOB_TRACE_SPANS };
 enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_STATIC_LPT };
 
@@ -47,6 +49,7 @@ struct job_emission {
     char *fesc_ly_alpha; /* [-] number in 0 ... 1 or catalogue parameter */
     char *dust_curve;
     double *dust_slope;
+    double *dust_tolerance; /* > 0, at most 1e-3 */
     enum job_grid_assignment *grid_assignment;
     enum job_method *method;
 };
@@ -104,6 +107,7 @@ struct job_images {
     double *fov_arcsec; /* exactly one of the two is given */
     enum job_image_type *type;
     char *kernel;
+    enum job_sampling *sampling;
 };
 
 /** NULL: not wanted. At least one is wanted. */
@@ -119,6 +123,12 @@ struct job_operations {
     struct job_lines *observed_lines;
     struct job_images *images_luminosity;
     struct job_images *images_flux;
+};
+
+/** Types of numbers in the results; what is not here is float64, or an integer. */
+struct job_output_types {
+    enum job_output_type *spectra; /* of spectra and observed_spectra */
+    enum job_output_type *images;
 };
 
 struct job_schedule {
@@ -140,6 +150,7 @@ struct job {
     struct job_instrument *instruments; /* [n_instruments] */
     unsigned n_instruments;
     struct job_operations operations;
+    struct job_output_types output_types;
     struct job_schedule schedule;
     int *memory_mb; /* of a rank, for galaxies [MB of 2^20], >= 0; 0: its part of the node's */
     enum job_trace *trace;

@@ -22,6 +22,8 @@ extern const struct cosmology COSMOLOGY_PLANCK15; /* Planck Collaboration 2016, 
 extern const struct cosmology COSMOLOGY_WMAP9;    /* Hinshaw et al. 2013, ApJS 208, 19, table 4 */
 
 #define COSMOLOGY_N_NAMES 3
+/** Beyond it (recombination is at 1090) there are no galaxies, and a redshift is a mistake. */
+#define COSMOLOGY_REDSHIFT_MAX 1000
 extern const char *const COSMOLOGY_NAMES[COSMOLOGY_N_NAMES];
 
 /**

@@ -5,12 +5,12 @@
  * Plain functions over a struct: rows and what they will cost, no galaxies, no messages, no clocks. The same
  * dealer is driven by ranks (schedule.h), by the simulator (simulate.h) and by its tests.
  *
- * Dynamic: largest first. A worker's share is what is not dealt yet / (2 n_worker), so that batches shrink
- * towards the end (guided self-scheduling, Polychronopoulos & Kuck 1987, IEEE Trans. Comp. C-36, 1425). A
- * batch holds up to half a share, or one galaxy if that costs more. A second batch is dealt in advance only
- * while both halves stay within their share: nobody sits on work that others wait for. Static: the rows of a
- * worker are fixed beforehand, in blocks of rows, every n-th row, or largest first to the least loaded
- * (Graham 1969, SIAM J. Appl. Math. 17, 416).
+ * Dynamic: largest first, what is small beside a worker's share by row. A worker's share is what is not dealt
+ * yet / (2 n_worker), so that batches shrink towards the end (guided self-scheduling, Polychronopoulos & Kuck
+ * 1987, IEEE Trans. Comp. C-36, 1425). A batch holds up to half a share, or one galaxy if that costs more. A
+ * second batch is dealt in advance only while both halves stay within their share: nobody sits on work that
+ * others wait for. Static: the rows of a worker are fixed beforehand, in blocks of rows, every n-th row, or
+ * largest first to the least loaded (Graham 1969, SIAM J. Appl. Math. 17, 416).
  *
  * Every row is done exactly once, whatever becomes of workers: a batch has a number, only its holder can
  * report it, and what a lost worker held is dealt again.
@@ -42,6 +42,7 @@ struct dealer_settings {
     double max_batch_bytes;       /* > 0; a single row may have more */
     double cost_s[DEALER_N_TERM]; /* seconds a row, and for each unit of a term; >= 0 */
     bool is_guessed;              /* the costs are a guess: shares are a quarter until dealer_refine() */
+    bool is_alone; /* the only worker deals to itself: nobody waits, batches are as large as they may be */
     size_t n_last; /* the last so many items are dealt after all others, one at a time: suspects */
 };
 

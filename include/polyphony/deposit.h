@@ -2,8 +2,8 @@
 /*
  * Particles onto the pixels of images.
  *
- * Images are image[n_channel][n_x][n_y], x slow; pixel (i, j) spans [i, i + 1) x [j, j + 1) pixel widths
- * from the corner (-width_x/2, -width_y/2). Positions are centred on the field; positions, smoothing
+ * Images are image[n_channel], each [n_x][n_y], x slow; pixel (i, j) spans [i, i + 1) x [j, j + 1) pixel
+ * widths from the corner (-width_x/2, -width_y/2). Positions are centred on the field; positions, smoothing
  * lengths and widths share one unit of length, any. Values are value[n_particle][n_channel] in any unit,
  * which is that of the pixels. The caller zeroes the image; deposits are added to it in the order of the
  * particles.
@@ -14,6 +14,12 @@
 
 #include "polyphony/base.h"
 #include "polyphony/sph_kernel.h"
+
+/** How the share of a pixel is found. */
+enum deposit_sampling {
+    DEPOSIT_PEER,  /* by sub-pixel samples, as Synthesizer does: deposit_smoothed() */
+    DEPOSIT_EXACT, /* by integration over the pixel: deposit_exact() */
+};
 
 struct pixel_grid {
     size_t n_x, n_y;
@@ -33,30 +39,42 @@ struct pixel_grid {
  * Particles outside the field reach into it. A disc smaller than 2^-40 of a pixel is a point; h = 0 is
  * valid.
  *
- * OpenMP over strips of the image; each pixel is summed in particle order, whatever the threads.
+ * OpenMP over tiles of the image; each pixel is summed in particle order, whatever the threads.
  *
  * @param x, y, h in, [n_particle], h >= 0
  * @param value   in, [n_particle][n_channel]
- * @param image   in and out, [n_channel][n_x][n_y], not aliasing
- * @param arena   scratch, about 50 bytes per particle, 8 more for each strip of n_x/64 rows it covers
+ * @param image   in and out, [n_channel] pointers to [n_x][n_y], not aliasing
+ * @param arena   scratch, deposit_scratch_bytes()
  *
  * Return: 0; POLYPHONY_INTERNAL when memory is short, image untouched.
  */
 int deposit_smoothed(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
                      const double *x, const double *y, const double *h, size_t n_channel, const double *value,
-                     double *image, struct arena *arena, struct error *err);
+                     double *const *image, struct arena *arena, struct error *err);
 
-/** Most of the arena that deposit_smoothed() takes [bytes]: each particle may touch every strip. */
-uint64_t deposit_scratch_bytes(size_t n_particle, size_t n_y, int n_thread);
+/**
+ * The same, the share of a pixel being the integral of the projected kernel over it, to 1e-10 of the
+ * particle (and the rounding of positions: 2e-16 of the field's width, over h); shares of a disc within the
+ * image add up to one within 1e-10. A point belongs to the pixel it is in, edges to the pixel above.
+ * docs/physics.md 11.
+ */
+int deposit_exact(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
+                  const double *x, const double *y, const double *h, size_t n_channel, const double *value,
+                  double *const *image, struct arena *arena, struct error *err);
 
-/** The definition of deposit_smoothed: every particle meets every pixel. Same bits, one thread. */
+/** Most of the arena that deposit_smoothed() or deposit_exact() takes [bytes], but for its rounding of four
+ * pieces to cache lines. */
+uint64_t deposit_scratch_bytes(const struct pixel_grid *grid, size_t n_particle, size_t n_channel,
+                               int n_thread);
+
+/** The definition of deposit_smoothed: a particle meets each pixel in its reach. Same bits, one thread. */
 void deposit_smoothed_ref(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
                           const double *x, const double *y, const double *h, size_t n_channel,
-                          const double *value, double *image);
+                          const double *value, double *const *image);
 
 /**
  * Add each particle to the pixel it is in (docs/physics.md 11). The upper edges of the field belong to its
  * last pixels; particles outside are dropped. O(n_particle n_channel), one thread, allocates nothing.
  */
 void deposit_histogram(const struct pixel_grid *grid, size_t n_particle, const double *x, const double *y,
-                       size_t n_channel, const double *value, double *image);
+                       size_t n_channel, const double *value, double *const *image);

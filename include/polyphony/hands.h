@@ -4,18 +4,21 @@
  * which galaxy a rank was at when it crashed or vanished.
  *
  * One page of the file a rank (file systems lock and cache pages: ranks of two nodes on one page would wait
- * for each other), of which a slot of 512 bytes is used, one sector. Slots are written with pwrite(): what
- * was written survives the process, though not always its machine. Where the file is torn, short or foreign
- * it is no evidence and no error.
+ * for each other), of which two slots of 512 bytes are used, a sector each: what is computed, and what was
+ * being read when reading crashed. Slots are written with pwrite(): what was written survives the process,
+ * though not always its machine. Where the file is torn, short or foreign it is no evidence and no error.
  *
  * Rank 0: hands_lock, hands_judge, hands_begin; then every computing rank: hands_open; for each galaxy
- * hands_take, hands_put. Rank 0's own hands (slot 0) work alike after hands_begin().
+ * hands_take, hands_put, and, where it is read, which may be by another thread and before, hands_read. Rank
+ * 0's own hands (its slots are the first) work alike after hands_begin().
  */
 #pragma once
 
 #include "polyphony/base.h"
 
 #define HANDS_HOST_MAX 64
+/** Rows that a rank may have in hand at once. */
+#define HANDS_ROW_MAX 32
 
 struct hands;
 
@@ -27,7 +30,8 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err);
 
 /** Who ended with what in hand. */
 struct hands_blame {
-    uint64_t row;
+    size_t n_row; /* at least one; of several, each may be why */
+    uint64_t row[HANDS_ROW_MAX];
     bool is_crash; /* it caught a fatal signal; false: it vanished */
     int signal;    /* of a crash */
     int rank;
@@ -37,29 +41,38 @@ struct hands_blame {
 typedef int (*hands_visit)(void *context, const struct hands_blame *blame, struct error *err);
 
 /**
- * What the last run left in hand, before hands_begin(). A rank that crashed is blamed on its galaxy; one that
- * vanished too, but only if it is alone: when several vanished at once, or another one crashed, they were
- * ended from outside (a launcher that cleans up, a power cut). A rank that had been asked to stop is not.
+ * What the last run left in hand, before hands_begin(). A rank that crashed is blamed on the galaxies of the
+ * thread that did, computed or read, in one visit; one that vanished on those it computed, but only if no
+ * other rank did: when several vanished at once, or another one crashed, they were ended from outside (a
+ * launcher that cleans up, a power cut). A rank that had been asked to stop is not.
  */
 int hands_judge(struct hands *hands, hands_visit visit, void *context, struct error *err);
 
 /** Clear the slots, for n_rank ranks. POLYPHONY_OUTPUT. */
 int hands_begin(struct hands *hands, int n_rank, struct error *err);
 
-/** During a run (--survive): what a rank that was lost had in hand, whether it crashed or vanished. Its slot
- * is cleared, so that it is not judged twice. false: nothing. */
+/** During a run (--survive): the rows that a lost rank had in hand, whether it crashed or vanished. Its slots
+ * are cleared, so that it is not judged twice. false: none. */
 bool hands_judge_lost(struct hands *hands, int rank, struct hands_blame *ret_blame);
 
 /** A computing rank's own slot, after hands_begin() on rank 0. POLYPHONY_OUTPUT. */
 int hands_open(const char *output, int rank, struct hands **ret_hands, struct error *err);
 
-/** NULL is fine. Failures to write are not reported: a galaxy then goes without an accuser. */
-void hands_take(struct hands *hands, uint64_t row);
+/** Rows [n], 1 to HANDS_ROW_MAX of them, in place of those before; NULL hands are fine. Failures to write are
+ * not reported: a galaxy then goes without an accuser. */
+void hands_take(struct hands *hands, size_t n, const uint64_t *rows);
 void hands_put(struct hands *hands);
 
 /**
- * Async-signal-safe, for handlers: SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are noted as a crash, others
- * as being asked to stop, which also holds for galaxies taken later.
+ * The calling thread, always the same, now reads rows [n] (up to HANDS_ROW_MAX), or, with n = 0, no more: if
+ * it crashes meanwhile, then because of these, whatever is in hand. Writes nothing before that happens; NULL
+ * hands are fine.
+ */
+void hands_read(struct hands *hands, size_t n, const uint64_t *rows);
+
+/**
+ * Async-signal-safe, for handlers: SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are noted as a crash of the
+ * calling thread, others as being asked to stop, which also holds for galaxies taken later.
  */
 void hands_note_signal(struct hands *hands, int number);
 

@@ -8,7 +8,8 @@
  * that rows can afterwards be written at known file offsets without HDF5, MPI or any other rank
  * (io_layout_*).
  *
- * HDF5 as built by Debian is not thread-safe: call these functions from one thread at a time.
+ * HDF5 as built by Debian is not thread-safe: call these functions from one thread at a time, all but
+ * io_direct_read().
  * Every size read from a file is checked against the file before anything is allocated from it.
  */
 #pragma once
@@ -87,6 +88,27 @@ int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO
 int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text,
                       struct error *err);
 
+/* ---- reading numbers without HDF5, by any thread ---------------------------------------------- */
+
+/** Numbers that lie in one piece in the file, as this machine holds them. */
+struct io_direct {
+    int fd;           /* the file's: good until it is closed */
+    const char *path; /* of the file, borrowed from it */
+    char dataset[96]; /* for messages; a longer path is cut off */
+    uint64_t offset;  /* of the first [bytes] */
+    uint64_t n;       /* how many */
+    size_t type_bytes;
+};
+
+/** Can this dataset be read directly? Contiguous, native float64 or float32, and whole in the file. */
+bool io_direct_find(struct io_file *file, const char *path, struct io_direct *ret_direct);
+/**
+ * Numbers [first, first + n) in the order of the file, as doubles. Any thread may call it at any time.
+ * POLYPHONY_INPUT where the file fails to be read, or has become shorter; *ret_value then is undefined.
+ */
+int io_direct_read(const struct io_direct *direct, uint64_t first, uint64_t n, double *ret_value,
+                   struct error *err);
+
 /* ---- writing a file by one process ---------------------------------------------------------- */
 
 /** Begin `path` under the name `path`.partial. POLYPHONY_OUTPUT also where less than 8 MiB are free. */
@@ -129,7 +151,7 @@ int io_attr_write_f64(struct io_file *file, const char *object, const char *name
 
 /* ---- laying out a file by all ranks, for rows at known offsets -------------------------------- */
 
-enum io_type { IO_F64, IO_I64, IO_I32, IO_U64, IO_RECORD };
+enum io_type { IO_F64, IO_F32, IO_I64, IO_I32, IO_U64, IO_RECORD };
 
 /** One member of a record (compound type): a number or a fixed-length string. */
 struct io_member {
@@ -163,8 +185,12 @@ int io_layout_column_view(struct io_file *file, const char *path, const char *so
  */
 int io_layout_write_block(struct io_file *file, const char *path, const uint64_t *start,
                           const uint64_t *count, const void *data, struct error *err);
-/** Collective: everything of the layout is on disk, and the file has its name. Close it afterwards. */
+/** Collective: the layout is complete, and the file has its name. Close it afterwards. It is on disk when
+ * whoever writes the rows says so, or soon: */
 int io_layout_commit(struct io_file *file, struct error *err);
+/** Begin to put a file on disk, and do not wait: nobody relies on it, but without it a machine that loses
+ * power in the first half minute could leave a file of that name that is empty. */
+void io_sync_soon(const char *path);
 
 /** Where the bytes of a contiguous dataset begin in the file. */
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err);

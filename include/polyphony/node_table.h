@@ -2,9 +2,10 @@
 /*
  * One copy of a table for the ranks of a node.
  *
- * Tables lie in POSIX shared memory without a name: it is gone when the last rank is, whatever ended it. One
- * rank fills them, the others see them read-only. Each rank allocates a stripe, so that with ranks bound to
- * NUMA nodes the pages lie evenly on these. Where shared memory is short every rank holds a copy.
+ * Tables lie in POSIX shared memory without a name: it is gone when the last rank is, whatever ended it. They
+ * are filled by one rank, or by each its stripe, and read-only from then on. Each rank allocates its stripe,
+ * so that with ranks bound to NUMA nodes the pages lie evenly on these. Where shared memory is short every
+ * rank holds a copy.
  *
  * There are two groups of ranks on a node: all of them, and those that compute. The first rank of a group,
  * the one that fills, is one that computes if any does. A share or group that is NULL is this rank alone.
@@ -46,6 +47,10 @@ struct node_table {
  */
 int node_table_take(const struct node_group *group, size_t n, size_t size, struct node_table *ret_table,
                     bool *ret_fills, struct error *err);
+/** What this rank fills where all ranks of the group do: n elements of `size` bytes (a power of 2), from
+ * `first` on; all of a table that is not shared. */
+void node_table_stripe(const struct node_group *group, const struct node_table *table, size_t size,
+                       size_t *ret_first, size_t *ret_n);
 /** Filled: a shared table cannot be written any more. */
 void node_table_seal(const struct node_table *table);
 /** Pages of a shared table leave this rank's resident set, until it looks at them again. A copy stays. */

@@ -60,9 +60,24 @@ struct selection {
 struct image_plan {
     bool is_wanted;
     struct selection selection;
-    struct kernel_table *table; /* NULL: histogram */
-    size_t *n_pixel;            /* [selection.n_instrument] */
-    double fov_kpc, fov_arcsec; /* one of them is 0 */
+    enum sph_kernel kernel;
+    struct kernel_table *table;     /* NULL: histogram */
+    enum deposit_sampling sampling; /* where there is a table */
+    size_t *n_pixel;                /* [selection.n_instrument] */
+    double fov_kpc, fov_arcsec;     /* one of them is 0 */
+};
+
+enum image_kind { IMAGES_LUMINOSITY, IMAGES_FLUX, N_IMAGE_KIND };
+
+/** Images on the same pixels, which are made together; luminosities come first. */
+struct image_set {
+    size_t n;
+    struct {
+        enum image_kind kind;
+        size_t i_selected; /* instrument of the selection */
+    } member[OBSERVE_REQUEST_MAX];
+    struct image_pixels pixels;
+    size_t n_channel; /* images */
 };
 
 #define PLAN_WARNING_MAX 16
@@ -81,6 +96,7 @@ struct plan {
     struct dust_curve curve;
     enum weights_scheme scheme;
     enum observe_method method;
+    double dust_tolerance;
     enum sph_kernel los_kernel;
 
     const struct emission_model *model;
@@ -101,9 +117,12 @@ struct plan {
     size_t *i_line;                          /* [n_line] in the grid */
     const double *line_lambda_rest_angstrom; /* [n_line] */
     struct selection lnu, fnu, luminosities, fluxes, lines, line_fluxes;
-    struct image_plan images[2]; /* luminosity, flux */
-    bool needs_observer;         /* anything in the observer's frame */
-    bool needs_light;            /* anything from the emission model */
+    struct image_plan images[N_IMAGE_KIND];
+    size_t n_image_set;
+    struct image_set *image_set;
+    bool needs_observer; /* anything in the observer's frame */
+    bool needs_light;    /* anything from the emission model */
+    bool needs_spectra;  /* of galaxies; otherwise their photometry is from tables of bands */
 
     size_t n_product;
     struct product *product;
@@ -129,23 +148,25 @@ void plan_close(struct plan *plan); /* NULL is fine */
 /** Redshift at which a galaxy is observed. */
 double plan_redshift(const struct plan *plan, uint64_t row);
 
-/** Predicted relative cost of a galaxy, > 0, in no particular unit. */
-double plan_cost(const struct plan *plan, uint64_t row);
-
 /** The cost of a galaxy is linear in 1, its stars, and its pairs of a star and gas that may lie before it. */
 #define PLAN_N_COST_TERM 3
 void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN_N_COST_TERM]);
 /** A guess of the seconds that each unit of these terms takes a rank of n_thread threads. */
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM]);
+/** The cost of a galaxy [s], with seconds for each unit of the terms. */
+double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM]);
 
 /**
  * What computing a galaxy takes, its particles and all scratch with this number of OpenMP threads [bytes]:
  * all of its stars at once, and in the smallest tiles of stars. Never less than pipeline_peak_bytes() after
- * it, and some megabytes more for small galaxies, whose stars then do not matter. The row of values
- * (plan->n_value), the grid and the catalogue's index come on top.
+ * it alone, and some megabytes more for small galaxies, whose stars then do not matter. The row of values is
+ * counted; the grid and the catalogue's index come on top.
  */
 uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row);
 uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row);
+/** The same for groups of the catalogue's galaxies, where they have memory_bytes (0: no bound); 0: none are
+ * formed. */
+uint64_t plan_group_bytes(const struct plan *plan, uint64_t memory_bytes);
 
 /* ---- one galaxy -------------------------------------------------------------------------------------- */
 
@@ -160,6 +181,12 @@ struct pipeline_settings {
      * pipeline_open(). The other buffer is within the bound. From then on, and until pipeline_rest() or
      * pipeline_close(), no one else may call HDF5. */
     bool reads_ahead;
+    /* By the thread that reads: it now reads rows [n], up to PIPELINE_GROUP_MAX of them; n = 0: no more. NULL
+     * is fine. */
+    void (*reads)(void *context, size_t n, const uint64_t *row);
+    void *reads_context;
+    /* Compute small galaxies in groups (below): what is expected next is then read as groups, too. */
+    bool groups;
     size_t n_star_tile; /* stars in a tile, for tests and measurements; 0: as many as the bound allows */
 };
 
@@ -171,6 +198,10 @@ struct pipeline_row {
     const double *star_tau;       /* [n_star], NULL unless particles are to be written */
     const double *black_hole_tau; /* [n_black_hole], likewise */
     const char *stage;            /* where a galaxy was set aside */
+    /* Of pipeline_run_group(): */
+    int status;              /* 0 or POLYPHONY_SET_ASIDE: there are no values then, but a reason */
+    const struct error *why; /* valid with the row */
+    double seconds;          /* of this rank */
 };
 
 /** The stages of a trace, as Synthesizer names its operations. */
@@ -185,12 +216,13 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
 
 /**
- * These rows will be run next, in this order, after those expected already. What does not fit a queue of 1024
+ * These rows will be run next, in this order, after those expected already. What does not fit a queue of 8192
  * is ignored; a row that is run out of turn ends all expectations before it, or all where it was not
  * expected.
  */
 void pipeline_expect(struct pipeline *pipeline, size_t n, const uint64_t *row);
-/** NULL is fine. Nothing is expected any more; on return nothing is being read, and HDF5 is free for others. */
+/** NULL is fine. Nothing is expected any more; on return nothing is being read, and HDF5 is free for others.
+ */
 void pipeline_rest(struct pipeline *pipeline);
 
 /**
@@ -199,6 +231,37 @@ void pipeline_rest(struct pipeline *pipeline);
  * galaxy that does not fit memory_bytes in the smallest tiles is set aside.
  */
 int pipeline_run(struct pipeline *pipeline, uint64_t row, struct pipeline_row *ret_row, struct error *err);
+
+/* ---- groups of galaxies ----------------------------------------------------------------------------- */
+
+/** Galaxies of a group, at most. */
+#define PIPELINE_GROUP_MAX 32
+
+/**
+ * How many of the rows that come next are computed together, at least 1: small galaxies, whose threads then
+ * work across galaxies, and whose spectra are mixed while a tile of the grid is in cache. Depends on the rows
+ * and the settings only; a batch that was announced with pipeline_expect() is to be handed over whole, and
+ * what is left of it after each group.
+ */
+size_t pipeline_group(const struct pipeline *pipeline, size_t n, const uint64_t *row);
+
+/** Where rows go. */
+struct pipeline_sink {
+    /**
+     * Rows that are done, or set aside; valid until it returns. Called by several threads at once, with one
+     * row each, or by one with the whole group. Return: 0, or a negative code, which ends the run.
+     */
+    int (*take)(void *context, size_t n, const struct pipeline_row *row, struct error *err);
+    void *context;
+};
+
+/**
+ * Run all stages for the n rows that pipeline_group() has allowed; of one row, with all threads as
+ * pipeline_run() does. The bits are the same. Return: 0, also where galaxies were set aside, which the sink
+ * is told; or the negative code that ends the run.
+ */
+int pipeline_run_group(struct pipeline *pipeline, size_t n, const uint64_t *row,
+                       const struct pipeline_sink *sink, struct error *err);
 
 /** Most memory taken at once so far, for particles and scratch [bytes]; kept for the galaxies to come. */
 size_t pipeline_peak_bytes(const struct pipeline *pipeline);

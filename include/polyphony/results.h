@@ -12,7 +12,7 @@
 #include "polyphony/pipeline.h"
 
 /** Changes when the same inputs would give other numbers; a file of another version is not continued. */
-#define RESULTS_NUMERICS_VERSION 1
+#define RESULTS_NUMERICS_VERSION 2
 
 /** Changes when the file's layout does; a file of another version is neither read nor continued. */
 #define RESULTS_FILE_VERSION 2
@@ -29,7 +29,7 @@ enum row_status { ROW_LEFT = 0, ROW_DONE = 1, ROW_SET_ASIDE = 2 };
 struct ledger_entry {
     int32_t status; /* enum row_status */
     int32_t rank;
-    uint64_t checksum; /* XXH3 of the row's values as computed, then of its particles' */
+    uint64_t checksum; /* XXH3 of the row's values as written, then of its particles' */
     double seconds;    /* to read and compute */
     char stage[32];    /* where it was set aside */
     char reason[192];
@@ -48,6 +48,9 @@ struct provenance {
  * provenance_free(). */
 int provenance_make(const struct plan *plan, struct provenance *ret_provenance, struct error *err);
 void provenance_free(struct provenance *provenance);
+
+/** What a galaxy takes in the file, without its ledger entry and particles. */
+uint64_t results_row_bytes(const struct plan *plan);
 
 struct results;
 
@@ -75,16 +78,32 @@ void results_close(struct results *results); /* NULL is fine */
  */
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err);
+/**
+ * The same for rows[n] at once, which were computed in seconds[n]: checked and hashed by all threads, written
+ * in few large requests where rows are neighbours in the file, and all their values before any entry. A row
+ * that is not finite is left out: ret_status[i] is 0 or POLYPHONY_SET_ASIDE, then with a text in
+ * ret_error[i] (NULL: none is wanted). Any number of rows, each once, in any order; allocates nothing.
+ *
+ * Threads may call this and results_write() at the same time, for different rows; inside a parallel region
+ * the calling thread does all of it.
+ *
+ * Return: 0; POLYPHONY_OUTPUT, then none of the rows counts as done before its entry is in the file.
+ */
+int results_write_many(struct results *results, size_t n, const struct pipeline_row *rows,
+                       const double *seconds, int rank, int *ret_status, struct error *ret_error,
+                       struct error *err);
 /** Record that a galaxy was set aside: its values become NaN, and its entry says why. n_crash and n_vanish
  * stay. */
 int results_set_aside(struct results *results, uint64_t row, int rank, double seconds, const char *stage,
                       const char *reason, struct error *err);
 /**
  * A rank crashed, or vanished, with this row in hand: count that in its entry, and give the row its id. A row
- * that is done by now, or is not in the file, is not blamed. *ret_is_enough: it has reached one of the limits
- * above; setting it aside is the caller's.
+ * that is done by now, or is not in the file, is not blamed. A row that was in hand with others counts as
+ * blamed once, however often that happens: it will be dealt alone, and only what happens then can be too
+ * much. *ret_is_enough: it was alone, and has reached one of the limits above; setting it aside is the
+ * caller's.
  */
-int results_blame(struct results *results, uint64_t row, bool is_crash, bool *ret_is_enough,
+int results_blame(struct results *results, uint64_t row, bool is_crash, bool is_alone, bool *ret_is_enough,
                   struct error *err);
 /** A row that was set aside is to be done again: it is left, with its n_crash and n_vanish. */
 int results_reopen_row(struct results *results, uint64_t row, struct error *err);

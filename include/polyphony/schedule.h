@@ -26,11 +26,14 @@ struct schedule_batch {
     int64_t dealt_ns, done_ns; /* clock_ns() of rank 0 */
 };
 
-/** What a lost rank had in hand. */
+/** Rows that a rank may have in hand at once. */
+#define SCHEDULE_HAND_MAX 32
+
+/** What becomes of the rows that a lost rank had in hand. */
 enum schedule_blame {
     SCHEDULE_NOTHING,
-    SCHEDULE_SUSPECT, /* may be why: is dealt last */
-    SCHEDULE_ASIDE,   /* the callee sees to it: is dealt no more */
+    SCHEDULE_SUSPECT, /* one of them may be why: each is dealt last, alone */
+    SCHEDULE_ASIDE,   /* the callee sees to them: are dealt no more */
 };
 
 struct schedule {
@@ -45,21 +48,24 @@ struct schedule {
      */
     double silence_s;
 
-    /** Compute and store one row. 0, POLYPHONY_SET_ASIDE (recorded by the callee), or negative to end the
-     * run. */
-    int (*work)(void *context, uint64_t row, struct error *err);
+    /**
+     * Compute and store the first of these n rows, and as many more as go with it: *ret_n of them, at least
+     * one, of which *ret_n_set_aside were set aside (recorded by the callee). 0, or negative to end the run.
+     */
+    int (*work)(void *context, size_t n, const uint64_t *row, size_t *ret_n, size_t *ret_n_set_aside,
+                struct error *err);
     /** These rows will be worked on after those announced before, in this order. NULL is fine. */
     void (*expect)(void *context, size_t n, const uint64_t *row);
     /** After the last row, on every rank: bring what was stored to safety. NULL is fine. */
     int (*finish)(void *context, struct error *err);
     /** Rank 0, often; may print. NULL is fine. */
     void (*watch)(void *context, const struct schedule_progress *progress);
-    /** Has somebody asked to stop? Called between galaxies and while waiting. NULL is fine. */
+    /** Has somebody asked to stop? Called between calls of work and while waiting. NULL is fine. */
     bool (*is_stopping)(void *context);
     /** Rank 0: a batch has come back. NULL is fine. */
     void (*batch_done)(void *context, const struct schedule_batch *batch);
-    /** Rank 0: a rank is lost; *ret_row is what it had in hand, if anything. NULL is fine. */
-    enum schedule_blame (*lost)(void *context, int rank, uint64_t *ret_row);
+    /** Rank 0: a rank is lost; ret_row[*ret_n] is what it had in hand, if anything. NULL is fine. */
+    enum schedule_blame (*lost)(void *context, int rank, size_t *ret_n, uint64_t ret_row[SCHEDULE_HAND_MAX]);
     /** This rank has waited for another one, from begin_ns to end_ns (clock_ns()). NULL is fine. */
     void (*waited)(void *context, int64_t begin_ns, int64_t end_ns);
     void *context;

@@ -49,10 +49,13 @@ double sph_kernel_column_whole(enum sph_kernel kernel, double b);
  * last node are zero, so that interpolation needs no special case at the edge. Immutable once opened:
  * threads share one table.
  */
-enum { KERNEL_TABLE_N = 10001 };
+enum { KERNEL_TABLE_N = 10001, KERNEL_ENCLOSED_N = 1024 };
 struct kernel_table {
     enum sph_kernel kernel;
     double column[KERNEL_TABLE_N + 2]; /* [h^-2] */
+    /* For integrals over pixels: the fraction M(q) of the kernel within a cylinder of radius q, over q^2, as
+     * cubics enclosed[i] in q n - i, to 1e-11 of the whole. That of the uniform kernel is in closed form. */
+    double enclosed[KERNEL_ENCLOSED_N][4];
 };
 
 /** Build a table; the caller frees it. Return: 0, POLYPHONY_INTERNAL when memory is short. */

@@ -52,10 +52,14 @@ struct trace_thread *trace_thread(struct trace *trace, size_t i_thread);
 
 /** From now on spans belong to this galaxy. Returns now, where its first stage may begin. */
 int64_t trace_begin_galaxy(struct trace_thread *thread, uint64_t row, uint64_t n_particle);
-/** The galaxy that was begun has ended. */
+/** The same for n galaxies that are computed together: a stage's span is then the group's. */
+int64_t trace_begin_group(struct trace_thread *thread, size_t n, const uint64_t *row, uint64_t n_particle);
+/** The galaxy that was begun has ended, or the group. */
 void trace_end_galaxy(struct trace_thread *thread);
 /** A stage lasted from begin_ns to end_ns (clock_ns()). Stages of a thread do not overlap. */
 void trace_span(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, int64_t end_ns);
+/** The same for a part of a stage, whose end, or another part, is still to come: it is not counted as one. */
+void trace_part(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, int64_t end_ns);
 /** A stage that began at begin_ns has ended now. Returns now, where the next may begin. */
 int64_t trace_end(struct trace_thread *thread, size_t i_stage, int64_t begin_ns);
 
@@ -97,6 +101,8 @@ struct trace_span_row {
     int32_t n_merged;            /* spans it stands for */
     int64_t galaxy, last_galaxy; /* rows in the catalogue of the first and the last, -1: none */
     int64_t n_galaxy;            /* that it has a part of */
+    int64_t last_group;          /* first row and size of its last group, or its last galaxy and 1; */
+    int64_t n_last_group;        /* ... for merging, not in the file */
     uint64_t n_particle;         /* stars of the galaxy, summed over merged spans */
     int64_t begin_ns, end_ns;
     int64_t busy_ns;         /* end - begin, less what lies between merged spans */

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+/* For the size of a state. */
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+
+_Static_assert(sizeof(XXH3_state_t) <= sizeof(struct hash_room), "a hash state fits its room");
 
 #define MEBIBYTE         ((off_t)1 << 20)
 #define HASH_WHOLE_BYTES (64 * MEBIBYTE)
@@ -20,6 +24,12 @@ int hash_open(struct hash *hash, struct error *err)
         return error_set(err, POLYPHONY_INTERNAL, "no memory for a hash state");
     hash_restart(hash);
     return 0;
+}
+
+void hash_begin(struct hash *hash, struct hash_room *room)
+{
+    hash->state = (XXH3_state_t *)room->bytes;
+    hash_restart(hash);
 }
 
 void hash_restart(struct hash *hash)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/cosmology.h"
+
 const struct field catalogue_fields[N_FIELD] = {
     [STAR_MASS] = { "Stars/initial_masses", STARS, 1, UNITS_MASS, NOT_NEGATIVE },
     /* Simulations write 0 for stars of the last step: they are as young as the grid goes. */
@@ -55,7 +57,7 @@ static int check_format(struct io_file *file, struct error *err)
 
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row)
 {
-    return catalogue->redshift[row] >= 0 && isfinite(catalogue->redshift[row]);
+    return catalogue->redshift[row] >= 0 && catalogue->redshift[row] <= COSMOLOGY_REDSHIFT_MAX;
 }
 
 /* ---- particle fields and parameters ------------------------------------------------------------ */
@@ -216,6 +218,22 @@ static struct catalogue *catalogue_new(const struct catalogue_needs *needs)
     return catalogue;
 }
 
+/* Where the particles are, and the memory through which they go. */
+static int prepare_reading(struct catalogue *catalogue, struct error *err)
+{
+    struct catalogue_reader *reader = catalogue->reader;
+
+    for (size_t i = 0; i < N_FIELD; i++)
+        if (reader->is_read[i] && !io_direct_find(reader->file, catalogue_fields[i].path, &reader->direct[i]))
+            reader->direct[i].n = 0;
+    for (size_t i = 0; i < reader->needs.n_parameter; i++)
+        if (catalogue->parameter_is_per_particle[i] &&
+            !io_direct_find(reader->file, reader->star_parameter_path[i], &reader->star_parameter_direct[i]))
+            reader->star_parameter_direct[i].n = 0;
+    reader->window = malloc(CATALOGUE_WINDOW_BYTES);
+    return reader->window ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to read galaxies");
+}
+
 int catalogue_open(const char *path, const struct catalogue_needs *needs, const struct node_share *share,
                    struct catalogue **ret_catalogue, struct error *err)
 {
@@ -235,6 +253,8 @@ int catalogue_open(const char *path, const struct catalogue_needs *needs, const 
         r = io_file_open(path, &catalogue->reader->file, err);
     if (!r && fills)
         r = index_fill(catalogue, err);
+    if (!r && computes)
+        r = prepare_reading(catalogue, err);
     r = node_agree(group, r);
     if (r) {
         catalogue_close(catalogue);
@@ -255,6 +275,7 @@ void catalogue_close(struct catalogue *catalogue)
         return;
     io_file_close(catalogue->reader->file);
     index_release(catalogue);
+    free(catalogue->reader->window);
     free(catalogue->reader);
     free(catalogue);
 }

@@ -10,7 +10,7 @@
 enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
 
 /* What a value must satisfy to be used. */
-enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE };
+enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT };
 
 enum field_id {
     STAR_MASS,
@@ -51,12 +51,19 @@ enum index_column {
     N_INDEX_COLUMN = INDEX_PARAMETER + CATALOGUE_PARAMETER_MAX
 };
 
+/* What is read at a time: large enough for any file system, small enough to stay in cache until it is used.
+ */
+#define CATALOGUE_WINDOW_BYTES ((size_t)1 << 20)
+
 struct catalogue_reader {
     struct io_file *file; /* NULL on a rank that does not compute */
     struct catalogue_needs needs;
     bool is_read[N_FIELD];
     double factor[N_FIELD]; /* file unit to ours */
     char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
+    /* Where HDF5 is not needed; n = 0 where it is. */
+    struct io_direct direct[N_FIELD], star_parameter_direct[CATALOGUE_PARAMETER_MAX];
+    double *window; /* [CATALOGUE_WINDOW_BYTES], NULL on a rank that does not compute */
 
     bool has_column[N_INDEX_COLUMN];
     double column_factor[N_INDEX_COLUMN];

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "polyphony/cosmology.h"
+
 #define LENGTH_ROWS  ((uint64_t)1 << 18) /* lengths read at a time: 2 MiB */
 #define COLUMN_ALIGN 64
 #define N_GALAXY_MAX (SIZE_MAX / 1024) /* so that sizes of tables do not overflow */
@@ -357,9 +359,9 @@ static int check_redshifts(const struct catalogue *catalogue, struct error *err)
         if (catalogue_redshift_is_valid(catalogue, i))
             return 0;
     return error_set(err, POLYPHONY_INPUT,
-                     "'%s': no galaxy has a finite 'Galaxies/redshift' >= 0 (the first is %g); give "
+                     "'%s': no galaxy has a 'Galaxies/redshift' >= 0 and <= %d (the first is %g); give "
                      "'redshift' in the job",
-                     io_file_path(catalogue->reader->file), catalogue->redshift[0]);
+                     io_file_path(catalogue->reader->file), COSMOLOGY_REDSHIFT_MAX, catalogue->redshift[0]);
 }
 
 int index_fill(struct catalogue *catalogue, struct error *err)

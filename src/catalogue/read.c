@@ -1,34 +1,95 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Particles of several galaxies at a time, field by field: what lies near each other in the file is read in
+ * one request into a window, and goes from there, checked and in our units, to the arrays of each galaxy. One
+ * galaxy, or a tile of one, is a batch of one.
+ *
+ * A galaxy that fails is left out from then on, so that it has the text of its first failure, whoever is read
+ * along with it.
+ */
 #include "catalogue_private.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "polyphony/cosmology.h"
+
+#define N_PART    64                /* galaxies read together */
+#define GAP_BYTES ((size_t)1 << 16) /* read over, rather than asking twice */
+#define N_VECTOR  3
+
+/* The least and the most a value may be, and what a message says it must be; in the order of enum bound. */
+static const double least[] = { -DBL_MAX, DBL_TRUE_MIN, 0.0, 0.0 };
+static const double greatest[] = { DBL_MAX, DBL_MAX, DBL_MAX, COSMOLOGY_REDSHIFT_MAX };
+static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite", ">= 0 and <= 1000" };
+_Static_assert(COSMOLOGY_REDSHIFT_MAX == 1000, "the message says so");
+
+/* One galaxy of the batch, and its particles of the kind that is being read. */
+struct part {
+    uint64_t row;
+    uint64_t first_star; /* of the tile */
+    size_t n_star;
+    struct galaxy galaxy;
+    int status;
+    struct error *err;
+
+    uint64_t begin; /* in the file */
+    uint64_t first; /* in the galaxy, for messages */
+    size_t n;
+    double *to[N_VECTOR]; /* [n] each */
+};
+
+struct batch {
+    struct catalogue *catalogue;
+    struct arena *around, *stars; /* the first may be NULL */
+    size_t n;
+    struct part part[N_PART]; /* rows ascend, and so do their places in the file */
+};
+
+/* A dataset to read from. */
+struct source {
+    const char *path;
+    const struct io_direct *direct; /* NULL: by HDF5 */
+    size_t width;
+    enum bound bound;
+    double factor;
+};
+
+/* Rows of the dataset that are in the reader's window. */
+struct window {
+    uint64_t first, n;
+};
+
+/* ---- what is wrong with it --------------------------------------------------------------------- */
 
 static bool is_within(enum bound bound, double value)
 {
-    return isfinite(value) && (bound == ANY_FINITE || value > 0 || (bound == NOT_NEGATIVE && value == 0));
+    return value >= least[bound] && value <= greatest[bound];
 }
 
-/* What a message says a value must be; in the order of enum bound. */
-static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite" };
-
-/* Some particles of a galaxy: n from `first` on, where the first of the galaxy is `begin` in the file. */
-struct slice {
-    uint64_t row;
-    uint64_t begin, first;
-    size_t n;
-};
-
-/* The first value out of bounds sets the galaxy aside, and is named. */
-static int check_values(const struct catalogue *catalogue, const struct slice *slice, const char *path,
-                        enum bound bound, size_t width, const double *value, struct error *err)
+static bool all_within(enum bound bound, const double *value, size_t n)
 {
-    for (size_t i = 0; i < slice->n * width; i++)
-        if (!is_within(bound, value[i]))
-            return error_set(err, POLYPHONY_SET_ASIDE,
-                             "'%s': galaxy %lld: dataset '%s' particle %llu is %g, must be %s",
-                             io_file_path(catalogue->reader->file), (long long)catalogue->id[slice->row],
-                             path, (unsigned long long)(slice->first + i / width), value[i], needed[bound]);
-    return 0;
+    size_t n_out = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_out += !is_within(bound, value[i]);
+    return n_out == 0;
+}
+
+/* The first value out of bounds sets the galaxy aside, and is named; `value` begins at particle `i_first`. */
+static int name_bad_value(const struct catalogue *catalogue, const struct part *part,
+                          const struct source *source, uint64_t i_first, const double *value)
+{
+    size_t i = 0;
+
+    while (is_within(source->bound, value[i]))
+        i++;
+    return error_set(part->err, POLYPHONY_SET_ASIDE,
+                     "'%s': galaxy %lld: dataset '%s' particle %llu is %g, must be %s",
+                     io_file_path(catalogue->reader->file), (long long)catalogue->id[part->row], source->path,
+                     (unsigned long long)(i_first + i / source->width), value[i], needed[source->bound]);
 }
 
 /* The same for a number that the galaxy has once. */
@@ -42,210 +103,345 @@ static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, c
                      (unsigned long long)row, value, needed[bound]);
 }
 
-static int out_of_memory(const struct catalogue *catalogue, uint64_t row, struct error *err)
+/* ---- reading one dataset ----------------------------------------------------------------------- */
+
+static void take_room(struct batch *batch, struct arena *arena, size_t width)
 {
-    return error_set(err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its particles (%llu bytes)",
-                     (long long)catalogue->id[row],
-                     (unsigned long long)catalogue_galaxy_bytes(catalogue, row));
-}
-
-/* Read one field of some particles and turn it into our unit. */
-static int read_field(struct catalogue *catalogue, enum field_id id, const struct slice *slice,
-                      struct arena *arena, double **ret_value, struct error *err)
-{
-    const struct field *field = &catalogue_fields[id];
-    const struct catalogue_reader *reader = catalogue->reader;
-    size_t width = (size_t)field->width;
-    double *value = arena_array(arena, slice->n * width, sizeof(*value));
-    int r;
-
-    if (!value)
-        return out_of_memory(catalogue, slice->row, err);
-    r = io_read_rows_f64(reader->file, field->path, slice->begin + slice->first, slice->n, value, err);
-    if (!r)
-        r = check_values(catalogue, slice, field->path, field->bound, width, value, err);
-    for (size_t i = 0; !r && i < slice->n * width; i++)
-        value[i] *= reader->factor[id];
-    *ret_value = value;
-    return r;
-}
-
-/* Vectors of the file to one array a coordinate. */
-static int read_coordinates(struct catalogue *catalogue, enum field_id id, const struct slice *slice,
-                            struct arena *arena, const double *ret_xyz_kpc[3], struct error *err)
-{
-    double *vector = NULL, *xyz[3];
-    struct arena_mark mark;
-    int r;
-
-    for (int axis = 0; axis < 3; axis++) {
-        ret_xyz_kpc[axis] = xyz[axis] = arena_array(arena, slice->n, sizeof(double));
-        if (!xyz[axis])
-            return out_of_memory(catalogue, slice->row, err);
-    }
-    mark = arena_mark(arena);
-    r = read_field(catalogue, id, slice, arena, &vector, err);
-    for (size_t i = 0; !r && i < slice->n; i++)
-        for (size_t axis = 0; axis < 3; axis++)
-            xyz[axis][i] = vector[3 * i + axis];
-    arena_release(arena, mark);
-    return r;
-}
-
-static int read_stars(struct catalogue *catalogue, const struct slice *slice, struct arena *arena,
-                      struct galaxy *galaxy, struct error *err)
-{
-    double *mass, *age, *metallicity, *h = NULL;
-    const double *xyz[3];
-    int r = read_field(catalogue, STAR_MASS, slice, arena, &mass, err);
-
-    if (!r)
-        r = read_field(catalogue, STAR_AGE, slice, arena, &age, err);
-    if (!r)
-        r = read_field(catalogue, STAR_METALLICITY, slice, arena, &metallicity, err);
-    if (!r)
-        r = read_coordinates(catalogue, STAR_COORDINATES, slice, arena, xyz, err);
-    if (!r && catalogue->reader->is_read[STAR_SMOOTHING])
-        r = read_field(catalogue, STAR_SMOOTHING, slice, arena, &h, err);
-    if (r)
-        return r;
-    for (size_t i = 0; i < slice->n; i++)
-        metallicity[i] = fmax(metallicity[i], CATALOGUE_METALLICITY_FLOOR);
-    galaxy->first_star = slice->first;
-    galaxy->n_star = slice->n;
-    galaxy->star_mass_msun = mass;
-    galaxy->star_age_yr = age;
-    galaxy->star_metallicity = metallicity;
-    galaxy->star_x_kpc = xyz[0];
-    galaxy->star_y_kpc = xyz[1];
-    galaxy->star_z_kpc = xyz[2];
-    galaxy->star_h_kpc = h;
-    return 0;
-}
-
-/* Dust masses as given, or gas mass times metallicity times the dust-to-metal ratio. */
-static int read_dust(struct catalogue *catalogue, const struct slice *slice, struct arena *arena,
-                     const double **ret_dust_mass_msun, struct error *err)
-{
-    const struct catalogue_reader *reader = catalogue->reader;
-    double *mass, *metallicity, *ratio = NULL;
-    double ratio_all =
-        reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[slice->row] : reader->needs.dust_to_metal_ratio;
-    struct arena_mark mark;
-    int r;
-
-    if (reader->is_read[GAS_DUST_MASS]) {
-        r = read_field(catalogue, GAS_DUST_MASS, slice, arena, &mass, err);
-        *ret_dust_mass_msun = mass;
-        return r;
-    }
-    r = check_galaxy_value(catalogue, slice->row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE, ratio_all,
-                           err);
-    if (!r)
-        r = read_field(catalogue, GAS_MASS, slice, arena, &mass, err);
-    mark = arena_mark(arena);
-    if (!r)
-        r = read_field(catalogue, GAS_METALLICITY, slice, arena, &metallicity, err);
-    if (!r && reader->is_read[GAS_DUST_RATIO])
-        r = read_field(catalogue, GAS_DUST_RATIO, slice, arena, &ratio, err);
-    for (size_t i = 0; !r && i < slice->n; i++)
-        mass[i] *= fmax(metallicity[i], CATALOGUE_METALLICITY_FLOOR) * (ratio ? ratio[i] : ratio_all);
-    arena_release(arena, mark);
-    *ret_dust_mass_msun = mass;
-    return r;
-}
-
-static int read_gas(struct catalogue *catalogue, uint64_t row, struct arena *arena, struct galaxy *galaxy,
-                    struct error *err)
-{
-    const struct slice slice = { row, catalogue->gas_offset[row], 0, catalogue->n_gas[row] };
-    const double *xyz[3], *dust = NULL;
-    double *h;
-    int r = read_coordinates(catalogue, GAS_COORDINATES, &slice, arena, xyz, err);
-
-    if (!r)
-        r = read_field(catalogue, GAS_SMOOTHING, &slice, arena, &h, err);
-    if (!r)
-        r = read_dust(catalogue, &slice, arena, &dust, err);
-    if (r)
-        return r;
-    galaxy->n_gas = slice.n;
-    galaxy->gas_x_kpc = xyz[0];
-    galaxy->gas_y_kpc = xyz[1];
-    galaxy->gas_z_kpc = xyz[2];
-    galaxy->gas_h_kpc = h;
-    galaxy->gas_dust_mass_msun = dust;
-    return 0;
-}
-
-static int read_black_holes(struct catalogue *catalogue, uint64_t row, struct arena *arena,
-                            struct galaxy *galaxy, struct error *err)
-{
-    const struct slice slice = { row, catalogue->black_hole_offset[row], 0, catalogue->n_black_hole[row] };
-    const double *xyz[3];
-    int r = read_coordinates(catalogue, BLACK_HOLE_COORDINATES, &slice, arena, xyz, err);
-
-    if (r)
-        return r;
-    galaxy->n_black_hole = slice.n;
-    galaxy->black_hole_x_kpc = xyz[0];
-    galaxy->black_hole_y_kpc = xyz[1];
-    galaxy->black_hole_z_kpc = xyz[2];
-    return 0;
-}
-
-static int read_parameters(struct catalogue *catalogue, const struct slice *stars, struct arena *arena,
-                           struct galaxy *galaxy, struct error *err)
-{
-    const struct catalogue_reader *reader = catalogue->reader;
-    int r = 0;
-
-    for (size_t i = 0; !r && i < reader->needs.n_parameter; i++) {
-        double *value;
-
-        if (!catalogue->parameter_is_per_particle[i]) {
-            char path[IO_NAME_MAX];
-
-            text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
-            galaxy->parameter[i] = reader->galaxy_parameter[i][stars->row];
-            r = check_galaxy_value(catalogue, stars->row, path, ANY_FINITE, galaxy->parameter[i], err);
-            continue;
+    for (struct part *part = batch->part; part < batch->part + batch->n; part++)
+        for (size_t axis = 0; !part->status && axis < width; axis++) {
+            part->to[axis] = arena_array(arena, part->n, sizeof(double));
+            if (!part->to[axis])
+                part->status = error_set(
+                    part->err, POLYPHONY_INTERNAL, "galaxy %lld: no memory for its particles (%llu bytes)",
+                    (long long)batch->catalogue->id[part->row],
+                    (unsigned long long)catalogue_galaxy_bytes(batch->catalogue, part->row));
         }
-        value = arena_array(arena, stars->n, sizeof(*value));
-        if (!value)
-            return out_of_memory(catalogue, stars->row, err);
-        r = io_read_rows_f64(reader->file, reader->star_parameter_path[i], stars->begin + stars->first,
-                             stars->n, value, err);
-        if (!r)
-            r = check_values(catalogue, stars, reader->star_parameter_path[i], ANY_FINITE, 1, value, err);
-        galaxy->star_parameter[i] = value;
+}
+
+/* Where a window from row `at` of this part on ends: it goes on to the next parts while they are near. */
+static uint64_t window_end(const struct batch *batch, const struct part *part, size_t width, uint64_t at)
+{
+    uint64_t most = at + CATALOGUE_WINDOW_BYTES / sizeof(double) / width, end = part->begin + part->n;
+
+    for (const struct part *next = part + 1; end < most && next < batch->part + batch->n; next++) {
+        if (next->status || next->n == 0)
+            continue;
+        if (next->begin - end > GAP_BYTES / sizeof(double) / width)
+            break;
+        end = next->begin + next->n;
+    }
+    return end < most ? end : most;
+}
+
+static int load_rows(struct catalogue_reader *reader, const struct source *source,
+                     const struct window *window, struct error *err)
+{
+    return source->direct
+               ? io_direct_read(source->direct, window->first * source->width, window->n * source->width,
+                                reader->window, err)
+               : io_read_rows_f64(reader->file, source->path, window->first, window->n, reader->window, err);
+}
+
+/* What cannot be read of another part is no failure of this one. */
+static int load(struct batch *batch, const struct source *source, const struct part *part, uint64_t at,
+                struct window *window)
+{
+    struct catalogue_reader *reader = batch->catalogue->reader;
+    uint64_t left = part->begin + part->n - at;
+    int r;
+
+    *window = (struct window) { at, window_end(batch, part, source->width, at) - at };
+    r = load_rows(reader, source, window, part->err);
+    if (r && window->n > left) {
+        window->n = left;
+        r = load_rows(reader, source, window, part->err);
     }
     return r;
 }
 
-/* ---- a galaxy, whole or in tiles --------------------------------------------------------------- */
+/* n values from the window to the part, from its i_first on. */
+static int take_values(const struct catalogue *catalogue, const struct source *source, struct part *part,
+                       uint64_t i_first, size_t n, const double *from)
+{
+    double factor = source->factor;
+
+    if (!all_within(source->bound, from, n * source->width))
+        return name_bad_value(catalogue, part, source, part->first + i_first, from);
+    if (source->width == 1)
+        for (size_t i = 0; i < n; i++)
+            part->to[0][i_first + i] = from[i] * factor;
+    else
+        for (size_t axis = 0; axis < N_VECTOR; axis++)
+            for (size_t i = 0; i < n; i++)
+                part->to[axis][i_first + i] = from[N_VECTOR * i + axis] * factor;
+    return 0;
+}
+
+static void read_dataset(struct batch *batch, const struct source *source, struct arena *arena)
+{
+    const double *values = batch->catalogue->reader->window;
+    struct window window = { 0 };
+
+    take_room(batch, arena, source->width);
+    for (struct part *part = batch->part; part < batch->part + batch->n; part++)
+        for (uint64_t i = 0, n; !part->status && i < part->n; i += n) {
+            uint64_t at = part->begin + i, left = part->n - i;
+
+            if (at < window.first || at - window.first >= window.n)
+                part->status = load(batch, source, part, at, &window);
+            if (part->status) {
+                error_prefix(part->err, part->status, "galaxy %lld",
+                             (long long)batch->catalogue->id[part->row]);
+                window.n = 0; /* the next one tries for itself */
+                break;
+            }
+            n = window.first + window.n - at;
+            n = n < left ? n : left;
+            part->status = take_values(batch->catalogue, source, part, i, n,
+                                       values + (at - window.first) * source->width);
+        }
+}
+
+/* ---- particles --------------------------------------------------------------------------------- */
+
+/* Where a field goes in struct galaxy: one member, or one for each axis; the other fields are needed on the
+ * way only. */
+static const size_t members[N_FIELD][N_VECTOR] = {
+    [STAR_MASS] = { offsetof(struct galaxy, star_mass_msun) },
+    [STAR_AGE] = { offsetof(struct galaxy, star_age_yr) },
+    [STAR_METALLICITY] = { offsetof(struct galaxy, star_metallicity) },
+    [STAR_COORDINATES] = { offsetof(struct galaxy, star_x_kpc), offsetof(struct galaxy, star_y_kpc),
+                           offsetof(struct galaxy, star_z_kpc) },
+    [STAR_SMOOTHING] = { offsetof(struct galaxy, star_h_kpc) },
+    [GAS_MASS] = { offsetof(struct galaxy, gas_dust_mass_msun) }, /* becomes that */
+    [GAS_COORDINATES] = { offsetof(struct galaxy, gas_x_kpc), offsetof(struct galaxy, gas_y_kpc),
+                          offsetof(struct galaxy, gas_z_kpc) },
+    [GAS_SMOOTHING] = { offsetof(struct galaxy, gas_h_kpc) },
+    [GAS_DUST_MASS] = { offsetof(struct galaxy, gas_dust_mass_msun) },
+    [BLACK_HOLE_COORDINATES] = { offsetof(struct galaxy, black_hole_x_kpc),
+                                 offsetof(struct galaxy, black_hole_y_kpc),
+                                 offsetof(struct galaxy, black_hole_z_kpc) },
+};
+
+/* The first part, or the one after this, that has not failed; NULL after the last. */
+static struct part *next_part(struct batch *batch, struct part *part)
+{
+    part = part ? part + 1 : batch->part;
+    while (part < batch->part + batch->n && part->status)
+        part++;
+    return part < batch->part + batch->n ? part : NULL;
+}
+
+static void read_field(struct batch *batch, enum field_id id, struct arena *arena)
+{
+    const struct catalogue_reader *reader = batch->catalogue->reader;
+    const struct field *field = &catalogue_fields[id];
+    const struct source source = { field->path, reader->direct[id].n ? &reader->direct[id] : NULL,
+                                   (size_t)field->width, field->bound, reader->factor[id] };
+
+    read_dataset(batch, &source, arena);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        for (size_t axis = 0; axis < source.width && members[id][axis]; axis++)
+            memcpy((char *)&part->galaxy + members[id][axis], &part->to[axis], sizeof(part->to[axis]));
+}
+
+/* What is read from now on. */
+static void choose(struct batch *batch, enum component component)
+{
+    const struct catalogue *catalogue = batch->catalogue;
+
+    for (struct part *part = batch->part; part < batch->part + batch->n; part++) {
+        uint64_t row = part->row;
+
+        part->first = component == STARS ? part->first_star : 0;
+        part->n = component == STARS ? part->n_star
+                  : component == GAS ? catalogue->n_gas[row]
+                                     : catalogue->n_black_hole[row];
+        part->begin = component == STARS ? catalogue->star_offset[row] + part->first_star
+                      : component == GAS ? catalogue->gas_offset[row]
+                                         : catalogue->black_hole_offset[row];
+    }
+}
+
+static void read_stars(struct batch *batch)
+{
+    choose(batch, STARS);
+    read_field(batch, STAR_MASS, batch->stars);
+    read_field(batch, STAR_AGE, batch->stars);
+    read_field(batch, STAR_METALLICITY, batch->stars);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        for (size_t i = 0; i < part->n; i++)
+            part->to[0][i] = fmax(part->to[0][i], CATALOGUE_METALLICITY_FLOOR);
+    read_field(batch, STAR_COORDINATES, batch->stars);
+    if (batch->catalogue->reader->is_read[STAR_SMOOTHING])
+        read_field(batch, STAR_SMOOTHING, batch->stars);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
+        part->galaxy.first_star = part->first_star;
+        part->galaxy.n_star = part->n_star;
+    }
+}
+
+static double dust_ratio_of(const struct catalogue *catalogue, uint64_t row)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+
+    return reader->galaxy_dust_ratio ? reader->galaxy_dust_ratio[row] : reader->needs.dust_to_metal_ratio;
+}
+
+/* Gas mass times metallicity times the dust-to-metal ratio of the particle, its galaxy, or the job. */
+static void make_dust_masses(struct batch *batch)
+{
+    const struct catalogue_reader *reader = batch->catalogue->reader;
+    double *mass[N_PART], *metallicity[N_PART];
+    struct arena_mark mark;
+
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        part->status =
+            check_galaxy_value(batch->catalogue, part->row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE,
+                               dust_ratio_of(batch->catalogue, part->row), part->err);
+    read_field(batch, GAS_MASS, batch->around);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        mass[part - batch->part] = part->to[0];
+    mark = arena_mark(batch->around);
+    read_field(batch, GAS_METALLICITY, batch->around);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        metallicity[part - batch->part] = part->to[0];
+    if (reader->is_read[GAS_DUST_RATIO])
+        read_field(batch, GAS_DUST_RATIO, batch->around);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
+        double *dust = mass[part - batch->part], *z = metallicity[part - batch->part];
+        double ratio_all = dust_ratio_of(batch->catalogue, part->row);
+
+        for (size_t i = 0; i < part->n; i++)
+            dust[i] *= fmax(z[i], CATALOGUE_METALLICITY_FLOOR) *
+                       (reader->is_read[GAS_DUST_RATIO] ? part->to[0][i] : ratio_all);
+    }
+    arena_release(batch->around, mark);
+}
+
+static void read_gas(struct batch *batch)
+{
+    choose(batch, GAS);
+    read_field(batch, GAS_COORDINATES, batch->around);
+    read_field(batch, GAS_SMOOTHING, batch->around);
+    if (batch->catalogue->reader->is_read[GAS_DUST_MASS])
+        read_field(batch, GAS_DUST_MASS, batch->around);
+    else
+        make_dust_masses(batch);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        part->galaxy.n_gas = part->n;
+}
+
+static void read_black_holes(struct batch *batch)
+{
+    choose(batch, BLACK_HOLES);
+    read_field(batch, BLACK_HOLE_COORDINATES, batch->around);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        part->galaxy.n_black_hole = part->n;
+}
+
+static void read_parameter(struct batch *batch, size_t i)
+{
+    const struct catalogue_reader *reader = batch->catalogue->reader;
+    const struct source source = { reader->star_parameter_path[i],
+                                   reader->star_parameter_direct[i].n ? &reader->star_parameter_direct[i]
+                                                                      : NULL,
+                                   1, ANY_FINITE, 1.0 };
+    char path[IO_NAME_MAX];
+
+    if (batch->catalogue->parameter_is_per_particle[i]) {
+        read_dataset(batch, &source, batch->stars);
+        for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+            part->galaxy.star_parameter[i] = part->to[0];
+        return;
+    }
+    text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
+        part->galaxy.parameter[i] = reader->galaxy_parameter[i][part->row];
+        part->status = check_galaxy_value(batch->catalogue, part->row, path, ANY_FINITE,
+                                          part->galaxy.parameter[i], part->err);
+    }
+}
+
+/* ---- a batch ----------------------------------------------------------------------------------- */
+
+static void read_batch(struct batch *batch)
+{
+    const struct catalogue_reader *reader = batch->catalogue->reader;
+
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
+        if (batch->around)
+            part->status = check_galaxy_value(batch->catalogue, part->row, "Galaxies/redshift", OF_REDSHIFT,
+                                              part->galaxy.redshift, part->err);
+    read_stars(batch);
+    if (batch->around && reader->is_read[GAS_COORDINATES])
+        read_gas(batch);
+    if (batch->around && reader->is_read[BLACK_HOLE_COORDINATES])
+        read_black_holes(batch);
+    choose(batch, STARS);
+    for (size_t i = 0; i < reader->needs.n_parameter; i++)
+        read_parameter(batch, i);
+}
+
+static struct galaxy galaxy_of_row(const struct catalogue *catalogue, uint64_t row)
+{
+    return (struct galaxy) { .row = row, .id = catalogue->id[row], .redshift = catalogue->redshift[row] };
+}
 
 int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n,
                         struct arena *around, struct arena *stars, struct galaxy *galaxy, struct error *err)
 {
-    const struct catalogue_reader *reader = catalogue->reader;
-    const struct slice slice = { row, catalogue->star_offset[row], first, n };
-    int r = 0;
+    struct batch batch = { .catalogue = catalogue, .around = around, .stars = stars, .n = 1 };
 
-    if (around) {
-        *galaxy =
-            (struct galaxy) { .row = row, .id = catalogue->id[row], .redshift = catalogue->redshift[row] };
-        r = check_galaxy_value(catalogue, row, "Galaxies/redshift", NOT_NEGATIVE, galaxy->redshift, err);
+    if (around)
+        *galaxy = galaxy_of_row(catalogue, row);
+    batch.part[0] =
+        (struct part) { .row = row, .first_star = first, .n_star = n, .galaxy = *galaxy, .err = err };
+    read_batch(&batch);
+    if (!batch.part[0].status)
+        *galaxy = batch.part[0].galaxy;
+    return batch.part[0].status;
+}
+
+/* Up to N_PART galaxies; `order`: where they are in the caller's arrays. */
+static void read_some(struct catalogue *catalogue, size_t n, const size_t *order, const uint64_t *row,
+                      struct arena *arena, struct galaxy *ret_galaxy, int *ret_status,
+                      struct error *ret_error)
+{
+    struct batch batch = { .catalogue = catalogue, .around = arena, .stars = arena, .n = n };
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = row[order[i]];
+
+        batch.part[i] = (struct part) { .row = at,
+                                        .n_star = catalogue->n_star[at],
+                                        .galaxy = galaxy_of_row(catalogue, at),
+                                        .err = &ret_error[order[i]] };
     }
-    if (!r)
-        r = read_stars(catalogue, &slice, stars, galaxy, err);
-    if (!r && around && reader->is_read[GAS_COORDINATES])
-        r = read_gas(catalogue, row, around, galaxy, err);
-    if (!r && around && reader->is_read[BLACK_HOLE_COORDINATES])
-        r = read_black_holes(catalogue, row, around, galaxy, err);
-    if (!r)
-        r = read_parameters(catalogue, &slice, stars, galaxy, err);
-    return r;
+    read_batch(&batch);
+    for (size_t i = 0; i < n; i++) {
+        ret_status[order[i]] = batch.part[i].status;
+        ret_galaxy[order[i]] =
+            batch.part[i].status ? galaxy_of_row(catalogue, batch.part[i].row) : batch.part[i].galaxy;
+    }
+}
+
+void catalogue_read_many(struct catalogue *catalogue, size_t n, const uint64_t *row, struct arena *arena,
+                         struct galaxy *ret_galaxy, int *ret_status, struct error *ret_error)
+{
+    for (size_t first = 0; first < n; first += N_PART) {
+        size_t order[N_PART], n_some = n - first < N_PART ? n - first : N_PART;
+
+        /* By insertion: they are few, and in order already but for what was dealt again. */
+        for (size_t i = 0; i < n_some; i++) {
+            size_t j = i;
+
+            for (; j > 0 && row[order[j - 1]] > row[first + i]; j--)
+                order[j] = order[j - 1];
+            order[j] = first + i;
+        }
+        read_some(catalogue, n_some, order, row, arena, ret_galaxy, ret_status, ret_error);
+    }
 }
 
 void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3])
@@ -292,20 +488,14 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-/* In the order of read_stars(): vectors are there twice, while nothing after them is yet. */
 size_t catalogue_star_bytes(const struct catalogue *catalogue)
 {
     const struct catalogue_reader *reader = catalogue->reader;
-    size_t before = 6, after = reader->is_read[STAR_SMOOTHING];
+    size_t n = 6 + reader->is_read[STAR_SMOOTHING];
 
     for (size_t i = 0; i < reader->needs.n_parameter; i++)
-        after += catalogue->parameter_is_per_particle[i];
-    return (before + larger(3, after)) * sizeof(double);
+        n += catalogue->parameter_is_per_particle[i];
+    return n * sizeof(double);
 }
 
 uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
@@ -315,8 +505,8 @@ uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
     uint64_t values = 0;
 
     if (reader->is_read[GAS_COORDINATES])
-        values += (uint64_t)catalogue->n_gas[row] * (3 + larger(3, after));
+        values += (uint64_t)catalogue->n_gas[row] * (3 + after);
     if (reader->is_read[BLACK_HOLE_COORDINATES])
-        values += (uint64_t)catalogue->n_black_hole[row] * 6;
+        values += (uint64_t)catalogue->n_black_hole[row] * 3;
     return values * sizeof(double);
 }

@@ -48,14 +48,16 @@ static void print_operations(const struct plan *plan)
 static void print_plan(const struct plan *plan)
 {
     const struct catalogue *catalogue = plan->catalogue;
+    double cost_s[PLAN_N_COST_TERM];
     uint64_t largest = 0;
     char row[24], all[24], grid[24], particles[24];
 
+    plan_cost_guess(plan, 1, cost_s);
     for (size_t i = 1; i < catalogue->n_galaxy; i++)
-        if (plan_cost(plan, i) > plan_cost(plan, largest))
+        if (plan_cost_s(plan, i, cost_s) > plan_cost_s(plan, largest, cost_s))
             largest = i;
-    cli_format_bytes((double)plan->n_value * 8.0, row);
-    cli_format_bytes((double)plan->n_value * 8.0 * (double)catalogue->n_galaxy, all);
+    cli_format_bytes((double)results_row_bytes(plan), row);
+    cli_format_bytes((double)results_row_bytes(plan) * (double)catalogue->n_galaxy, all);
     cli_format_bytes((double)grid_bytes(plan->grid), grid);
     cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, largest), particles);
     printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", plan->job->catalogue,

@@ -7,9 +7,6 @@
 #include "polyphony/results.h"
 #include "polyphony/trace_file.h"
 
-/* A batch is lost with its rank: no more than a few seconds of reading. */
-#define BATCH_BYTES_MAX (1024.0 * 1024.0 * 1024.0)
-
 /* No galaxy takes a year: such seconds in a ledger are damage. */
 #define LONGEST_S 3e7
 
@@ -50,7 +47,7 @@ static bool is_wanted(struct wanted *wanted, int64_t id)
     return found != NULL;
 }
 
-static struct dealer_item make_item(const struct plan *plan, uint64_t row)
+struct dealer_item dealing_item(const struct plan *plan, uint64_t row)
 {
     struct dealer_item item = { .row = (uint32_t)row,
                                 .bytes = (float)catalogue_galaxy_bytes(plan->catalogue, row) };
@@ -102,7 +99,7 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
         return POLYPHONY_OUTPUT;
     if (entry->n_crash > 0 || entry->n_vanish > 0)
         return add_suspect(choosing, row, err);
-    choosing->item[dealing->n_now++] = make_item(choosing->plan, row);
+    choosing->item[dealing->n_now++] = dealing_item(choosing->plan, row);
     return 0;
 }
 
@@ -155,7 +152,7 @@ static int choose_rows(struct choosing *choosing, struct error *err)
     if (!r)
         r = ledger_scan(plan->job->output, choose_row, choosing, &counts, err);
     for (size_t i = 0; !r && i < choosing->n_suspect; i++)
-        choosing->item[choosing->dealing->n_now++] = make_item(plan, choosing->suspect[i]);
+        choosing->item[choosing->dealing->n_now++] = dealing_item(plan, choosing->suspect[i]);
     free_wanted(&choosing->wanted);
     free(choosing->suspect);
     return r;
@@ -175,17 +172,19 @@ static int learn_costs(struct dealing *dealing, const struct plan *plan, size_t 
 }
 
 int dealing_open(struct dealing *dealing, const struct plan *plan, struct results *results,
-                 const struct run_options *options, size_t n_worker, int n_thread, struct error *err)
+                 const struct run_options *options, int n_rank, int n_thread, struct error *err)
 {
     static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
                                               [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
                                               [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
                                               [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
     struct choosing choosing = { .dealing = dealing, .plan = plan, .results = results, .options = options };
+    size_t n_worker = n_rank > 1 ? (size_t)n_rank - 1 : 1;
     struct dealer_settings settings = { .mode = modes[*plan->job->schedule.mode],
                                         .n_worker = n_worker,
                                         .n_max_batch = (size_t)*plan->job->schedule.max_batch_galaxies,
-                                        .max_batch_bytes = BATCH_BYTES_MAX };
+                                        .max_batch_bytes = DEALING_BATCH_BYTES_MAX,
+                                        .is_alone = n_rank == 1 };
     double guess_s[DEALER_N_TERM];
     int r;
 

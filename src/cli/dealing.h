@@ -10,6 +10,12 @@
 
 #include "options.h"
 
+/** Most bytes of a batch; a batch is lost with its rank, so no more than some seconds of reading. */
+#define DEALING_BATCH_BYTES_MAX (1024.0 * 1024.0 * 1024.0)
+
+/** A row as the dealer wants it. */
+struct dealer_item dealing_item(const struct plan *plan, uint64_t row);
+
 struct dealing {
     struct dealer *dealer;
     struct cost_model costs;
@@ -30,5 +36,5 @@ int dealing_check(const struct plan *plan, const struct run_options *options, st
  * plan, then fitted to the seconds in the ledger, or else taken from the trace that the job names.
  */
 int dealing_open(struct dealing *dealing, const struct plan *plan, struct results *results,
-                 const struct run_options *options, size_t n_worker, int n_thread, struct error *err);
+                 const struct run_options *options, int n_rank, int n_thread, struct error *err);
 void dealing_close(struct dealing *dealing);

@@ -12,6 +12,8 @@
 #include "polyphony/simulate.h"
 #include "polyphony/trace_file.h"
 
+#include "dealing.h"
+
 /* Of --schechter. */
 #define STAR_MSUN 1e6
 #define SEED      1
@@ -66,16 +68,8 @@ int foresight_open(const struct plan *plan, int n_thread, struct foresight *ret_
 
     if (r)
         return r;
-    for (size_t i = 0; i < ret_foresight->n; i++) {
-        struct dealer_item *item = &ret_foresight->item[i];
-        double term[PLAN_N_COST_TERM];
-
-        plan_cost_terms(plan, i, term);
-        *item = (struct dealer_item) { .row = (uint32_t)i,
-                                       .bytes = (float)catalogue_galaxy_bytes(plan->catalogue, i) };
-        for (size_t t = 1; t < DEALER_N_TERM; t++)
-            item->term[t - 1] = (float)term[t];
-    }
+    for (size_t i = 0; i < ret_foresight->n; i++)
+        ret_foresight->item[i] = dealing_item(plan, i);
     predict(ret_foresight);
     return 0;
 }

@@ -12,6 +12,9 @@
 
 /* Where a galaxy was set aside that ended its rank. */
 #define CRASH_STAGE "Crash"
+#define N_TOLD      4 /* galaxies that a warning names */
+
+_Static_assert(HANDS_ROW_MAX <= SCHEDULE_HAND_MAX, "what a lost rank had in hand can be dealt again");
 
 /* ---- galaxies that end their ranks --------------------------------------------------------------- */
 
@@ -22,36 +25,82 @@ struct output_aside {
     char reason[192];
 };
 
-static void describe(const struct plan *plan, const struct hands_blame *blame, char *ret_reason, size_t size)
+/* `row` [n]: those of the blame that were not done by then. */
+static void describe(const struct plan *plan, const struct hands_blame *blame, size_t n, const uint64_t *row,
+                     char *ret_reason, size_t size)
 {
-    char what[64] = "vanished (killed, or out of memory?)";
+    char what[64] = "vanished (killed, or out of memory?)", ids[N_TOLD * 24] = "", others[40] = "";
+    size_t n_told = n > N_TOLD ? N_TOLD : n;
 
     if (blame->is_crash)
         text_format(what, sizeof(what), "crashed (signal %d, %.30s)", blame->signal,
                     strsignal(blame->signal));
-    text_format(ret_reason, size, "galaxy %lld: rank %d on %.60s %s while it had this galaxy in hand",
-                (long long)plan->catalogue->id[blame->row], blame->rank, blame->host, what);
+    for (size_t i = 0, end = 0; i < n_told; i++, end = strlen(ids))
+        text_format(ids + end, sizeof(ids) - end, "%s%lld", i ? ", " : "",
+                    (long long)plan->catalogue->id[row[i]]);
+    if (n > n_told)
+        text_format(others, sizeof(others), " and %zu other%s", n - n_told, n - n_told > 1 ? "s" : "");
+    text_format(ret_reason, size, "galax%s %s%s: rank %d on %.60s %s with %s in hand", n > 1 ? "ies" : "y",
+                ids, others, blame->rank, blame->host, what, n > 1 ? "these" : "it");
+}
+
+static void warn_of(const struct plan *plan, const struct hands_blame *blame, size_t n, const uint64_t *row,
+                    bool is_enough)
+{
+    char reason[256];
+
+    if (n == 0)
+        return;
+    describe(plan, blame, n, row, reason, sizeof(reason));
+    fprintf(stderr, "warning: %s; %s\n", reason,
+            is_enough ? "that was once too often: it is set aside"
+            : n > 1   ? "they are dealt last, one at a time"
+                      : "it is dealt last");
+}
+
+/* The rows that are not done by now, which count one more end of a rank if they are blamed. Enough may be
+ * only what was in hand alone. */
+static int count_blame(struct output *output, const struct hands_blame *blame, bool is_blamed,
+                       uint64_t ret_row[HANDS_ROW_MAX], size_t *ret_n, bool *ret_is_enough, struct error *err)
+{
+    int r = 0;
+
+    *ret_n = 0;
+    *ret_is_enough = false;
+    for (size_t i = 0; i < blame->n_row; i++) {
+        uint64_t row = blame->row[i];
+        enum row_status status = ROW_LEFT;
+
+        if (row >= output->plan->catalogue->n_galaxy) /* of another catalogue */
+            continue;
+        if (!r)
+            r = results_row_status(output->results, row, &status, err);
+        if (status == ROW_DONE)
+            continue;
+        if (!r && is_blamed)
+            r = results_blame(output->results, row, blame->is_crash, blame->n_row == 1, ret_is_enough, err);
+        ret_row[(*ret_n)++] = row;
+    }
+    return r;
 }
 
 /* Nobody else writes yet: a galaxy that has ended its rank once too often is set aside at once. */
 static int blame_earlier(void *context, const struct hands_blame *blame, struct error *err)
 {
     struct output *output = context;
-    bool is_enough = false;
+    uint64_t row[HANDS_ROW_MAX];
+    bool is_enough;
     char reason[192];
-    int r;
+    size_t n;
+    int r = count_blame(output, blame, true, row, &n, &is_enough, err);
 
-    if (blame->row >= output->plan->catalogue->n_galaxy) /* of another catalogue */
-        return 0;
-    r = results_blame(output->results, blame->row, blame->is_crash, &is_enough, err);
     if (r)
         return r;
-    describe(output->plan, blame, reason, sizeof(reason));
-    fprintf(stderr, "warning: %s; %s\n", reason,
-            is_enough ? "that was once too often: it is set aside" : "it is dealt last");
-    return is_enough
-               ? results_set_aside(output->results, blame->row, blame->rank, 0.0, CRASH_STAGE, reason, err)
-               : 0;
+    warn_of(output->plan, blame, n, row, is_enough);
+    if (!is_enough)
+        return 0;
+    describe(output->plan, blame, n, row, reason, sizeof(reason));
+    return results_set_aside(output->results, *row, blame->rank, 0.0, CRASH_STAGE, reason, err);
 }
 
 static int remember_aside(struct output *output, const struct hands_blame *blame, struct error *err)
@@ -62,34 +111,32 @@ static int remember_aside(struct output *output, const struct hands_blame *blame
         return error_set(err, POLYPHONY_INTERNAL, "no memory to set a galaxy aside");
     output->aside = aside;
     aside += output->n_aside++;
-    *aside = (struct output_aside) { .row = blame->row, .rank = blame->rank };
-    describe(output->plan, blame, aside->reason, sizeof(aside->reason));
+    *aside = (struct output_aside) { .row = *blame->row, .rank = blame->rank };
+    describe(output->plan, blame, 1, blame->row, aside->reason, sizeof(aside->reason));
     return 0;
 }
 
-enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, uint64_t *ret_row)
+enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, size_t *ret_n,
+                                      uint64_t ret_row[HANDS_ROW_MAX])
 {
     int64_t now_ns = clock_ns();
-    bool is_alone = (double)(now_ns - output->lost_ns) * 1e-9 > alone_s, is_enough = false;
+    bool is_only_one = (double)(now_ns - output->lost_ns) * 1e-9 > alone_s, is_enough;
     struct hands_blame blame;
     struct error err = { 0 };
-    char reason[192];
-    int r = 0;
+    int r;
 
     output->lost_ns = now_ns;
-    if (!hands_judge_lost(output->hands, rank, &blame) || blame.row >= output->plan->catalogue->n_galaxy)
+    *ret_n = 0;
+    if (!hands_judge_lost(output->hands, rank, &blame))
         return SCHEDULE_NOTHING;
-    *ret_row = blame.row;
-    describe(output->plan, &blame, reason, sizeof(reason));
-    if (blame.is_crash || is_alone)
-        r = results_blame(output->results, blame.row, blame.is_crash, &is_enough, &err);
+    r = count_blame(output, &blame, blame.is_crash || is_only_one, ret_row, ret_n, &is_enough, &err);
     if (!r && is_enough)
         r = remember_aside(output, &blame, &err);
-    if (r) /* the row is dealt again: whoever has it will say more */
+    if (r) /* the rows are dealt again: whoever has them will say more */
         fprintf(stderr, "warning: %s\n", err.text);
-    fprintf(stderr, "warning: %s; %s\n", reason,
-            !r && is_enough ? "that was once too often: it is set aside" : "it is dealt last");
-    return !r && is_enough ? SCHEDULE_ASIDE : SCHEDULE_SUSPECT;
+    is_enough = is_enough && !r;
+    warn_of(output->plan, &blame, *ret_n, ret_row, is_enough);
+    return *ret_n == 0 ? SCHEDULE_NOTHING : is_enough ? SCHEDULE_ASIDE : SCHEDULE_SUSPECT;
 }
 
 int output_settle(struct output *output, struct error *err)

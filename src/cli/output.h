@@ -40,10 +40,12 @@ int output_open(struct output *output, struct plan *plan, int rank, struct error
 void output_close(struct output *output);
 
 /**
- * Rank 0: a rank was lost, which had *ret_row in hand. A rank that only vanished blames its galaxy if no
- * other was lost within `alone_s` before: those of a dead node had nothing to do with it.
+ * Rank 0: a rank was lost, which had ret_row[*ret_n] in hand, those that are done left out. A rank that only
+ * vanished blames its galaxies if no other was lost within `alone_s` before: those of a dead node had nothing
+ * to do with it.
  */
-enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, uint64_t *ret_row);
+enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, size_t *ret_n,
+                                      uint64_t ret_row[HANDS_ROW_MAX]);
 /**
  * Rank 0, when all ranks have gone home: set aside what ended its ranks too often. Not before, as a rank that
  * was only late may have done it by then.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,15 +114,19 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
 {
     const double n_galaxy = (double)plan->catalogue->n_galaxy;
     const double n_worker = n_rank > 1 ? n_rank - 1.0 : 1.0;
-    struct galaxy_memory galaxy = find_galaxy_memory(plan);
+    struct galaxy_memory galaxy;
     struct memory_facts facts;
     const char *source;
-    double budget_bytes, worker_bytes, dealer_bytes, shared_bytes, node_bytes;
+    double budget_bytes, group_bytes, worker_bytes, dealer_bytes, shared_bytes, node_bytes;
     char worker[24], dealer[24], shared[24], node[24], budget[24], least[24];
 
+    omp_set_num_threads(foresight_threads(plan->job)); /* as the run will have them */
+    galaxy = find_galaxy_memory(plan);
     memory_find_facts(*plan->job->memory_mb, n_rank, &facts);
     budget_bytes = (double)memory_of_rank(&facts, &source);
-    worker_bytes = WORKER_BYTES + fmin(galaxy.most_bytes, fmax(budget_bytes, galaxy.least_bytes));
+    group_bytes = (double)plan_group_bytes(plan, (uint64_t)budget_bytes);
+    worker_bytes =
+        WORKER_BYTES + fmin(fmax(galaxy.most_bytes, group_bytes), fmax(budget_bytes, galaxy.least_bytes));
     dealer_bytes = DEALER_BYTES + DEALER_ROW_BYTES * n_galaxy;
     shared_bytes = (double)grid_bytes(plan->grid) + INDEX_ROW_BYTES * n_galaxy;
     cli_format_bytes(worker_bytes, worker);
@@ -156,7 +161,7 @@ static double results_bytes(const struct plan *plan)
     const struct catalogue *catalogue = plan->catalogue;
     const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
     double bytes =
-        (double)catalogue->n_galaxy * (8.0 * (double)plan->n_value + (double)sizeof(struct ledger_entry));
+        (double)catalogue->n_galaxy * ((double)results_row_bytes(plan) + (double)sizeof(struct ledger_entry));
 
     if (los && *los->write_particles)
         bytes += 8.0 * (double)(catalogue->n_star_all + catalogue->n_black_hole_all);

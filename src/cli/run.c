@@ -14,6 +14,7 @@
 #include "polyphony/node_share.h"
 #include "polyphony/schedule.h"
 
+#include "alone.h"
 #include "dealing.h"
 #include "memory.h"
 #include "options.h"
@@ -46,6 +47,7 @@ struct run {
     struct report report;
     struct run_state state; /* rank 0 */
     int64_t state_ns;
+    size_t n_set_aside; /* of the galaxies in hand */
     bool is_expelled;
 };
 
@@ -73,39 +75,61 @@ static int agree(const struct run *run, int r, struct error *err)
     return worst;
 }
 
-/* ---- one galaxy ------------------------------------------------------------------------------ */
+_Static_assert(PIPELINE_GROUP_MAX <= HANDS_ROW_MAX, "what a rank has in hand can be noted");
 
-static int run_work(void *context, uint64_t row, struct error *err)
+/* ---- some galaxies --------------------------------------------------------------------------- */
+
+static int set_aside(struct run *run, const struct pipeline_row *row, const char *stage,
+                     const struct error *why, struct error *err)
+{
+#pragma omp critical(set_aside)
+    {
+        run->n_set_aside++;
+        report_set_aside(&run->report, stage, why->text);
+    }
+    return results_set_aside(run->output.results, row->row, run->rank, row->seconds, stage, why->text, err);
+}
+
+/* Rows go to the file together; whatever cannot be a result is set aside. By any thread. */
+static int run_take(void *context, size_t n, const struct pipeline_row *row, struct error *err)
 {
     struct run *run = context;
-    struct pipeline_row out = { 0 };
-    struct error write_err = { 0 };
-    int64_t begin = clock_ns(), computed;
-    int r, w = 0;
-    double seconds;
+    struct pipeline_row well[PIPELINE_GROUP_MAX] = { 0 };
+    struct error why[PIPELINE_GROUP_MAX];
+    double seconds[PIPELINE_GROUP_MAX] = { 0 };
+    int status[PIPELINE_GROUP_MAX], r;
+    size_t n_well = 0;
 
-    hands_take(run->output.hands, row);
-    r = pipeline_run(run->pipeline, row, &out, err);
-    computed = clock_ns();
-    if (r < 0) {
-        hands_put(run->output.hands);
-        return r;
-    }
-    seconds = (double)(computed - begin) * 1e-9;
-    if (r == 0) {
-        out.stage = pipeline_stage_names[pipeline_stage_write()];
-        r = results_write(run->output.results, &out, run->rank, seconds, err);
-    }
-    if (r == POLYPHONY_SET_ASIDE) {
-        report_set_aside(&run->report, out.stage, err->text);
-        w = results_set_aside(run->output.results, row, run->rank, seconds, out.stage, err->text, &write_err);
-        if (w)
-            *err = write_err;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!row[i].status) {
+            well[n_well] = row[i];
+            seconds[n_well++] = row[i].seconds;
+        }
+    r = results_write_many(run->output.results, n_well, well, seconds, run->rank, status, why, err);
+    for (size_t i = 0; !r && i < n_well; i++)
+        if (status[i])
+            r = set_aside(run, &well[i], pipeline_stage_names[pipeline_stage_write()], &why[i], err);
+    for (size_t i = 0; !r && i < n; i++)
+        if (row[i].status)
+            r = set_aside(run, &row[i], row[i].stage, row[i].why, err);
+    return r;
+}
+
+static int run_work(void *context, size_t n, const uint64_t *row, size_t *ret_n, size_t *ret_n_set_aside,
+                    struct error *err)
+{
+    struct run *run = context;
+    const struct pipeline_sink sink = { run_take, run };
+    int r;
+
+    n = pipeline_group(run->pipeline, n, row);
+    run->n_set_aside = 0;
+    hands_take(run->output.hands, n, row);
+    r = pipeline_run_group(run->pipeline, n, row, &sink, err);
     hands_put(run->output.hands);
-    trace_end(run->tracing.thread, pipeline_stage_write(), computed);
-    trace_end_galaxy(run->tracing.thread);
-    return w ? w : r;
+    *ret_n = n;
+    *ret_n_set_aside = run->n_set_aside;
+    return r;
 }
 
 static void run_expect(void *context, size_t n, const uint64_t *row)
@@ -113,6 +137,13 @@ static void run_expect(void *context, size_t n, const uint64_t *row)
     struct run *run = context;
 
     pipeline_expect(run->pipeline, n, row);
+}
+
+static void run_reads(void *context, size_t n, const uint64_t *row)
+{
+    struct run *run = context;
+
+    hands_read(run->output.hands, n, row);
 }
 
 static int run_finish_rows(void *context, struct error *err)
@@ -149,11 +180,11 @@ static void run_waited(void *context, int64_t begin_ns, int64_t end_ns)
 }
 
 /* What it had in hand may be why: then it is tried last, or no more. */
-static enum schedule_blame run_lost(void *context, int rank, uint64_t *ret_row)
+static enum schedule_blame run_lost(void *context, int rank, size_t *ret_n, uint64_t *ret_row)
 {
     struct run *run = context;
 
-    return output_blame_lost(&run->output, rank, run->options.silence_s, ret_row);
+    return output_blame_lost(&run->output, rank, run->options.silence_s, ret_n, ret_row);
 }
 
 /* ---- how far it is --------------------------------------------------------------------------- */
@@ -227,9 +258,8 @@ static void begin_state(struct run *run)
 /* Rank 0: what is left to do. */
 static int open_dealing(struct run *run, int n_thread, struct error *err)
 {
-    size_t n_worker = run->n_rank > 1 ? (size_t)run->n_rank - 1 : 1;
-    int r =
-        dealing_open(&run->dealing, run->plan, run->output.results, &run->options, n_worker, n_thread, err);
+    int r = dealing_open(&run->dealing, run->plan, run->output.results, &run->options, run->n_rank, n_thread,
+                         err);
 
     if (r)
         return r;
@@ -271,7 +301,10 @@ static int open_pipeline(struct run *run, uint64_t memory_bytes, struct error *e
 {
     const struct pipeline_settings settings = { .trace = run->tracing.thread,
                                                 .memory_bytes = memory_bytes,
-                                                .reads_ahead = true };
+                                                .reads_ahead = true,
+                                                .reads = run_reads,
+                                                .reads_context = run,
+                                                .groups = true };
     cpu_set_t pinned;
     int r;
 
@@ -473,6 +506,7 @@ int cli_run(int argc, char **argv, struct error *err)
     int provided, r = 0;
 
     options_parse(argc, argv, &run.options);
+    alone_prepare();
     MPI_Init_thread(NULL, NULL, run.options.silence_s > 0 ? MPI_THREAD_MULTIPLE : MPI_THREAD_FUNNELED,
                     &provided);
     MPI_Comm_rank(run.comm, &run.rank);

@@ -13,10 +13,8 @@
 
 #include "polyphony/simulate.h"
 
+#include "dealing.h"
 #include "foresight.h"
-
-/* As a run deals (src/cli/dealing.c). */
-#define BATCH_BYTES_MAX (1024.0 * 1024.0 * 1024.0)
 
 enum {
     KEY_MODES = 256,
@@ -196,13 +194,13 @@ static int simulate_one(const struct options *options, const struct plan *plan,
                                                       .n_worker = simulated->n_worker,
                                                       .n_max_batch =
                                                           (size_t)*plan->job->schedule.max_batch_galaxies,
-                                                      .max_batch_bytes = BATCH_BYTES_MAX },
+                                                      .max_batch_bytes = DEALING_BATCH_BYTES_MAX },
                                           .refines = true,
                                           .start_up_s = options->start_up_s,
                                           .latency_s = options->latency_s,
                                           .service_s = options->service_s,
                                           .bytes_per_s = options->bytes_per_s,
-                                          .written_bytes = (double)plan->n_value * 8.0 };
+                                          .written_bytes = (double)results_row_bytes(plan) };
 
     settings.dealer.is_guessed = options->is_guessing;
     memcpy(settings.dealer.cost_s, options->is_guessing ? foresight->guess_s : foresight->cost_s,
@@ -241,7 +239,7 @@ static void print_head(const struct options *options, const struct plan *plan,
     foresight_format_time(foresight->total_s, total);
     foresight_format_time(foresight->largest_s, largest);
     cli_format_bytes(foresight->read_bytes, read);
-    cli_format_bytes((double)plan->n_value * 8.0 * (double)foresight->n, written);
+    cli_format_bytes((double)results_row_bytes(plan) * (double)foresight->n, written);
     cli_format_bytes(options->bytes_per_s, bandwidth);
     printf("galaxies    %zu: %s of one rank, %s alone takes %s (%s)\n", foresight->n, total, name, largest,
            foresight->source);
@@ -270,7 +268,7 @@ static void print_one(const struct simulated *simulated)
 static void print_advice(const struct options *options, const struct plan *plan,
                          const struct foresight *foresight)
 {
-    double bytes = foresight->read_bytes + (double)plan->n_value * 8.0 * (double)foresight->n;
+    double bytes = foresight->read_bytes + (double)results_row_bytes(plan) * (double)foresight->n;
     double useful = foresight_useful_workers(foresight);
     char name[48], largest[24], files[24];
 

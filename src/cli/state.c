@@ -2,10 +2,12 @@
 #include "state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 
 #define UTC_FORMAT      "%Y-%m-%dT%H:%M:%SZ"
 #define STATE_BYTES_MAX 65536 /* far more than we write */
+#define BLOCK_BYTES     4096  /* file systems have no smaller blocks, or none that matter */
 
 bool state_path(const char *output, char *ret_path, size_t size)
 {
@@ -127,13 +130,43 @@ static bool replace(const char *path, const struct run_state *state)
     return is_written;
 }
 
+/* Over what is there, in one request, with blanks where that is longer: a full disk has no room for another
+ * file, but this one's first block is its own. */
+static bool overwrite(const char *path, const struct run_state *state)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = fd >= 0 ? open_memstream(&text, &n) : NULL;
+    bool is_written = false;
+    struct stat st;
+    long end;
+
+    if (out) {
+        print_state(out, state);
+        end = ftell(out);
+        if (!fstat(fd, &st) && st.st_size > end && st.st_size <= STATE_BYTES_MAX)
+            fprintf(out, "%*s", (int)(st.st_size - end), "\n");
+        if (!fclose(out) && n <= BLOCK_BYTES)
+            is_written = pwrite(fd, text, n, 0) == (ssize_t)n;
+        free(text);
+    }
+    if (fd >= 0)
+        is_written = !close(fd) && is_written;
+    return is_written;
+}
+
 void state_write(const char *path, const struct run_state *state)
 {
     static bool has_warned;
+    int why;
 
-    if (!path[0] || replace(path, state) || has_warned)
+    if (!path[0] || replace(path, state))
         return;
-    fprintf(stderr, "warning: '%s' cannot be written: %s; the run goes on\n", path, strerror(errno));
+    why = errno;
+    if (overwrite(path, state) || has_warned)
+        return;
+    fprintf(stderr, "warning: '%s' cannot be written: %s; the run goes on\n", path, strerror(why));
     has_warned = true;
 }
 

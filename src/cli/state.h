@@ -32,8 +32,8 @@ bool state_path(const char *output, char *ret_path, size_t size);
 /** The run begins now, on this host; eta_s and largest_left_s are unknown. */
 void state_begin(struct run_state *state);
 
-/** Write `path`.tmp and rename it. A failure is a warning, once, and never the end of a run. path "":
- * nothing. */
+/** Write `path`.tmp and rename it; where that fails (a full disk), write over the file that is there, padded
+ * with blanks. A failure of both is a warning, once, and never the end of a run. path "": nothing. */
 void state_write(const char *path, const struct run_state *state);
 
 /** What `polyphony status` wants to know of such a file. */

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/cosmology.h"
+
 /* Far above any job; keeps a wrong path (a grid, a device) from being read whole. */
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
@@ -61,12 +63,15 @@ struct range {
 
 static const struct range positive = { 0, true, INFINITY };
 static const struct range not_negative = { 0, false, INFINITY };
+static const struct range of_redshift = { 0, false, COSMOLOGY_REDSHIFT_MAX };
 /* No node has more cores; the schedule packs no more rows into a message. */
 static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
 static const struct range megabytes = { 0, false, 1 << 30 };
 static const struct range frequency_hz = { 0, false, JOB_TRACE_HZ_MAX };
 static const struct range fraction = { 0, false, 1 };
+/* Beyond, what is computed would not be what was asked for. */
+static const struct range tolerance = { 0, true, 1e-3 };
 
 static int check_number(const struct job *job, struct error *err, const char *key_path, double value,
                         const struct range *range)
@@ -91,6 +96,7 @@ static int check_numbers(const struct job *job, struct error *err)
         { "memory_mb", *job->memory_mb, &megabytes },
         { "trace_frequency_hz", *job->trace_frequency_hz, &frequency_hz },
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
+        { "emission.dust_tolerance", *job->emission.dust_tolerance, &tolerance },
         { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &batch_size },
         { "operations.los_optical_depths.kappa_pc2_msun", depths ? *depths->kappa_pc2_msun : 1, &positive },
     };
@@ -127,7 +133,7 @@ static int check_redshift(const struct job *job, struct error *err)
     double redshift;
 
     if (job_is_number(job->redshift, &redshift))
-        return check_number(job, err, "redshift", redshift, &not_negative);
+        return check_number(job, err, "redshift", redshift, &of_redshift);
     if (strcmp(job->redshift, "catalogue"))
         return job_error(job, err, "redshift", "'%.80s' is neither 'catalogue' nor a number", job->redshift);
     return 0;

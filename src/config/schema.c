@@ -33,6 +33,14 @@ static const cyaml_strval_t image_type_choices[] = {
     { "smoothed", JOB_IMAGE_SMOOTHED },
     { "histogram", JOB_IMAGE_HISTOGRAM },
 };
+static const cyaml_strval_t sampling_choices[] = {
+    { "peer", JOB_SAMPLING_PEER },
+    { "exact", JOB_SAMPLING_EXACT },
+};
+static const cyaml_strval_t output_type_choices[] = {
+    { "float64", JOB_FLOAT64 },
+    { "float32", JOB_FLOAT32 },
+};
 static const cyaml_strval_t trace_choices[] = {
     { "off", JOB_TRACE_OFF },
     { "summary", JOB_TRACE_SUMMARY },
@@ -71,6 +79,7 @@ static const cyaml_schema_field_t emission_fields[] = {
                            fesc_ly_alpha, 1, CYAML_UNLIMITED),
     CYAML_FIELD_STRING_PTR("dust_curve", OPTIONAL, struct job_emission, dust_curve, 1, CYAML_UNLIMITED),
     CYAML_FIELD_FLOAT_PTR("dust_slope", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_emission, dust_slope),
+    CYAML_FIELD_FLOAT_PTR("dust_tolerance", OPTIONAL, struct job_emission, dust_tolerance),
     CYAML_FIELD_ENUM_PTR("grid_assignment", CHOICE, struct job_emission, grid_assignment,
                          grid_assignment_choices, N_OF(grid_assignment_choices)),
     CYAML_FIELD_ENUM_PTR("method", CHOICE, struct job_emission, method, method_choices, N_OF(method_choices)),
@@ -136,6 +145,8 @@ static const cyaml_schema_field_t image_fields[] = {
     CYAML_FIELD_ENUM_PTR("type", CHOICE, struct job_images, type, image_type_choices,
                          N_OF(image_type_choices)),
     CYAML_FIELD_STRING_PTR("kernel", OPTIONAL, struct job_images, kernel, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_ENUM_PTR("sampling", CHOICE, struct job_images, sampling, sampling_choices,
+                         N_OF(sampling_choices)),
     CYAML_FIELD_END,
 };
 
@@ -156,6 +167,14 @@ static const cyaml_schema_field_t operation_fields[] = {
     CYAML_FIELD_MAPPING_PTR("images_luminosity", OPTIONAL, struct job_operations, images_luminosity,
                             image_fields),
     CYAML_FIELD_MAPPING_PTR("images_flux", OPTIONAL, struct job_operations, images_flux, image_fields),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t output_type_fields[] = {
+    CYAML_FIELD_ENUM_PTR("spectra", CHOICE, struct job_output_types, spectra, output_type_choices,
+                         N_OF(output_type_choices)),
+    CYAML_FIELD_ENUM_PTR("images", CHOICE, struct job_output_types, images, output_type_choices,
+                         N_OF(output_type_choices)),
     CYAML_FIELD_END,
 };
 
@@ -182,6 +201,7 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job, instruments, n_instruments, &instrument_entry,
                                1, LIST_MAX),
     CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, operations, operation_fields),
+    CYAML_FIELD_MAPPING("output_types", OPTIONAL, struct job, output_types, output_type_fields),
     CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
     CYAML_FIELD_INT_PTR("memory_mb", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, memory_mb),
     CYAML_FIELD_ENUM_PTR("trace", CHOICE | SCHEMA_NOT_NUMERIC, struct job, trace, trace_choices,

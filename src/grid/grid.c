@@ -18,8 +18,8 @@ static const struct axis_name metallicity_names[] = { { "metallicities", false }
                                                       { "log10metallicities", true },
                                                       { "log10metallicity", true } };
 
-static int unit_factor(struct io_file *file, const char *path, enum units_kind kind,
-                       const char *unit_if_missing, double *ret_factor, struct error *err)
+int grid_unit_factor(struct io_file *file, const char *path, enum units_kind kind,
+                     const char *unit_if_missing, double *ret_factor, struct error *err)
 {
     char unit[64];
     int r = 0;
@@ -44,7 +44,7 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
     if (!r && info.n == 0)
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is empty", io_file_path(file), path);
     if (!r)
-        r = unit_factor(file, path, kind, unit_if_missing, &factor, err);
+        r = grid_unit_factor(file, path, kind, unit_if_missing, &factor, err);
     if (r)
         return r;
     value = mem_array(info.n, sizeof(*value));
@@ -68,64 +68,6 @@ int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind,
     *ret_n = info.n;
     *ret_value = value;
     return 0;
-}
-
-int grid_add_table(const struct reading *reading, size_t n, double **ret_table, bool *ret_fills,
-                   struct error *err)
-{
-    struct node_table *table = &reading->grid->table[reading->grid->n_table];
-    int r = node_table_take(reading->group, n, sizeof(double), table, ret_fills, err);
-
-    if (r)
-        return error_prefix(err, r, "'%s'", io_file_path(reading->file));
-    reading->grid->n_table++;
-    *ret_table = table->value;
-    return 0;
-}
-
-static int check_table(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
-                       double *ret_factor, struct error *err)
-{
-    const uint64_t dims[3] = { reading->grid->n_age, reading->grid->n_metallicity, n_column };
-    int r = io_dataset_expect(reading->file, path, 3, dims, NULL, err);
-
-    return r ? r : unit_factor(reading->file, path, kind, NULL, ret_factor, err);
-}
-
-/* Ages i_age to i_age + n_age of a table, in our unit. */
-static int read_ages(const struct reading *reading, const char *path, size_t n_column, double factor,
-                     size_t i_age, size_t n_age, double *ret_value, struct error *err)
-{
-    size_t n_metallicity = reading->grid->n_metallicity, n = n_age * n_metallicity * n_column;
-    int r = io_read_rows_f64(reading->file, path, i_age, n_age, ret_value, err);
-
-    for (size_t i = 0; !r && i < n; i++) {
-        ret_value[i] *= factor;
-        if (!isfinite(ret_value[i]))
-            r = error_set(
-                err, POLYPHONY_INPUT,
-                "'%s': dataset '%s' at age %zu, metallicity %zu, column %zu is %g, not a finite number",
-                io_file_path(reading->file), path, i_age + i / n_column / n_metallicity,
-                i / n_column % n_metallicity, i % n_column, ret_value[i]);
-    }
-    return r;
-}
-
-int grid_read_table(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
-                    const double **ret_table, struct error *err)
-{
-    double factor = 1.0, *table = NULL;
-    bool fills = false;
-    int r = node_agree(reading->group, check_table(reading, path, n_column, kind, &factor, err));
-
-    if (!r)
-        r = grid_add_table(reading, reading->grid->n_cell * n_column, &table, &fills, err);
-    if (r)
-        return r;
-    if (fills)
-        r = read_ages(reading, path, n_column, factor, 0, reading->grid->n_age, table, err);
-    *ret_table = table;
-    return node_agree(reading->group, r);
 }
 
 /* One population axis: the nodes as they are, their logarithms, and which of both is interpolated. */
@@ -203,50 +145,7 @@ static int read_axes(struct grid *grid, struct io_file *file, struct error *err)
     return r;
 }
 
-/* table[cell][lambda] = nebular - linecont, the latter age by age: it is as large as the table. */
-static int subtract_lines(const struct reading *reading, double nebular_factor, double linecont_factor,
-                          double *table, struct error *err)
-{
-    const struct grid *grid = reading->grid;
-    size_t n = grid->n_metallicity * grid->n_lambda;
-    double *linecont = mem_array(n, sizeof(*linecont));
-    int r = linecont ? 0
-                     : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for 'spectra/linecont'",
-                                 io_file_path(reading->file));
-
-    if (!r)
-        r = read_ages(reading, "spectra/nebular", grid->n_lambda, nebular_factor, 0, grid->n_age, table, err);
-    for (size_t i_age = 0; !r && i_age < grid->n_age; i_age++) {
-        r = read_ages(reading, "spectra/linecont", grid->n_lambda, linecont_factor, i_age, 1, linecont, err);
-        for (size_t i = 0; !r && i < n; i++)
-            table[i_age * n + i] -= linecont[i];
-    }
-    free(linecont);
-    return r;
-}
-
-/* nebular_continuum is what of the nebular emission is not in the lines. */
-static int read_nebular_continuum(const struct reading *reading, const double **ret_lnu, struct error *err)
-{
-    size_t n_lambda = reading->grid->n_lambda;
-    double nebular_factor = 1.0, linecont_factor = 1.0, *table = NULL;
-    bool fills = false;
-    int r = check_table(reading, "spectra/nebular", n_lambda, UNITS_LNU, &nebular_factor, err);
-
-    if (!r)
-        r = check_table(reading, "spectra/linecont", n_lambda, UNITS_LNU, &linecont_factor, err);
-    r = node_agree(reading->group, r);
-    if (!r)
-        r = grid_add_table(reading, reading->grid->n_cell * n_lambda, &table, &fills, err);
-    if (r)
-        return r;
-    if (fills)
-        r = subtract_lines(reading, nebular_factor, linecont_factor, table, err);
-    *ret_lnu = table;
-    return node_agree(reading->group, r);
-}
-
-static int read_spectrum(const struct reading *reading, const char *name, struct error *err)
+static int take_spectrum(struct reading *reading, const char *name, struct error *err)
 {
     struct grid *grid = reading->grid;
     struct grid_spectrum *spectrum = &grid->spectrum[grid->n_spectrum++];
@@ -254,9 +153,11 @@ static int read_spectrum(const struct reading *reading, const char *name, struct
 
     text_format(spectrum->name, sizeof(spectrum->name), "%s", name);
     text_format(path, sizeof(path), "spectra/%s", name);
+    /* nebular_continuum is what of the nebular emission is not in the lines. */
     if (!strcmp(name, "nebular_continuum") && !io_has(reading->file, path))
-        return read_nebular_continuum(reading, &spectrum->lnu, err);
-    return grid_read_table(reading, path, grid->n_lambda, UNITS_LNU, &spectrum->lnu, err);
+        return grid_take_table(reading, "spectra/nebular", "spectra/linecont", grid->n_lambda, UNITS_LNU,
+                               &spectrum->lnu, err);
+    return grid_take_table(reading, path, NULL, grid->n_lambda, UNITS_LNU, &spectrum->lnu, err);
 }
 
 static void name_from_path(const char *path, char *ret_name, size_t size)
@@ -299,9 +200,13 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct nod
         r = read_wavelengths(reading.grid, reading.file, err);
     r = node_agree(reading.group, r);
     for (size_t i = 0; !r && i < needs->n_spectrum; i++)
-        r = read_spectrum(&reading, needs->spectrum[i], err);
+        r = take_spectrum(&reading, needs->spectrum[i], err);
     if (!r && needs->lines)
-        r = grid_read_lines(&reading, err);
+        r = grid_take_lines(&reading, err);
+    if (!r)
+        r = grid_fill_tables(&reading, err);
+    if (!r && needs->lines)
+        r = grid_make_continua(&reading, err);
     io_file_close(reading.file);
     if (r) {
         grid_free(reading.grid);

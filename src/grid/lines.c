@@ -16,45 +16,67 @@ static const struct line_source line_sources[] = {
     { "transmitted", NULL, "lines/transmitted" },
 };
 
-/* continuum[cell][line]: the spectrum at the line, linear between its wavelengths; 0 outside the grid. */
-static void interpolate_continuum(const struct grid *grid, const double *spectrum_lnu, double *continuum)
+/* Of a line among the wavelengths. */
+struct place {
+    size_t lower;
+    double fraction;
+    bool is_outside;
+};
+
+/* continuum[cell][line]: the spectrum at the line, linear between its wavelengths; 0 outside the grid.
+ * place[n_line] is zeroed scratch. */
+static void interpolate_continuum(const struct grid *grid, const double *spectrum_lnu, struct place *place,
+                                  double *continuum)
 {
     const double *lambda = grid->lambda_rest_angstrom;
     struct axis_nodes axis = { grid->n_lambda, lambda };
 
     for (size_t i = 0; i < grid->n_line; i++) {
-        double at = grid->line_lambda_rest_angstrom[i], fraction;
-        bool is_outside = at < lambda[0] || at > lambda[grid->n_lambda - 1];
-        size_t lower = 0;
+        double at = grid->line_lambda_rest_angstrom[i];
 
-        if (!is_outside)
-            weights_bracket(&axis, WEIGHTS_CIC, at, &lower, &fraction);
-        for (size_t cell = 0; cell < grid->n_cell; cell++) {
-            const double *lnu = spectrum_lnu + cell * grid->n_lambda + lower;
-
-            continuum[cell * grid->n_line + i] = is_outside ? 0.0 : lnu[0] + fraction * (lnu[1] - lnu[0]);
-        }
+        if (at >= lambda[0] && at <= lambda[grid->n_lambda - 1])
+            weights_bracket(&axis, WEIGHTS_CIC, at, &place[i].lower, &place[i].fraction);
+        else
+            place[i].is_outside = true;
     }
+#pragma omp parallel for schedule(static)
+    for (size_t cell = 0; cell < grid->n_cell; cell++)
+        for (size_t i = 0; i < grid->n_line; i++) {
+            const double *lnu = spectrum_lnu + cell * grid->n_lambda + place[i].lower;
+
+            continuum[cell * grid->n_line + i] =
+                place[i].is_outside ? 0.0 : lnu[0] + place[i].fraction * (lnu[1] - lnu[0]);
+        }
 }
 
-static int make_continuum(const struct reading *reading, struct grid_spectrum *spectrum, struct error *err)
+static int make_continuum(const struct grid *grid, const struct grid_spectrum *spectrum, struct error *err)
+{
+    struct place *place = mem_array(grid->n_line, sizeof(*place));
+
+    if (!place)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory for the grid's lines");
+    /* What is read-only to all others is ours to fill. */
+    interpolate_continuum(grid, spectrum->lnu, place, (double *)spectrum->line_continuum);
+    free(place);
+    return 0;
+}
+
+int grid_make_continua(const struct reading *reading, struct error *err)
 {
     const struct grid *grid = reading->grid;
-    double *continuum = NULL;
-    bool fills = false;
-    int r = grid_add_table(reading, grid->n_cell * grid->n_line, &continuum, &fills, err);
+    int r = 0;
 
-    if (r)
-        return r;
-    if (fills)
-        interpolate_continuum(grid, spectrum->lnu, continuum);
-    spectrum->line_continuum = continuum;
-    return node_agree(reading->group, 0);
+    for (size_t i = 0; !r && i < grid->n_spectrum; i++)
+        if (reading->fills_continuum[i])
+            r = make_continuum(grid, &grid->spectrum[i], err);
+    return node_agree(reading->group, r);
 }
 
-static int read_tables(const struct reading *reading, struct grid_spectrum *spectrum, struct error *err)
+static int take_tables(struct reading *reading, size_t i_spectrum, struct error *err)
 {
+    struct grid_spectrum *spectrum = &reading->grid->spectrum[i_spectrum];
     size_t n_line = reading->grid->n_line;
+    double *continuum = NULL;
     int r = 0;
 
     for (size_t i = 0; i < sizeof(line_sources) / sizeof(*line_sources); i++) {
@@ -63,14 +85,17 @@ static int read_tables(const struct reading *reading, struct grid_spectrum *spec
         if (strcmp(source->spectrum, spectrum->name))
             continue;
         if (source->luminosity)
-            r = grid_read_table(reading, source->luminosity, n_line, UNITS_ENERGY_RATE,
+            r = grid_take_table(reading, source->luminosity, NULL, n_line, UNITS_ENERGY_RATE,
                                 &spectrum->line_luminosity, err);
         if (!r && source->continuum)
-            r = grid_read_table(reading, source->continuum, n_line, UNITS_LNU, &spectrum->line_continuum,
-                                err);
+            r = grid_take_table(reading, source->continuum, NULL, n_line, UNITS_LNU,
+                                &spectrum->line_continuum, err);
         return r;
     }
-    return make_continuum(reading, spectrum, err);
+    r = grid_add_table(reading, reading->grid->n_cell * n_line, &continuum,
+                       &reading->fills_continuum[i_spectrum], err);
+    spectrum->line_continuum = continuum;
+    return r;
 }
 
 static int read_ids(struct grid *grid, struct io_file *file, struct error *err)
@@ -106,12 +131,12 @@ static int read_names(struct grid *grid, struct io_file *file, struct error *err
     return r ? r : read_ids(grid, file, err);
 }
 
-int grid_read_lines(const struct reading *reading, struct error *err)
+int grid_take_lines(struct reading *reading, struct error *err)
 {
     struct grid *grid = reading->grid;
     int r = node_agree(reading->group, read_names(grid, reading->file, err));
 
     for (size_t i = 0; !r && i < grid->n_spectrum; i++)
-        r = read_tables(reading, &grid->spectrum[i], err);
+        r = take_tables(reading, i, err);
     return r;
 }

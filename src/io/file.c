@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,10 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     int r = 0;
 
+    /* Not every file system can; who writes a file of ours is settled elsewhere. */
+    if (access >= 0)
+        H5Pset_file_locking(access, false, true);
+
     if (!file || access < 0) {
         r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
         goto out;
@@ -148,16 +154,20 @@ int io_file_create(const char *path, struct io_file **ret_file, struct error *er
     return file_create(path, MPI_COMM_NULL, ret_file, err);
 }
 
+/* A rank alone needs no MPI-IO, which takes its time to begin. */
 int io_layout_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
 {
-    return file_create(path, comm, ret_file, err);
+    int n_rank = 1;
+
+    MPI_Comm_size(comm, &n_rank);
+    return file_create(path, n_rank > 1 ? comm : MPI_COMM_NULL, ret_file, err);
 }
 
-/* Give the finished file its name; one process does it, after its bytes are on disk. */
-static int file_rename(struct io_file *file, struct error *err)
+/* Give the finished file its name; one process does it. */
+static int file_rename(struct io_file *file, bool is_on_disk_first, struct error *err)
 {
     int fd = open(file->partial_path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
+    bool ok = fd >= 0 && (!is_on_disk_first || fsync(fd) == 0);
 
     if (fd >= 0)
         close(fd);
@@ -166,7 +176,7 @@ static int file_rename(struct io_file *file, struct error *err)
     return 0;
 }
 
-int io_file_commit(struct io_file *file, struct error *err)
+static int file_commit(struct io_file *file, bool is_on_disk_first, struct error *err)
 {
     herr_t status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
     int r = 0;
@@ -179,7 +189,7 @@ int io_file_commit(struct io_file *file, struct error *err)
     if (file->comm != MPI_COMM_NULL)
         MPI_Allreduce(MPI_IN_PLACE, &r, 1, MPI_INT, MPI_MIN, file->comm);
     if (!r && file->comm_rank == 0)
-        r = file_rename(file, err);
+        r = file_rename(file, is_on_disk_first, err);
     if (file->comm != MPI_COMM_NULL)
         MPI_Bcast(&r, 1, MPI_INT, 0, file->comm);
     if (!r) {
@@ -189,9 +199,41 @@ int io_file_commit(struct io_file *file, struct error *err)
     return r;
 }
 
+int io_file_commit(struct io_file *file, struct error *err)
+{
+    return file_commit(file, true, err);
+}
+
 int io_layout_commit(struct io_file *file, struct error *err)
 {
-    return io_file_commit(file, err);
+    return file_commit(file, false, err);
+}
+
+static void *sync_file(void *data)
+{
+    int fd = (int)(intptr_t)data;
+
+    fsync(fd); /* whoever writes to it syncs it again, and looks */
+    close(fd);
+    return NULL;
+}
+
+void io_sync_soon(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    pthread_t thread;
+    sigset_t all, before;
+
+    if (fd < 0)
+        return;
+    /* Signals are for threads that can act on them. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, sync_file, (void *)(intptr_t)fd))
+        close(fd);
+    else
+        pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void io_file_close(struct io_file *file)

@@ -8,7 +8,7 @@
 
 struct io_file {
     hid_t id;
-    MPI_Comm comm;      /* MPI_COMM_NULL when one process owns the file */
+    MPI_Comm comm;      /* MPI_COMM_NULL when one process has the file to itself */
     int comm_rank;      /* 0 when one process owns the file */
     off_t size_bytes;   /* when it was opened for reading; 0 otherwise */
     char *path;         /* its name when complete */

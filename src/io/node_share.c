@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define SHARE_NAME_MAX 64
+#define LARGE_BYTES    ((size_t)4 << 20)
 
 struct node_group {
     MPI_Comm comm; /* MPI_COMM_NULL: a group of none */
@@ -128,14 +129,22 @@ static int open_segment(const struct node_group *group, size_t n_byte)
     return fd;
 }
 
-/* This rank's stripe of whole pages. Pages that are not there when they are written to would kill the
- * process. */
-static int allocate_stripe(const struct node_group *group, int fd, size_t n_byte)
+/* This rank's stripe, of whole pages. */
+static void find_stripe(const struct node_group *group, size_t n_byte, size_t *ret_begin, size_t *ret_end)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t n_page = (n_byte + page - 1) / page, n = (size_t)group->n_rank, i = (size_t)group->rank;
-    size_t begin = n_page * i / n * page, end = n_page * (i + 1) / n * page;
 
+    *ret_begin = n_page * i / n * page;
+    *ret_end = n_page * (i + 1) / n * page;
+}
+
+/* Pages that are not there when they are written to would kill the process. */
+static int allocate_stripe(const struct node_group *group, int fd, size_t n_byte)
+{
+    size_t begin, end;
+
+    find_stripe(group, n_byte, &begin, &end);
     return end > begin ? posix_fallocate(fd, (off_t)begin, (off_t)(end - begin)) : 0;
 }
 
@@ -148,7 +157,7 @@ static void *map_segment(const struct node_group *group, size_t n_byte)
     if (fd < 0)
         return NULL;
     failed = allocate_stripe(group, fd, n_byte) != 0;
-    table = mmap(NULL, n_byte, group->rank == 0 ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+    table = mmap(NULL, n_byte, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     failed |= table == MAP_FAILED;
     if (node_agree(group, failed ? -1 : 0)) {
@@ -156,6 +165,21 @@ static void *map_segment(const struct node_group *group, size_t n_byte)
             munmap(table, n_byte);
         return NULL;
     }
+    return table;
+}
+
+/* A table of this rank alone. Large ones in large pages, where the kernel has them: a fault for each small
+ * one takes as long as reading it from the page cache. */
+static void *own_table(size_t n_byte)
+{
+    void *table;
+
+    if (n_byte < LARGE_BYTES)
+        return mem_array(n_byte, 1);
+    table = mmap(NULL, n_byte, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED)
+        return NULL;
+    madvise(table, n_byte, MADV_HUGEPAGE);
     return table;
 }
 
@@ -177,7 +201,7 @@ int node_table_take(const struct node_group *group, size_t n, size_t size, struc
         *ret_fills = group->rank == 0;
     }
     if (!ret_table->value) {
-        ret_table->value = mem_array(n, size);
+        ret_table->value = own_table(n_byte);
         *ret_fills = true;
     }
     if (node_agree(group, ret_table->value ? 0 : -1)) {
@@ -185,6 +209,17 @@ int node_table_take(const struct node_group *group, size_t n, size_t size, struc
         return error_set(err, POLYPHONY_INTERNAL, "no memory for a table of %zu bytes", n_byte);
     }
     return 0;
+}
+
+void node_table_stripe(const struct node_group *group, const struct node_table *table, size_t size,
+                       size_t *ret_first, size_t *ret_n)
+{
+    size_t n = table->n_byte / size, begin = 0, end = table->n_byte;
+
+    if (table->is_shared)
+        find_stripe(group, table->n_byte, &begin, &end);
+    *ret_first = begin / size < n ? begin / size : n;
+    *ret_n = (end / size < n ? end / size : n) - *ret_first;
 }
 
 void node_table_seal(const struct node_table *table)
@@ -210,7 +245,7 @@ void node_table_touch_pages(const struct node_table *table)
 
 void node_table_release(struct node_table *table)
 {
-    if (table->is_shared)
+    if (table->is_shared || (table->value && table->n_byte >= LARGE_BYTES))
         munmap(table->value, table->n_byte);
     else
         free(table->value);

@@ -183,6 +183,8 @@ int io_write_rows_i64(struct io_file *file, const char *path, uint64_t row0, uin
 static hid_t type_of(enum io_type type)
 {
     switch (type) {
+    case IO_F32:
+        return H5T_NATIVE_FLOAT;
     case IO_I64:
         return H5T_NATIVE_INT64;
     case IO_I32:
@@ -247,7 +249,7 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
 {
     hsize_t first[IO_RANK_MAX] = { 0 }, extent[IO_RANK_MAX] = { 0 };
     hid_t id = io_dataset_open(file, path, err), type, space, memory;
-    int rank, failed = 0, any_failed = 0;
+    int rank, failed = 0, any_failed;
     bool is_empty = false;
 
     if (id < 0) /* the same on all ranks: they laid it out together */
@@ -268,7 +270,9 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
     H5Sclose(memory);
     H5Sclose(space);
     H5Dclose(id);
-    MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, file->comm);
+    any_failed = failed;
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, file->comm);
     return any_failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)",
                                   file->path, path)
                       : 0;

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The columns are cut into segments in which the dust curve varies little. In a segment the weights of cells
+ * are smooth functions of k; they are summed at its nodes (stars are read once a segment), interpolated to
+ * its columns, and multiplied by the cells' rows.
+ */
 #include "polyphony/mix.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
-/* Columns of a tile: few enough that k varies little within, many enough to pay for the nodes. */
+#include "polyphony/rows.h"
+
+#include "fast/attenuate.h"
+#include "segments.h"
+
+/* Columns of a tile of the definition. */
 #define TILE 128
-/* Beyond this many nodes the columns themselves are as cheap. */
-#define NODE_MAX 48
 
 void mix_range_add(struct mix_range *range, size_t n, const double *mass, const double *tau)
 {
@@ -16,6 +24,7 @@ void mix_range_add(struct mix_range *range, size_t n, const double *mass, const 
         if (mass[i] > 0.0) {
             range->tau_min = fmin(range->tau_min, tau[i]);
             range->tau_max = fmax(range->tau_max, tau[i]);
+            range->n++;
         }
 }
 
@@ -49,188 +58,158 @@ void mix_screened_direct(const struct mix_screened *in, double *const *sum_of_ta
     }
 }
 
-/* ---- a tile of columns ----------------------------------------------------------------------- */
+/* ---- one segment ----------------------------------------------------------------------------- */
 
-/* Of columns; how many nodes, and where. */
-struct tile {
-    size_t first, n;
-    double k_min, k_max;
-    size_t n_node;
-    bool nodes_are_columns;
-};
-
-/* Scratch of one thread. */
-struct tile_scratch {
-    double basis[NODE_MAX * TILE]; /* [n_node][columns] */
-    double node[TILE];
-};
-
-static size_t tile_count(size_t n_column)
+static struct screen_particles particles_of(const struct mix_screened *in)
 {
-    return (n_column + TILE - 1) / TILE;
-}
-
-/* Of no particle with mass: 0. */
-static double least_tau(const struct mix_screened *in)
-{
-    return fmin(in->range.tau_min, in->range.tau_max);
-}
-
-static struct tile tile_of(const struct mix_screened *in, size_t i_tile)
-{
-    struct tile tile = { .first = i_tile * TILE };
-    const double *k = in->k + tile.first;
-    size_t n_limit;
-
-    tile.n = in->n_column - tile.first < TILE ? in->n_column - tile.first : TILE;
-    tile.k_min = tile.k_max = k[0];
-    for (size_t j = 1; j < tile.n; j++) {
-        tile.k_min = fmin(tile.k_min, k[j]);
-        tile.k_max = fmax(tile.k_max, k[j]);
-    }
-    n_limit = tile.n < NODE_MAX ? tile.n : NODE_MAX;
-    tile.n_node = mix_node_count(in->range.tau_max - least_tau(in), 0.5 * (tile.k_max - tile.k_min), n_limit);
-    tile.nodes_are_columns = tile.n_node == n_limit;
-    if (tile.nodes_are_columns)
-        tile.n_node = tile.n;
-    return tile;
-}
-
-static void tile_nodes(const struct mix_screened *in, const struct tile *tile, double *ret_node)
-{
-    if (tile->nodes_are_columns)
-        memcpy(ret_node, in->k + tile->first, tile->n * sizeof(*ret_node));
-    else
-        mix_nodes(0.5 * (tile->k_min + tile->k_max), 0.5 * (tile->k_max - tile->k_min), tile->n_node,
-                  ret_node);
+    return (struct screen_particles) { in->n_particle, in->mass, in->tau,
+                                       (const uint32_t(*)[WEIGHTS_N_CORNER])in->weights->cell,
+                                       (const double(*)[WEIGHTS_N_CORNER])in->weights->share };
 }
 
 /* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m). */
-static void tile_add(const struct mix_screened *in, size_t n_node, const double *node, double *weight)
+static void add_segment(const struct attenuate_fast *fast, const struct mix_screened *in,
+                        const struct mix_rules *rules, const struct mix_segment *segment, double *weight)
 {
-    double tau_min = least_tau(in);
+    struct screen_particles particles = particles_of(in);
+    double tau_black = segment->k_min > 0.0 ? rules->black / segment->k_min : (double)INFINITY;
+    double node[SCREEN_NODE_MAX];
 
-    for (size_t i = 0; i < in->n_particle; i++) {
-        double transmitted[TILE];
-
-        if (in->mass[i] == 0.0)
-            continue;
-        for (size_t m = 0; m < n_node; m++)
-            transmitted[m] = in->mass[i] * exp(-(in->tau[i] - tau_min) * node[m]);
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
-            double share = in->weights->share[i][corner];
-            double *cell_weight = weight + (size_t)in->slot[in->weights->cell[i][corner]] * n_node;
-
-            if (share == 0.0)
-                continue;
-            for (size_t m = 0; m < n_node; m++)
-                cell_weight[m] += share * transmitted[m];
-        }
-    }
+    segment_nodes(in, rules, segment, node);
+    fast->add_nodes(&particles, segments_least_tau(in), tau_black, in->slot, segment->n_node, node, weight);
 }
 
-/* The cells' rows, each with its weight interpolated to the columns (or as it is, when nodes are columns). */
-static void tile_sum(const struct mix_screened *in, const struct tile *tile, const double *weight,
-                     struct tile_scratch *scratch, double *const *ret_sum)
-{
-    size_t first = tile->first, n = tile->n, n_node = tile->n_node;
+/* ---- a tile of grains: interpolated and summed ----------------------------------------------- */
 
-    if (!tile->nodes_are_columns)
-        mix_basis(n_node, scratch->node, n, in->k + first, scratch->basis);
+/* Grains together: rows are read in runs of 768 bytes. */
+#define N_GRAIN 4
+
+struct grain {
+    size_t first, n; /* columns */
+    size_t n_node;
+    const double *weight; /* [cell][node] */
+    double basis[SCREEN_NODE_MAX][SCREEN_GRAIN];
+    double sum[MIX_TABLE_MAX][SCREEN_GRAIN];
+};
+
+static void begin_grain(const struct attenuate_fast *fast, const struct mix_screened *in,
+                        const struct mix_rules *rules, const struct mix_segment *segment, size_t i_grain,
+                        const double *weight, struct grain *ret_grain)
+{
+    double node[SCREEN_NODE_MAX], k[SCREEN_GRAIN];
+    size_t first = i_grain * SCREEN_GRAIN, left = in->n_column - first;
+
+    ret_grain->first = first;
+    ret_grain->n = left < SCREEN_GRAIN ? left : SCREEN_GRAIN;
+    ret_grain->n_node = segment->n_node;
+    ret_grain->weight = weight;
+    memset(ret_grain->sum, 0, in->n_table * sizeof(*ret_grain->sum));
+    if (segment->nodes_are_columns) {
+        memset(ret_grain->basis, 0, sizeof(ret_grain->basis));
+        for (size_t m = 0; m < SCREEN_GRAIN; m++)
+            ret_grain->basis[m][m] = 1.0;
+        return;
+    }
+    for (size_t j = 0; j < SCREEN_GRAIN; j++)
+        k[j] = in->k[first + (j < ret_grain->n ? j : 0)];
+    segment_nodes(in, rules, segment, node);
+    fast->make_basis(segment->n_node, node, rules->w[segment->n_node / 8 - 1], k, ret_grain->basis);
+}
+
+/* Some cells of a grain. The last grain may have fewer columns: its rows are copied. */
+static void add_cells(const struct attenuate_fast *fast, const struct mix_screened *in, size_t first_cell,
+                      size_t n_cell, struct grain *grain)
+{
+    const double *row[MIX_TABLE_MAX][SCREEN_CELLS];
+    double copy[SCREEN_CELLS][SCREEN_GRAIN];
+    const double *weight = grain->weight + first_cell * grain->n_node;
+    const double(*basis)[SCREEN_GRAIN] = (const double(*)[SCREEN_GRAIN])grain->basis;
+
     for (size_t t = 0; t < in->n_table; t++)
-        memset(ret_sum[t] + first, 0, n * sizeof(double));
-    for (size_t c = 0; c < in->cells.n; c++) {
-        const double *at_node = weight + c * n_node;
-        double at_column[TILE] = { 0 };
-
-        if (tile->nodes_are_columns)
-            memcpy(at_column, at_node, n * sizeof(*at_column));
-        for (size_t m = 0; m < n_node && !tile->nodes_are_columns; m++)
-#pragma omp simd
-            for (size_t j = 0; j < n; j++)
-                at_column[j] += at_node[m] * scratch->basis[m * n + j];
-        for (size_t t = 0; t < in->n_table; t++) {
-            const double *row = in->value[t] + (size_t)in->cells.cell[c] * in->n_column + first;
-            double *sum = ret_sum[t] + first;
-
-#pragma omp simd
-            for (size_t j = 0; j < n; j++)
-                sum[j] += at_column[j] * row[j];
+        for (size_t c = 0; c < n_cell; c++)
+            row[t][c] = in->value[t] + in->cells.cell[first_cell + c] * in->n_column + grain->first;
+    if (grain->n == SCREEN_GRAIN) {
+        fast->add_columns(n_cell, grain->n_node, weight, basis, in->n_table,
+                          (const double *const(*)[SCREEN_CELLS])row, grain->sum);
+        return;
+    }
+    memset(copy, 0, sizeof(copy));
+    for (size_t t = 0; t < in->n_table; t++) {
+        for (size_t c = 0; c < n_cell; c++) {
+            memcpy(copy[c], row[t][c], grain->n * sizeof(double));
+            row[t][c] = copy[c];
         }
+        fast->add_columns(n_cell, grain->n_node, weight, basis, 1,
+                          (const double *const(*)[SCREEN_CELLS])row[t], &grain->sum[t]);
     }
 }
 
-/* The screen that all particles share. */
-static void tile_dim(const struct mix_screened *in, const struct tile *tile, double *const *ret_sum)
+/* Put back the screen that all particles share. */
+static void end_grain(const struct mix_screened *in, const struct grain *grain, double *const *ret_sum)
 {
-    double tau_min = least_tau(in);
+    double transmitted[SCREEN_GRAIN];
 
-    for (size_t j = tile->first; j < tile->first + tile->n; j++) {
-        double transmitted = exp(-tau_min * in->k[j]);
-
-        for (size_t t = 0; t < in->n_table; t++)
-            ret_sum[t][j] *= transmitted;
-    }
+    rows_exp(grain->n, -segments_least_tau(in), in->k + grain->first, transmitted);
+    for (size_t t = 0; t < in->n_table; t++)
+        rows_multiply(grain->n, transmitted, grain->sum[t], ret_sum[t] + grain->first);
 }
 
-/* ---- all particles at once ------------------------------------------------------------------- */
+/* Grains i_grain to end of the round; i_segment is the one of the first. */
+static void sum_grains(const struct attenuate_fast *fast, const struct mix_screened *in,
+                       const struct mix_nodal *nodal, size_t i_grain, size_t end, double *const *ret_sum)
+{
+    struct grain grain[N_GRAIN];
+    size_t n = end - i_grain < N_GRAIN ? end - i_grain : N_GRAIN, s = nodal->begin;
+
+    for (size_t g = 0; g < n; g++) {
+        while (nodal->segment[s].first_grain + nodal->segment[s].n_grain <= i_grain + g)
+            s++;
+        begin_grain(fast, in, nodal->rules, &nodal->segment[s], i_grain + g,
+                    nodal->weight + (nodal->first[s] - nodal->first[nodal->begin]), &grain[g]);
+    }
+    for (size_t c = 0; c < in->cells.n; c += SCREEN_CELLS)
+        for (size_t g = 0; g < n; g++)
+            add_cells(fast, in, c, in->cells.n - c < SCREEN_CELLS ? in->cells.n - c : SCREEN_CELLS,
+                      &grain[g]);
+    for (size_t g = 0; g < n; g++)
+        end_grain(in, &grain[g], ret_sum);
+}
+
+/* ---- rounds of segments ---------------------------------------------------------------------- */
 
 static int no_memory(const struct mix_screened *in, struct error *err)
 {
     return error_set(err, POLYPHONY_INTERNAL, "no memory for attenuated sums over %zu cells", in->cells.n);
 }
 
-uint64_t mix_scratch_bytes(size_t n_cell, int n_thread)
+/* Segments, and grains while they are chosen; with the arena's rounding, of five pieces. */
+static uint64_t list_bytes(size_t n_column)
 {
-    return (uint64_t)n_thread * (sizeof(struct tile_scratch) + n_cell * TILE * sizeof(double));
+    return sizeof(struct mix_rules) + 2 * segments_count_grains(n_column) * sizeof(struct mix_segment) +
+           (segments_count_grains(n_column) + 1) * sizeof(size_t) + 5 * (uint64_t)64;
 }
-
-int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
-                       struct error *err)
-{
-    size_t n_tile = tile_count(in->n_column);
-    size_t n_thread = (size_t)omp_get_max_threads();
-    struct arena_mark mark = arena_mark(arena);
-    struct tile_scratch *scratch = arena_array(arena, n_thread, sizeof(*scratch));
-    double *weight = arena_array(arena, n_thread * in->cells.n * TILE, sizeof(*weight));
-
-    if (!scratch || !weight)
-        return no_memory(in, err);
-#pragma omp parallel for schedule(dynamic) default(none) shared(in, ret_sum, n_tile, scratch, weight)
-    for (size_t i_tile = 0; i_tile < n_tile; i_tile++) {
-        size_t thread = (size_t)omp_get_thread_num();
-        double *own = weight + thread * in->cells.n * TILE;
-        struct tile tile = tile_of(in, i_tile);
-
-        memset(own, 0, in->cells.n * tile.n_node * sizeof(*own));
-        tile_nodes(in, &tile, scratch[thread].node);
-        tile_add(in, tile.n_node, scratch[thread].node, own);
-        tile_sum(in, &tile, own, &scratch[thread], ret_sum);
-        tile_dim(in, &tile, ret_sum);
-    }
-    arena_release(arena, mark);
-    return 0;
-}
-
-/* ---- in parts -------------------------------------------------------------------------------- */
 
 uint64_t mix_nodal_least_bytes(size_t n_cell, size_t n_column)
 {
-    return (uint64_t)n_cell * (n_column < TILE ? n_column : TILE) * sizeof(double) +
-           (tile_count(n_column) + 1) * sizeof(size_t);
+    return (uint64_t)n_cell * SCREEN_NODE_MAX * sizeof(double) + list_bytes(n_column);
 }
 
 uint64_t mix_nodal_most_bytes(size_t n_cell, size_t n_column)
 {
-    return (uint64_t)n_cell * n_column * sizeof(double) + (tile_count(n_column) + 1) * sizeof(size_t);
+    return (uint64_t)n_cell * segments_count_grains(n_column) * SCREEN_NODE_MAX * sizeof(double) +
+           list_bytes(n_column);
 }
 
-/* From `begin` on as many tiles as there is room for, zeroed. */
+/* From `begin` on as many segments as there is room for, zeroed. */
 static void begin_round(struct mix_nodal *nodal)
 {
     const size_t *first = nodal->first;
 
     nodal->end = nodal->begin;
+    if (nodal->is_direct) {
+        nodal->end = nodal->n_tile;
+        return;
+    }
     while (nodal->end < nodal->n_tile && first[nodal->end + 1] - first[nodal->begin] <= nodal->n_room)
         nodal->end++;
     memset(nodal->weight, 0, (first[nodal->end] - first[nodal->begin]) * sizeof(*nodal->weight));
@@ -239,63 +218,121 @@ static void begin_round(struct mix_nodal *nodal)
 int mix_nodal_open(const struct mix_screened *in, uint64_t room_bytes, struct mix_nodal *ret_nodal,
                    struct arena *arena, struct error *err)
 {
-    struct mix_nodal nodal = { .n_tile = tile_count(in->n_column) };
+    size_t n_grain = segments_count_grains(in->n_column), largest = 0;
     uint64_t least = mix_nodal_least_bytes(in->cells.n, in->n_column);
-    size_t largest = 0;
+    struct mix_rules *rules = arena_array(arena, 1, sizeof(*rules));
+    struct mix_nodal nodal = { .rules = rules,
+                               .segment = arena_array(arena, n_grain, sizeof(*nodal.segment)),
+                               .first = arena_array(arena, n_grain + 1, sizeof(*nodal.first)) };
+    struct mix_segment *grain = arena_array(arena, n_grain, sizeof(*grain));
 
-    nodal.first = arena_array(arena, nodal.n_tile + 1, sizeof(*nodal.first));
-    if (!nodal.first)
+    if (!rules || !nodal.segment || !nodal.first || !grain)
         return no_memory(in, err);
+    rules_make(in->tolerance, rules);
+    nodal.n_tile = segments_choose(in, rules, grain, nodal.segment);
+    nodal.is_direct = nodal.n_tile == 0;
     nodal.first[0] = 0;
-    for (size_t t = 0; t < nodal.n_tile; t++) {
-        size_t n = in->cells.n * tile_of(in, t).n_node;
+    for (size_t i = 0; i < nodal.n_tile; i++) {
+        size_t n = in->cells.n * nodal.segment[i].n_node;
 
-        nodal.first[t + 1] = nodal.first[t] + n;
+        nodal.first[i + 1] = nodal.first[i] + n;
         largest = n > largest ? n : largest;
     }
-    /* Beyond the least, which is one tile; not more than there is. */
+    /* Beyond the least, which is one segment; not more than there is. */
     nodal.n_room = largest + (room_bytes > least ? (room_bytes - least) / sizeof(double) : 0);
     if (nodal.n_room > nodal.first[nodal.n_tile])
         nodal.n_room = nodal.first[nodal.n_tile];
     nodal.weight = arena_array(arena, nodal.n_room, sizeof(*nodal.weight));
     if (!nodal.weight)
         return no_memory(in, err);
+    nodal.n_tile += nodal.is_direct;
     begin_round(&nodal);
     *ret_nodal = nodal;
     return 0;
 }
 
-void mix_nodal_add(const struct mix_screened *in, struct mix_nodal *nodal)
+static void add_direct(const struct mix_screened *in, double *const *sum)
 {
-#pragma omp parallel for schedule(dynamic) default(none) shared(in, nodal)
-    for (size_t i_tile = nodal->begin; i_tile < nodal->end; i_tile++) {
-        struct tile tile = tile_of(in, i_tile);
-        double node[TILE];
+    const struct attenuate_fast *fast = FAST_TABLE(attenuate_fast);
+    size_t n_column = in->n_column;
 
-        tile_nodes(in, &tile, node);
-        tile_add(in, tile.n_node, node, nodal->weight + nodal->first[i_tile] - nodal->first[nodal->begin]);
+#pragma omp parallel for schedule(dynamic) default(none) shared(fast, in, sum, n_column)
+    for (size_t first = 0; first < n_column; first += SCREEN_DIRECT) {
+        size_t left = n_column - first;
+        struct screen_particles particles = particles_of(in);
+        const double *value[MIX_TABLE_MAX];
+        double *own[MIX_TABLE_MAX];
+
+        for (size_t t = 0; t < in->n_table; t++) {
+            value[t] = in->value[t] + first;
+            own[t] = sum[t] + first;
+        }
+        fast->add_direct(&particles, left < SCREEN_DIRECT ? left : SCREEN_DIRECT, in->k + first, in->n_table,
+                         value, in->n_column, own);
     }
 }
 
-int mix_nodal_close(const struct mix_screened *in, struct mix_nodal *nodal, double *const *ret_sum,
-                    struct arena *arena, struct error *err)
+void mix_nodal_add(const struct mix_screened *in, struct mix_nodal *nodal, double *const *sum)
 {
-    struct arena_mark mark = arena_mark(arena);
-    struct tile_scratch *scratch = arena_array(arena, (size_t)omp_get_max_threads(), sizeof(*scratch));
-
-    if (!scratch)
-        return no_memory(in, err);
-#pragma omp parallel for schedule(dynamic) default(none) shared(in, nodal, ret_sum, scratch)
-    for (size_t i_tile = nodal->begin; i_tile < nodal->end; i_tile++) {
-        struct tile_scratch *own = &scratch[omp_get_thread_num()];
-        struct tile tile = tile_of(in, i_tile);
-
-        tile_nodes(in, &tile, own->node);
-        tile_sum(in, &tile, nodal->weight + nodal->first[i_tile] - nodal->first[nodal->begin], own, ret_sum);
-        tile_dim(in, &tile, ret_sum);
+    const struct attenuate_fast *fast = FAST_TABLE(attenuate_fast);
+    if (nodal->is_direct) {
+        if (nodal->begin < nodal->end)
+            add_direct(in, sum);
+        return;
     }
-    arena_release(arena, mark);
+#pragma omp parallel for schedule(dynamic) default(none) shared(fast, in, nodal)
+    for (size_t i = nodal->begin; i < nodal->end; i++)
+        add_segment(fast, in, nodal->rules, &nodal->segment[i],
+                    nodal->weight + nodal->first[i] - nodal->first[nodal->begin]);
+}
+
+void mix_nodal_close(const struct mix_screened *in, struct mix_nodal *nodal, double *const *sum)
+{
+    const struct attenuate_fast *fast = FAST_TABLE(attenuate_fast);
+
+    if (!nodal->is_direct && nodal->begin < nodal->end) {
+        const struct mix_segment *last = &nodal->segment[nodal->end - 1];
+        size_t first = nodal->segment[nodal->begin].first_grain, end = last->first_grain + last->n_grain;
+
+#pragma omp parallel for schedule(dynamic) default(none) shared(fast, in, nodal, sum, first, end)
+        for (size_t i_grain = first; i_grain < end; i_grain += N_GRAIN)
+            sum_grains(fast, in, nodal, i_grain, end, sum);
+    }
     nodal->begin = nodal->end;
     begin_round(nodal);
-    return 0;
+}
+
+/* ---- all particles at once ------------------------------------------------------------------- */
+
+/* Nodes of which the weights are kept together. */
+#define NODES_KEPT 512
+
+static uint64_t room_of(size_t n_cell, size_t n_column)
+{
+    uint64_t kept = (uint64_t)n_cell * NODES_KEPT * sizeof(double) + list_bytes(n_column);
+    uint64_t most = mix_nodal_most_bytes(n_cell, n_column);
+
+    return kept < most ? kept : most;
+}
+
+uint64_t mix_scratch_bytes(size_t n_cell, size_t n_column)
+{
+    return room_of(n_cell, n_column);
+}
+
+int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
+                       struct error *err)
+{
+    struct arena_mark mark = arena_mark(arena);
+    struct mix_nodal nodal;
+    int r = mix_nodal_open(in, room_of(in->cells.n, in->n_column), &nodal, arena, err);
+
+    for (size_t t = 0; t < in->n_table; t++)
+        memset(ret_sum[t], 0, in->n_column * sizeof(double));
+    while (!r && nodal.begin < nodal.end) {
+        mix_nodal_add(in, &nodal, ret_sum);
+        mix_nodal_close(in, &nodal, ret_sum);
+    }
+    arena_release(arena, mark);
+    return r;
 }

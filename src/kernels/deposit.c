@@ -1,98 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The image is cut into strips of rows, and each strip has the list of the particles that touch it, in
- * particle order. A thread takes a strip and deposits its list, so pixels have one owner and one order of
- * summation. Strips depend on the image only.
- *
- * A pixel's share is a mean over sub-cells, and the squared distance of a sub-cell is a part in x plus a
- * part in y. For discs wider than a pixel ("wide") the parts in y are made once per strip, for all columns;
- * every pixel then has 3 x 3 or 4 x 4 samples. Smaller discs touch few pixels, and those take the path of
- * the reference.
+ * The image is cut into square tiles, and each tile has the list of the particles that may touch it, in
+ * particle order. A thread takes a tile and deposits its list (fast/deposit.c), so pixels have one owner and
+ * one order of summation. Tiles depend on the image only.
  */
 #include "polyphony/deposit.h"
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
-/* A pixel wholly under the kernel has N_INSIDE samples a side, one partly under it N_EDGE_MIN or more. Of
- * these at most 2 h/(pixel/n) + 1, plus a margin of 4, can be under a disc: below N_EDGE_MAX, as
- * n < 2 pixel/h + 1 where n > N_EDGE_MIN. */
-enum {
-    N_INSIDE = 3,
-    N_EDGE_MIN = 4,
-    N_EDGE_MAX = 16,
-    N_STRIP_MAX = 64,
-    N_COLUMN_BUFFER = 10, /* doubles per column of the image: see struct columns */
-};
-
-/* In pixels. 4 x 4 samples suffice from h = 1/2 on; beyond 3/4 no rounding can fit the disc into a pixel. */
-static const double wide_min_pixel = 0.75;
-static const double point_max_pixel = 0x1p-40;
-
-struct splat {
-    double x, y; /* from the corner of the image */
-    double h, h2;
-    double pixel;
-    double node_per_length; /* of the kernel table */
-    double n_edge;          /* samples a side of a pixel partly under the kernel */
-    double inside_factor;   /* (pixel/h)^2 over the number of samples */
-    double edge_factor;
-};
-
-/* One particle and one axis of a pixel: how far its nearest and farthest points are. */
-struct reach {
-    double near2, far2;
-    bool inside; /* the disc does not stick out of the closed pixel along this axis */
-};
-
-/* Parts in y, by column of the image. */
-struct columns {
-    double *near2, *far2; /* [n_y] */
-    double *inside2;      /* [n_y][N_INSIDE] */
-    double *edge2;        /* [n_y][N_EDGE_MIN] */
-    double *share;        /* [n_y], of the row at hand */
-};
-
-struct range {
-    size_t begin, end;
-};
-
-static struct splat splat_of(const struct pixel_grid *grid, double x, double y, double h)
-{
-    double pixel_per_h = grid->pixel_width / h;
-    double n_edge = fmax(N_EDGE_MIN, ceil(2.0 * grid->pixel_width / h));
-
-    return (struct splat) {
-        .x = x + 0.5 * grid->width_x,
-        .y = y + 0.5 * grid->width_y,
-        .h = h > point_max_pixel * grid->pixel_width ? h : 0.0,
-        .h2 = h * h,
-        .pixel = grid->pixel_width,
-        .node_per_length = KERNEL_TABLE_N / h,
-        .n_edge = n_edge,
-        .inside_factor = pixel_per_h * pixel_per_h / (N_INSIDE * N_INSIDE),
-        .edge_factor = pixel_per_h * pixel_per_h / (n_edge * n_edge),
-    };
-}
-
-static inline struct reach reach_of(const struct splat *splat, double x, size_t i_pixel)
-{
-    double low = (double)i_pixel * splat->pixel, high = (double)(i_pixel + 1) * splat->pixel;
-    double nearest = x < low ? low - x : x > high ? x - high : 0.0;
-    double farthest = x - low > high - x ? x - low : high - x;
-
-    return (struct reach) { .near2 = nearest * nearest,
-                            .far2 = farthest * farthest,
-                            .inside = x - splat->h >= low && x + splat->h <= high };
-}
-
-/* Squared distance along an axis of the centre of sub-cell k of pixel i; `cell` is its width. */
-static inline double sample2(const struct splat *splat, double x, size_t i_pixel, double k, double cell)
-{
-    double distance = (double)i_pixel * splat->pixel - x + (k + 0.5) * cell;
-
-    return distance * distance;
-}
+#include "deposit_share.h"
+#include "fast/deposit.h"
 
 /* Sum of the projected kernel over the samples dx2[n_x] x dy2[n_y]; those not under the disc add zero. */
 static inline double sum_samples(const struct kernel_table *table, double node_per_length, int n_x,
@@ -104,20 +23,6 @@ static inline double sum_samples(const struct kernel_table *table, double node_p
         for (int j = 0; j < n_y; j++)
             sum += kernel_table_at_node(table, sqrt(dx2[i] + dy2[j]) * node_per_length);
     return sum;
-}
-
-/* The samples of an axis that can be under the disc; returns how many. */
-static int edge_samples(const struct splat *splat, double x, size_t i_pixel, double *ret_d2)
-{
-    double cell = splat->pixel / splat->n_edge;
-    double offset = (double)i_pixel * splat->pixel - x;
-    double k = fmax(0.0, floor((-splat->h - offset) / cell) - 1.0);
-    double k_last = fmin(splat->n_edge - 1.0, ceil((splat->h - offset) / cell) + 1.0);
-    int n = 0;
-
-    for (; k <= k_last && n < N_EDGE_MAX; k += 1.0)
-        ret_d2[n++] = sample2(splat, x, i_pixel, k, cell);
-    return n;
 }
 
 /* The share of pixel (i, j): the four rules as they stand. */
@@ -144,206 +49,177 @@ static double pixel_share(const struct kernel_table *table, const struct splat *
     return splat->edge_factor * sum_samples(table, splat->node_per_length, n_x, dx2, n_y, dy2);
 }
 
-/* Pixels of one axis that the disc may touch, and one more each side for rounding; empty if outside the
- * image. */
+/* Tiles along an axis that a disc may touch. */
+struct range {
+    uint16_t begin, end;
+};
+
+struct tile_ranges {
+    struct range x, y;
+};
+
+/* The margin is for rounding. */
 static struct range range_touched(double x, double h, double pixel, size_t n)
 {
-    double first = floor((x - h) / pixel) - 1.0, last = floor((x + h) / pixel) + 1.0;
+    double margin = 0x1p-20 + 0x1p-48 * (fabs(x) + h) / pixel, n_tile = ceil((double)n / DEPOSIT_TILE);
+    double first = floor(((x - h) / pixel - margin) / DEPOSIT_TILE);
+    double last = floor(((x + h) / pixel + margin) / DEPOSIT_TILE);
 
-    if (!(last >= 0.0 && first < (double)n))
+    if (!(last >= 0.0 && first < n_tile))
         return (struct range) { 0, 0 };
-    return (struct range) { first > 0.0 ? (size_t)first : 0, last < (double)n - 1.0 ? (size_t)last + 1 : n };
+    return (struct range) { first > 0.0 ? (uint16_t)first : 0,
+                            last < n_tile - 1.0 ? (uint16_t)(last + 1.0) : (uint16_t)n_tile };
 }
 
-static void columns_set(struct columns *columns, const struct splat *splat, struct range range)
-{
-    for (size_t j = range.begin; j < range.end; j++) {
-        struct reach reach = reach_of(splat, splat->y, j);
-
-        columns->near2[j] = reach.near2;
-        columns->far2[j] = reach.far2;
-        for (int k = 0; k < N_INSIDE; k++)
-            columns->inside2[N_INSIDE * j + (size_t)k] =
-                sample2(splat, splat->y, j, k, splat->pixel / N_INSIDE);
-        for (int k = 0; k < N_EDGE_MIN; k++)
-            columns->edge2[N_EDGE_MIN * j + (size_t)k] =
-                sample2(splat, splat->y, j, k, splat->pixel / N_EDGE_MIN);
-    }
-}
-
-/* Shares of row i under a wide disc; returns the columns that have some. */
-static struct range shares_wide(const struct kernel_table *table, const struct splat *splat, size_t i,
-                                struct range range, struct columns *columns)
-{
-    struct reach reach = reach_of(splat, splat->x, i);
-    double inside2[N_INSIDE], edge2[N_EDGE_MIN];
-
-    while (range.begin < range.end && reach.near2 + columns->near2[range.begin] >= splat->h2)
-        range.begin++;
-    while (range.end > range.begin && reach.near2 + columns->near2[range.end - 1] >= splat->h2)
-        range.end--;
-    for (int k = 0; k < N_INSIDE; k++)
-        inside2[k] = sample2(splat, splat->x, i, k, splat->pixel / N_INSIDE);
-    for (int k = 0; k < N_EDGE_MIN; k++)
-        edge2[k] = sample2(splat, splat->x, i, k, splat->pixel / N_EDGE_MIN);
-    for (size_t j = range.begin; j < range.end; j++) {
-        if (reach.far2 + columns->far2[j] < splat->h2)
-            columns->share[j] =
-                splat->inside_factor * sum_samples(table, splat->node_per_length, N_INSIDE, inside2, N_INSIDE,
-                                                   columns->inside2 + N_INSIDE * j);
-        else
-            columns->share[j] =
-                splat->edge_factor * sum_samples(table, splat->node_per_length, N_EDGE_MIN, edge2, N_EDGE_MIN,
-                                                 columns->edge2 + N_EDGE_MIN * j);
-    }
-    return range;
-}
-
-/* What a deposit is made of, for the functions below. */
-struct deposit {
-    const struct kernel_table *table;
-    const struct pixel_grid *grid;
-    const double *x, *y, *h;
-    size_t n_channel;
-    const double *value;
-    double *image;
+/* Tiles and who touches them: the particles of tile t are particle[k], begin[t] <= k < begin[t + 1]. */
+struct tiles {
+    size_t n_x, n_y, n;
+    struct tile_ranges *ranges; /* [n_particle] */
+    size_t *begin;              /* [n + 2] */
+    uint32_t *particle;         /* [n_list] */
+    size_t n_list;
 };
 
-static void deposit_particle(const struct deposit *deposit, size_t i_particle, struct range rows,
-                             struct columns *columns)
+static struct tiles tiles_of(const struct pixel_grid *grid, size_t n_particle)
 {
-    const struct pixel_grid *grid = deposit->grid;
-    struct splat splat =
-        splat_of(grid, deposit->x[i_particle], deposit->y[i_particle], deposit->h[i_particle]);
-    struct range touched = range_touched(splat.y, splat.h, splat.pixel, grid->n_y);
-    const double *value = deposit->value + i_particle * deposit->n_channel;
-    bool wide = splat.h > wide_min_pixel * splat.pixel;
+    size_t n_x = (grid->n_x + DEPOSIT_TILE - 1) / DEPOSIT_TILE;
+    size_t n_y = (grid->n_y + DEPOSIT_TILE - 1) / DEPOSIT_TILE;
 
-    if (wide)
-        columns_set(columns, &splat, touched);
-    for (size_t i = rows.begin; i < rows.end; i++) {
-        struct range range = touched;
-
-        if (wide)
-            range = shares_wide(deposit->table, &splat, i, touched, columns);
-        else
-            for (size_t j = range.begin; j < range.end; j++)
-                columns->share[j] = pixel_share(deposit->table, &splat, i, j);
-        for (size_t i_channel = 0; i_channel < deposit->n_channel; i_channel++) {
-            double *row = deposit->image + (i_channel * grid->n_x + i) * grid->n_y;
-
-            for (size_t j = range.begin; j < range.end; j++)
-                row[j] += value[i_channel] * columns->share[j];
-        }
-    }
+    /* Room for four tiles a particle, and for one particle in all tiles. */
+    return (struct tiles) { .n_x = n_x, .n_y = n_y, .n = n_x * n_y, .n_list = 4 * n_particle + n_x * n_y };
 }
 
-/* Strips and who touches them: the particles of strip s are particle[k], begin[s] <= k < begin[s + 1]. */
-struct strips {
-    size_t n, n_row;    /* rows in a strip; the last may be shorter */
-    struct range *rows; /* [n_particle], touched by a particle */
-    size_t begin[N_STRIP_MAX + 2];
-    size_t *particle;
-};
-
-static int strips_fill(struct strips *strips, const struct deposit *deposit, size_t n_particle,
-                       struct arena *arena)
+static void tiles_find(struct tiles *tiles, const struct deposit *deposit, size_t n_particle, int n_thread)
 {
     const struct pixel_grid *grid = deposit->grid;
 
-    strips->n_row = (grid->n_x + N_STRIP_MAX - 1) / N_STRIP_MAX;
-    strips->n = (grid->n_x + strips->n_row - 1) / strips->n_row;
-    strips->rows = arena_array(arena, n_particle, sizeof(*strips->rows));
-    if (!strips->rows)
-        return -1;
-    /* Counting sort; counts go two places up: begin[s + 1] then moves from the begin of s to its end. */
+#pragma omp parallel for schedule(static) num_threads(n_thread)
     for (size_t i = 0; i < n_particle; i++) {
-        struct splat splat = splat_of(grid, deposit->x[i], deposit->y[i], deposit->h[i]);
-        struct range columns = range_touched(splat.y, splat.h, splat.pixel, grid->n_y);
-        struct range rows = range_touched(splat.x, splat.h, splat.pixel, grid->n_x);
+        double x = deposit->x[i] + 0.5 * grid->width_x, y = deposit->y[i] + 0.5 * grid->width_y;
 
-        strips->rows[i] = columns.begin < columns.end ? rows : (struct range) { 0, 0 };
-        for (size_t s = strips->rows[i].begin / strips->n_row; s * strips->n_row < strips->rows[i].end; s++)
-            strips->begin[s + 2]++;
-    }
-    for (size_t s = 2; s < strips->n + 2; s++)
-        strips->begin[s] += strips->begin[s - 1];
-    strips->particle = arena_array(arena, strips->begin[strips->n + 1], sizeof(*strips->particle));
-    if (!strips->particle)
-        return -1;
-    for (size_t i = 0; i < n_particle; i++)
-        for (size_t s = strips->rows[i].begin / strips->n_row; s * strips->n_row < strips->rows[i].end; s++)
-            strips->particle[strips->begin[s + 1]++] = i;
-    return 0;
-}
-
-static void deposit_strip(const struct deposit *deposit, const struct strips *strips, size_t s,
-                          double *buffer)
-{
-    size_t n_y = deposit->grid->n_y;
-    struct columns columns = { .near2 = buffer,
-                               .far2 = buffer + n_y,
-                               .inside2 = buffer + 2 * n_y,
-                               .edge2 = buffer + (2 + N_INSIDE) * n_y,
-                               .share = buffer + (2 + N_INSIDE + N_EDGE_MIN) * n_y };
-    struct range strip = { s * strips->n_row, (s + 1) * strips->n_row };
-
-    for (size_t k = strips->begin[s]; k < strips->begin[s + 1]; k++) {
-        struct range rows = strips->rows[strips->particle[k]];
-
-        rows.begin = rows.begin > strip.begin ? rows.begin : strip.begin;
-        rows.end = rows.end < strip.end ? rows.end : strip.end;
-        deposit_particle(deposit, strips->particle[k], rows, &columns);
+        tiles->ranges[i] = (struct tile_ranges) {
+            range_touched(x, deposit->h[i], grid->pixel_width, grid->n_x),
+            range_touched(y, deposit->h[i], grid->pixel_width, grid->n_y),
+        };
     }
 }
 
-uint64_t deposit_scratch_bytes(size_t n_particle, size_t n_y, int n_thread)
+/* List the particles from `first` on, as far as there is room; returns the first that is not listed. */
+static size_t tiles_fill(struct tiles *tiles, size_t first, size_t n_particle)
 {
-    return n_particle * (sizeof(struct range) + N_STRIP_MAX * sizeof(size_t)) +
-           (uint64_t)n_thread * N_COLUMN_BUFFER * n_y * sizeof(double);
+    size_t n_list = 0, end = first;
+
+    /* Counting sort; counts go two places up: begin[t + 1] then moves from the begin of t to its end. */
+    memset(tiles->begin, 0, (tiles->n + 2) * sizeof(*tiles->begin));
+    for (; end < n_particle; end++) {
+        struct range x = tiles->ranges[end].x, y = tiles->ranges[end].y;
+
+        n_list += (size_t)(x.end - x.begin) * (size_t)(y.end - y.begin);
+        if (n_list > tiles->n_list)
+            break;
+        for (size_t t_x = x.begin; t_x < x.end; t_x++)
+            for (size_t t_y = y.begin; t_y < y.end; t_y++)
+                tiles->begin[t_x * tiles->n_y + t_y + 2]++;
+    }
+    for (size_t t = 2; t < tiles->n + 2; t++)
+        tiles->begin[t] += tiles->begin[t - 1];
+    for (size_t i = first; i < end; i++)
+        for (size_t t_x = tiles->ranges[i].x.begin; t_x < tiles->ranges[i].x.end; t_x++)
+            for (size_t t_y = tiles->ranges[i].y.begin; t_y < tiles->ranges[i].y.end; t_y++)
+                tiles->particle[tiles->begin[t_x * tiles->n_y + t_y + 1]++] = (uint32_t)i;
+    return end;
 }
 
-int deposit_smoothed(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
-                     const double *x, const double *y, const double *h, size_t n_channel, const double *value,
-                     double *image, struct arena *arena, struct error *err)
+/* A thread's scratch, a multiple of a cache line. */
+static size_t work_bytes(size_t n_channel)
 {
+    return (FAST_TABLE(deposit_fast)->work_bytes(n_channel) + 63) / 64 * 64;
+}
+
+uint64_t deposit_scratch_bytes(const struct pixel_grid *grid, size_t n_particle, size_t n_channel,
+                               int n_thread)
+{
+    struct tiles tiles = tiles_of(grid, n_particle);
+
+    return n_particle * sizeof(*tiles.ranges) + (tiles.n + 2) * sizeof(*tiles.begin) +
+           tiles.n_list * sizeof(*tiles.particle) + (uint64_t)n_thread * work_bytes(n_channel);
+}
+
+static int deposit_all(const struct deposit *deposit, size_t n_particle, struct arena *arena,
+                       struct error *err)
+{
+    const struct deposit_fast *fast = FAST_TABLE(deposit_fast);
+    const struct pixel_grid *grid = deposit->grid;
     struct arena_mark mark = arena_mark(arena);
-    struct deposit deposit = { table, grid, x, y, h, n_channel, value, image };
-    struct strips strips = { 0 };
+    struct tiles tiles = tiles_of(grid, n_particle);
     int n_thread = omp_in_parallel() ? 1 : omp_get_max_threads();
-    size_t n_buffer = N_COLUMN_BUFFER * grid->n_y;
-    double *buffers;
+    size_t n_byte = work_bytes(deposit->n_channel);
+    char *work = arena_array(arena, (size_t)n_thread, n_byte);
 
-    if (n_particle == 0 || grid->n_x == 0 || grid->n_y == 0)
-        return 0;
-    buffers = arena_array(arena, (size_t)n_thread * n_buffer, sizeof(*buffers));
-    if (!buffers || strips_fill(&strips, &deposit, n_particle, arena)) {
+    tiles.ranges = arena_array(arena, n_particle, sizeof(*tiles.ranges));
+    tiles.begin = arena_array(arena, tiles.n + 2, sizeof(*tiles.begin));
+    tiles.particle = arena_array(arena, tiles.n_list, sizeof(*tiles.particle));
+    if (!work || !tiles.ranges || !tiles.begin || !tiles.particle || n_particle > UINT32_MAX) {
         arena_release(arena, mark);
         return error_set(err, POLYPHONY_INTERNAL,
-                         "image of %zu x %zu pixels: no memory to sort %zu particles into strips", grid->n_x,
+                         "image of %zu x %zu pixels: no memory to sort %zu particles into tiles", grid->n_x,
                          grid->n_y, n_particle);
     }
+    tiles_find(&tiles, deposit, n_particle, n_thread);
+    for (size_t first = 0; first < n_particle;) {
+        first = tiles_fill(&tiles, first, n_particle);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_thread)
-    for (size_t s = 0; s < strips.n; s++)
-        deposit_strip(&deposit, &strips, s, buffers + (size_t)omp_get_thread_num() * n_buffer);
+        for (size_t t = 0; t < tiles.n; t++)
+            if (tiles.begin[t] < tiles.begin[t + 1])
+                fast->tile(deposit, t / tiles.n_y * DEPOSIT_TILE, t % tiles.n_y * DEPOSIT_TILE,
+                           tiles.begin[t + 1] - tiles.begin[t], tiles.particle + tiles.begin[t],
+                           (struct deposit_work *)(work + (size_t)omp_get_thread_num() * n_byte));
+    }
     arena_release(arena, mark);
     return 0;
 }
 
+int deposit_smoothed(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
+                     const double *x, const double *y, const double *h, size_t n_channel, const double *value,
+                     double *const *image, struct arena *arena, struct error *err)
+{
+    const struct deposit deposit = { table, grid, x, y, h, n_channel, value, image, DEPOSIT_PEER };
+
+    return deposit_all(&deposit, n_particle, arena, err);
+}
+
+int deposit_exact(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
+                  const double *x, const double *y, const double *h, size_t n_channel, const double *value,
+                  double *const *image, struct arena *arena, struct error *err)
+{
+    const struct deposit deposit = { table, grid, x, y, h, n_channel, value, image, DEPOSIT_EXACT };
+
+    return deposit_all(&deposit, n_particle, arena, err);
+}
+
+/* Pixels within reach of a disc along an axis, and two more on each side: [0] up to [1]. */
+static void pixels_near(double x, double h, double pixel, size_t n, size_t *ret_pixel)
+{
+    ret_pixel[0] = (size_t)fmin(fmax(floor((x - h) / pixel) - 2.0, 0.0), (double)n);
+    ret_pixel[1] = (size_t)fmin(fmax(floor((x + h) / pixel) + 3.0, 0.0), (double)n);
+}
+
 void deposit_smoothed_ref(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
                           const double *x, const double *y, const double *h, size_t n_channel,
-                          const double *value, double *image)
+                          const double *value, double *const *image)
 {
     for (size_t i_particle = 0; i_particle < n_particle; i_particle++) {
         struct splat splat = splat_of(grid, x[i_particle], y[i_particle], h[i_particle]);
+        size_t rows[2], columns[2];
 
-        for (size_t i = 0; i < grid->n_x; i++) {
-            for (size_t j = 0; j < grid->n_y; j++) {
+        pixels_near(splat.x, splat.h, splat.pixel, grid->n_x, rows);
+        pixels_near(splat.y, splat.h, splat.pixel, grid->n_y, columns);
+        for (size_t i = rows[0]; i < rows[1]; i++) {
+            for (size_t j = columns[0]; j < columns[1]; j++) {
                 double share = pixel_share(table, &splat, i, j);
 
                 for (size_t i_channel = 0; i_channel < n_channel; i_channel++)
-                    image[(i_channel * grid->n_x + i) * grid->n_y + j] +=
-                        value[i_particle * n_channel + i_channel] * share;
+                    image[i_channel][i * grid->n_y + j] += value[i_particle * n_channel + i_channel] * share;
             }
         }
     }
@@ -360,7 +236,7 @@ static size_t pixel_of(double x, double pixel, size_t n)
 }
 
 void deposit_histogram(const struct pixel_grid *grid, size_t n_particle, const double *x, const double *y,
-                       size_t n_channel, const double *value, double *image)
+                       size_t n_channel, const double *value, double *const *image)
 {
     if (grid->n_x == 0 || grid->n_y == 0)
         return;
@@ -371,6 +247,6 @@ void deposit_histogram(const struct pixel_grid *grid, size_t n_particle, const d
         if (i == grid->n_x || j == grid->n_y)
             continue;
         for (size_t i_channel = 0; i_channel < n_channel; i_channel++)
-            image[(i_channel * grid->n_x + i) * grid->n_y + j] += value[i_particle * n_channel + i_channel];
+            image[i_channel][i * grid->n_y + j] += value[i_particle * n_channel + i_channel];
     }
 }

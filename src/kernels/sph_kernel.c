@@ -14,21 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_PIECE_MAX = 3, N_POWER = 6 };
-
-struct piece {
-    double r_end;           /* the piece ends before this r */
-    double factor[N_POWER]; /* of r^0, r^1, ... */
-};
-
-struct profile {
-    double scale; /* multiplies every piece */
-    size_t n_piece;
-    struct piece pieces[N_PIECE_MAX];
-};
+#include "sph_profile.h"
 
 /* docs/physics.md 10; decimals as Synthesizer has them. */
-static const struct profile profiles[] = {
+static const struct sph_profile profiles[] = {
     [SPH_UNIFORM] = { 0.75 * M_1_PI, 1, { { 1.0, { 1.0 } } } },
     /* (1 - r)^4 (1 + 4 r) */
     [SPH_ANARCHY] = { 10.5 * M_1_PI, 1, { { 1.0, { 1.0, 0.0, -10.0, 20.0, -15.0, 4.0 } } } },
@@ -60,6 +49,11 @@ static const char *const names[] = {
 };
 enum { N_KERNEL = sizeof(names) / sizeof(names[0]) };
 
+const struct sph_profile *sph_profile_of(enum sph_kernel kernel)
+{
+    return &profiles[kernel];
+}
+
 int sph_kernel_find(const char *name, enum sph_kernel *ret_kernel, struct error *err)
 {
     const char *nearest = text_nearest(name, names, N_KERNEL);
@@ -78,20 +72,20 @@ int sph_kernel_find(const char *name, enum sph_kernel *ret_kernel, struct error 
 
 double sph_kernel_density(enum sph_kernel kernel, double r)
 {
-    const struct profile *profile = &profiles[kernel];
-    const struct piece *piece = profile->pieces;
+    const struct sph_profile *profile = &profiles[kernel];
+    const struct sph_piece *piece = profile->pieces;
     double sum = 0.0;
 
     if (r >= 1.0)
         return 0.0;
     while (r >= piece->r_end)
         piece++;
-    for (int i = N_POWER; i-- > 0;)
+    for (int i = SPH_POWER_N; i-- > 0;)
         sum = sum * r + piece->factor[i];
     return profile->scale * sum;
 }
 
-/* I_n(s) for n < N_POWER; r = sqrt(b^2 + s^2). */
+/* I_n(s) for n < SPH_POWER_N; r = sqrt(b^2 + s^2). */
 static inline void integrate_powers(double b, double s, double r, double *ret_integral)
 {
     double b2 = b * b;
@@ -108,15 +102,15 @@ static inline void integrate_powers(double b, double s, double r, double *ret_in
 }
 
 /* Column, before scaling, from the plane s = 0 to (s_top, r_top), where b <= r_top <= 1. */
-static double column_half(const struct profile *profile, double b, double s_top, double r_top)
+static double column_half(const struct sph_profile *profile, double b, double s_top, double r_top)
 {
-    double lower[N_POWER] = { 0.0 };
+    double lower[SPH_POWER_N] = { 0.0 };
     double column = 0.0;
 
     for (size_t i_piece = 0; i_piece < profile->n_piece; i_piece++) {
-        const struct piece *piece = &profile->pieces[i_piece];
+        const struct sph_piece *piece = &profile->pieces[i_piece];
         bool last = r_top <= piece->r_end;
-        double upper[N_POWER];
+        double upper[SPH_POWER_N];
 
         if (piece->r_end <= b)
             continue;
@@ -124,7 +118,7 @@ static double column_half(const struct profile *profile, double b, double s_top,
             integrate_powers(b, s_top, r_top, upper);
         else
             integrate_powers(b, sqrt((piece->r_end - b) * (piece->r_end + b)), piece->r_end, upper);
-        for (int i = 0; i < N_POWER; i++) {
+        for (int i = 0; i < SPH_POWER_N; i++) {
             column += piece->factor[i] * (upper[i] - lower[i]);
             lower[i] = upper[i];
         }
@@ -136,7 +130,7 @@ static double column_half(const struct profile *profile, double b, double s_top,
 
 double sph_kernel_column(enum sph_kernel kernel, double b, double z)
 {
-    const struct profile *profile = &profiles[kernel];
+    const struct sph_profile *profile = &profiles[kernel];
     double s_max, half, part;
 
     if (b >= 1.0)
@@ -154,11 +148,51 @@ double sph_kernel_column(enum sph_kernel kernel, double b, double z)
 
 double sph_kernel_column_whole(enum sph_kernel kernel, double b)
 {
-    const struct profile *profile = &profiles[kernel];
+    const struct sph_profile *profile = &profiles[kernel];
 
     if (b >= 1.0)
         return 0.0;
     return profile->scale * fmax(2.0 * column_half(profile, b, sqrt((1.0 - b) * (1.0 + b)), 1.0), 0.0);
+}
+
+/* Integral of 2 pi b column(b) over a cell, Gauss-Legendre with 4 nodes. */
+static double ring(enum sph_kernel kernel, double begin, double end)
+{
+    static const double node[2] = { 0.33998104358485626, 0.8611363115940526 };
+    static const double weight[2] = { 0.6521451548625462, 0.34785484513745385 };
+    double middle = 0.5 * (begin + end), half = 0.5 * (end - begin), sum = 0.0;
+
+    for (int k = 0; k < 2; k++) {
+        double below = middle - half * node[k], above = middle + half * node[k];
+
+        sum += weight[k] * (below * sph_kernel_column_whole(kernel, below) +
+                            above * sph_kernel_column_whole(kernel, above));
+    }
+    return 2.0 * M_PI * half * sum;
+}
+
+/* Hermite cubics of g = M(q)/q^2, where M' = 2 pi q column(q) / M(1), so that g' = (2 pi column - 2 g)/q. */
+static void fill_enclosed(struct kernel_table *table)
+{
+    const double cell = 1.0 / KERNEL_ENCLOSED_N;
+    double(*enclosed)[4] = table->enclosed;
+    double sum[KERNEL_ENCLOSED_N + 1] = { 0.0 }, next[2] = { 1.0, -2.0 * cell };
+
+    for (int i = 0; i < KERNEL_ENCLOSED_N; i++)
+        sum[i + 1] = sum[i] + ring(table->kernel, i * cell, (i + 1) * cell);
+    for (int i = KERNEL_ENCLOSED_N; i-- > 0;) {
+        double q = i * cell, all = sum[KERNEL_ENCLOSED_N];
+        double column = sph_kernel_column_whole(table->kernel, q);
+        double value = i > 0 ? sum[i] / all / (q * q) : M_PI * column / all;
+        double slope = i > 0 ? cell * (2.0 * M_PI * column / all - 2.0 * value) / q : 0.0;
+
+        enclosed[i][0] = value;
+        enclosed[i][1] = slope;
+        enclosed[i][2] = 3.0 * (next[0] - value) - 2.0 * slope - next[1];
+        enclosed[i][3] = 2.0 * (value - next[0]) + slope + next[1];
+        next[0] = value;
+        next[1] = slope;
+    }
 }
 
 int kernel_table_open(enum sph_kernel kernel, struct kernel_table **ret_table, struct error *err)
@@ -171,6 +205,7 @@ int kernel_table_open(enum sph_kernel kernel, struct kernel_table **ret_table, s
     table->kernel = kernel;
     for (int i = 0; i < KERNEL_TABLE_N; i++)
         table->column[i] = sph_kernel_column_whole(kernel, (double)i / (KERNEL_TABLE_N - 1));
+    fill_enclosed(table);
     *ret_table = table;
     return 0;
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/weights.h"
 
-/* Largest i with coordinate[i] <= x, for coordinate[0] < x < coordinate[n - 1]. */
+/* Largest i with coordinate[i] <= x, for coordinate[0] < x < coordinate[n - 1]. Stars come in no order, so
+ * that a processor could not guess the way: it is chosen by a value, not by a jump. */
 static size_t node_below(const struct axis_nodes *axis, double x)
 {
-    size_t low = 0, high = axis->n - 1;
+    size_t low = 0;
 
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
+    for (size_t left = axis->n - 1; left > 1;) {
+        size_t half = left / 2;
 
-        if (axis->coordinate[middle] <= x)
-            low = middle;
-        else
-            high = middle;
+        low += axis->coordinate[low + half] <= x ? half : 0;
+        left -= half;
     }
     return low;
 }

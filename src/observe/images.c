@@ -5,8 +5,8 @@
 
 #define PIXEL_COUNT_MAX 65535
 
-/* Stars deposited at once: their places and their lists of strips then need little memory. */
-enum { BLOCK = 4096 };
+/* Stars deposited at once: their places and lists then need little memory. */
+enum { BLOCK = 16384 };
 
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec)
 {
@@ -16,24 +16,34 @@ size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec)
     return n >= 1 && n <= PIXEL_COUNT_MAX ? (size_t)n : 0;
 }
 
-uint64_t observe_images_bytes(bool is_smoothed, size_t n_pixel, int n_thread)
+static struct pixel_grid grid_of(const struct image_pixels *pixels)
 {
-    return 3 * BLOCK * sizeof(double) + (is_smoothed ? deposit_scratch_bytes(BLOCK, n_pixel, n_thread) : 0);
+    double width = (double)pixels->n_pixel * pixels->resolution_arcsec;
+
+    return (struct pixel_grid) { pixels->n_pixel, pixels->n_pixel, width, width, pixels->resolution_arcsec };
 }
 
-int observe_images(const struct kernel_table *table, const struct galaxy *galaxy, double arcsec_per_kpc,
-                   size_t n_pixel, double resolution_arcsec, size_t n_channel, const double *value,
-                   double *image, struct arena *arena, struct error *err)
+uint64_t observe_images_bytes(const struct image_pixels *pixels, size_t n_channel, int n_thread)
 {
-    const double width = (double)n_pixel * resolution_arcsec;
-    const struct pixel_grid pixels = { n_pixel, n_pixel, width, width, resolution_arcsec };
+    struct pixel_grid grid = grid_of(pixels);
+
+    return 3 * BLOCK * sizeof(double) +
+           (pixels->table ? deposit_scratch_bytes(&grid, BLOCK, n_channel, n_thread) : 0);
+}
+
+int observe_images(const struct image_pixels *pixels, const struct galaxy *galaxy, double arcsec_per_kpc,
+                   size_t n_channel, const double *value, double *const *image, struct arena *arena,
+                   struct error *err)
+{
+    const struct pixel_grid grid = grid_of(pixels);
+    const struct kernel_table *table = pixels->table;
     struct arena_mark mark = arena_mark(arena);
     double *x = arena_array(arena, BLOCK, sizeof(*x)), *y = arena_array(arena, BLOCK, sizeof(*y));
     double *h = arena_array(arena, BLOCK, sizeof(*h));
     int r = 0;
 
     if (!x || !y || !h)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for images of %zu stars", galaxy->n_star);
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory for images of %zu stars", galaxy->n_star);
     for (size_t first = 0; !r && first < galaxy->n_star; first += BLOCK) {
         size_t n = galaxy->n_star - first < BLOCK ? galaxy->n_star - first : BLOCK;
         const double *of_block = value + first * n_channel;
@@ -43,10 +53,12 @@ int observe_images(const struct kernel_table *table, const struct galaxy *galaxy
             y[i] = (galaxy->star_y_kpc[first + i] - galaxy->centre_kpc[1]) * arcsec_per_kpc;
             h[i] = table ? galaxy->star_h_kpc[first + i] * arcsec_per_kpc : 0.0;
         }
-        if (table)
-            r = deposit_smoothed(table, &pixels, n, x, y, h, n_channel, of_block, image, arena, err);
+        if (!table)
+            deposit_histogram(&grid, n, x, y, n_channel, of_block, image);
+        else if (pixels->sampling == DEPOSIT_EXACT)
+            r = deposit_exact(table, &grid, n, x, y, h, n_channel, of_block, image, arena, err);
         else
-            deposit_histogram(&pixels, n, x, y, n_channel, of_block, image);
+            r = deposit_smoothed(table, &grid, n, x, y, h, n_channel, of_block, image, arena, err);
     }
     arena_release(arena, mark);
     return r;

@@ -14,12 +14,15 @@ int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struc
     return columns_index_make(kernel, &gas, arena, ret_index, err);
 }
 
-void observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
-                            const double *x_kpc, const double *y_kpc, const double *z_kpc, double *ret_tau_v)
+int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
+                           const double *x_kpc, const double *y_kpc, const double *z_kpc,
+                           struct arena *arena, double *ret_tau_v, struct error *err)
 {
-    columns_search(gas, n, x_kpc, y_kpc, z_kpc, ret_tau_v);
-    for (size_t i = 0; i < n; i++)
+    int r = columns_search(gas, n, x_kpc, y_kpc, z_kpc, arena, ret_tau_v, NULL, err);
+
+    for (size_t i = 0; !r && i < n; i++)
         ret_tau_v[i] *= kappa_pc2_msun / PC2_PER_KPC2;
+    return r;
 }
 
 /* ---- what they are like ---------------------------------------------------------------------- */

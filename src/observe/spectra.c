@@ -50,17 +50,17 @@ static int no_memory(struct error *err)
 }
 
 /*
- * How a channel is summed: from its histogram over the grid's cells, without the stars; or star by star, for
- * the direct method; or, behind screens, by the weights of cells at nodes.
+ * How a channel is summed: from its histogram over the grid's cells, without the stars; or, behind screens of
+ * single stars, by the weights of cells at nodes, which are kept where the stars come in tiles.
  */
-static bool is_summed_by_star(const struct stellar_light *light, size_t c)
+static bool is_screened(const struct stellar_light *light, size_t c)
 {
-    return light->method == OBSERVE_DIRECT || light->program->channel[c].is_attenuated;
+    return light->program->channel[c].is_attenuated;
 }
 
 static bool is_nodal(const struct stellar_light *light, const struct observe_sums *sums, size_t c)
 {
-    return sums->is_tiled && light->method == OBSERVE_FAST && light->program->channel[c].is_attenuated;
+    return sums->is_tiled && is_screened(light, c);
 }
 
 /* The sums of a channel, and their tables: those of the extracts that have columns. */
@@ -82,7 +82,8 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
                                .slot = light->slot,
                                .n_column = sums->columns->n,
                                .k = sums->columns->k,
-                               .value = ret_tables->value };
+                               .value = ret_tables->value,
+                               .tolerance = light->tolerance };
 
     for (size_t e = 0; e < light->program->n_extract; e++)
         if (sums->sum[c][e]) {
@@ -93,10 +94,11 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
 }
 
 /* Which channels the wanted labels need. */
-static void mark_channels(const struct emission_program *program, struct observe_sums *sums)
+static void mark_channels(const struct emission_program *program, const bool *is_wanted,
+                          struct observe_sums *sums)
 {
     for (size_t l = 0; l < program->n_label; l++)
-        for (size_t t = 0; sums->label[l] && t < program->label[l].n_term; t++) {
+        for (size_t t = 0; is_wanted[l] && t < program->label[l].n_term; t++) {
             sums->is_needed[program->label[l].term[t].i_channel] = true;
             sums->is_needed[program->label[l].term[t].i_channel_ly_alpha] = true;
         }
@@ -121,7 +123,7 @@ static int begin_channel(const struct stellar_light *light, struct observe_sums 
         n_table++;
     }
     sums->is_needed[c] = n_table > 0;
-    sums->is_done &= n_table == 0 || !is_summed_by_star(light, c);
+    sums->is_done &= n_table == 0 || !is_screened(light, c);
     if (n_table == 0 || !is_nodal(light, sums, c))
         return 0;
     in = screened_of(light, sums, c, &tables);
@@ -130,14 +132,13 @@ static int begin_channel(const struct stellar_light *light, struct observe_sums 
 }
 
 int observe_sums_begin(const struct stellar_light *light, const struct observe_columns *columns,
-                       double *const *ret_label, double room, struct observe_sums *ret_sums,
-                       struct arena *arena, struct error *err)
+                       const bool *is_wanted, double room, struct observe_sums *ret_sums, struct arena *arena,
+                       struct error *err)
 {
     int r = 0;
 
     *ret_sums = (struct observe_sums) { .columns = columns, .is_tiled = room > 0, .is_done = true };
-    memcpy(ret_sums->label, ret_label, sizeof(ret_sums->label));
-    mark_channels(light->program, ret_sums);
+    mark_channels(light->program, is_wanted, ret_sums);
     for (size_t c = 0; !r && c < light->program->n_channel; c++)
         if (ret_sums->is_needed[c])
             r = begin_channel(light, ret_sums, c, room, arena, err);
@@ -153,13 +154,11 @@ int observe_sums_add(const struct stellar_light *light, struct observe_sums *sum
         struct channel_tables tables;
         struct mix_screened in;
 
-        if (!sums->is_needed[c] || !is_summed_by_star(light, c))
+        if (!sums->is_needed[c] || !is_screened(light, c))
             continue;
         in = screened_of(light, sums, c, &tables);
-        if (light->method == OBSERVE_DIRECT)
-            mix_screened_direct(&in, tables.sum);
-        else if (sums->is_tiled)
-            mix_nodal_add(&in, &sums->nodal[c]);
+        if (sums->is_tiled)
+            mix_nodal_add(&in, &sums->nodal[c], tables.sum);
         else
             r = mix_screened_tiles(&in, tables.sum, arena, err);
     }
@@ -177,42 +176,67 @@ bool observe_sums_is_last_round(const struct observe_sums *sums)
 int observe_sums_next(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
                       struct error *err)
 {
-    int r = 0;
-
+    (void)arena;
+    (void)err;
     if (sums->is_done)
         return 0;
     sums->is_done = observe_sums_is_last_round(sums);
-    for (size_t c = 0; !r && c < light->program->n_channel; c++) {
+    for (size_t c = 0; c < light->program->n_channel; c++) {
         struct channel_tables tables;
         struct mix_screened in;
 
         if (!sums->is_needed[c] || !is_nodal(light, sums, c))
             continue;
         in = screened_of(light, sums, c, &tables);
-        r = mix_nodal_close(&in, &sums->nodal[c], tables.sum, arena, err);
+        mix_nodal_close(&in, &sums->nodal[c], tables.sum);
     }
-    return r;
+    return 0;
 }
 
-/* A channel that needs no stars: mixed from its cells. */
-static void mix_channel(const struct stellar_light *light, struct observe_sums *sums, size_t c)
+/* Sums of one extract that need no stars, of all galaxies and channels: the cells they are mixed from. */
+static size_t gather(size_t n, const struct stellar_light *const *light, struct observe_sums *const *sums,
+                     size_t e, struct mix_cells *ret_cells, double **ret_sum)
 {
-    struct mix_cells cells = light->cells;
+    size_t n_sum = 0;
 
-    if (light->channel_histogram[c])
-        cells.mass = light->channel_histogram[c];
-    for (size_t e = 0; e < light->program->n_extract; e++)
-        if (sums->sum[c][e])
-            mix_plain(&cells, sums->columns->n, sums->columns->value[e], sums->sum[c][e]);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < light[i]->program->n_channel; c++) {
+            if (!sums[i]->sum[c][e] || !sums[i]->is_needed[c] || is_screened(light[i], c))
+                continue;
+            ret_cells[n_sum] = light[i]->cells;
+            if (light[i]->channel_histogram[c])
+                ret_cells[n_sum].mass = light[i]->channel_histogram[c];
+            ret_sum[n_sum++] = sums[i]->sum[c][e];
+        }
+    return n_sum;
+}
+
+int observe_sums_mix(size_t n, const struct stellar_light *const *light, struct observe_sums *const *sums,
+                     struct arena *arena, struct error *err)
+{
+    const struct observe_columns *columns = n ? sums[0]->columns : NULL;
+    struct arena_mark mark = arena_mark(arena);
+    size_t n_most = n * EMISSION_CHANNEL_MAX;
+    struct mix_cells *cells = arena_array(arena, n_most, sizeof(*cells));
+    double **sum = arena_array(arena, n_most, sizeof(*sum));
+    int r = cells && sum ? 0 : no_memory(err);
+
+    for (size_t e = 0; n && !r && e < light[0]->program->n_extract; e++) {
+        size_t n_sum = gather(n, light, sums, e, cells, sum);
+
+        if (n_sum)
+            r = mix_batch(n_sum, cells, columns->n, columns->value[e], sum, arena, err);
+    }
+    arena_release(arena, mark);
+    return r;
 }
 
 /* A label from the sums it is made of. */
 static void add_terms(const struct stellar_light *light, const struct observe_sums *sums, size_t l,
-                      double *factor)
+                      double *factor, double *value)
 {
     const struct emission_label *label = &light->program->label[l];
     const struct observe_columns *columns = sums->columns;
-    double *value = sums->label[l];
 
     memset(value, 0, columns->n * sizeof(*value));
     for (size_t t = 0; t < label->n_term; t++) {
@@ -228,22 +252,17 @@ static void add_terms(const struct stellar_light *light, const struct observe_su
     }
 }
 
-int observe_sums_end(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
-                     struct error *err)
+int observe_sums_end(const struct stellar_light *light, const struct observe_sums *sums,
+                     double *const *ret_label, struct arena *arena, struct error *err)
 {
     struct arena_mark mark = arena_mark(arena);
     double *factor = arena_array(arena, sums->columns->n, sizeof(*factor));
 
-    if (!factor)
-        return no_memory(err);
-    for (size_t c = 0; c < light->program->n_channel; c++)
-        if (sums->is_needed[c] && !is_summed_by_star(light, c))
-            mix_channel(light, sums, c);
-    for (size_t l = 0; l < light->program->n_label; l++)
-        if (sums->label[l])
-            add_terms(light, sums, l, factor);
+    for (size_t l = 0; factor && l < light->program->n_label; l++)
+        if (ret_label[l])
+            add_terms(light, sums, l, factor, ret_label[l]);
     arena_release(arena, mark);
-    return 0;
+    return factor ? 0 : no_memory(err);
 }
 
 void observe_sums_bytes(const struct emission_program *program, const struct observe_columns *columns,

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "polyphony/rows.h"
+
 static int no_memory(struct error *err)
 {
     return error_set(err, POLYPHONY_INTERNAL, "no memory for the light of the stars");
@@ -133,8 +135,9 @@ int observe_light_end(struct stellar_light *light, struct arena *arena, struct e
 
 /* ---- a tile of stars ------------------------------------------------------------------------- */
 
-/* Stars placed at once: their coordinates on the grid's axes are not kept. */
-enum { BLOCK = 512 };
+/* Stars placed at once: their coordinates on the grid's axes are not kept. Few blocks are not worth more
+ * threads. */
+enum { BLOCK = 512, BLOCKS_SERIAL = 8 };
 
 static int place_stars(struct stellar_light *light, struct arena *arena, struct error *err)
 {
@@ -147,6 +150,7 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
     weights->share = arena_array(arena, galaxy->n_star, sizeof(*weights->share));
     if (!weights->cell || !weights->share)
         return no_memory(err);
+#pragma omp parallel for schedule(static) if (galaxy->n_star > BLOCKS_SERIAL * BLOCK)
     for (size_t first = 0; first < galaxy->n_star; first += BLOCK) {
         size_t n = galaxy->n_star - first < BLOCK ? galaxy->n_star - first : BLOCK;
         const double *age_yr = galaxy->star_age_yr + first, *fraction = galaxy->star_metallicity + first;
@@ -227,6 +231,19 @@ int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy
 
 /* ---- what is the same for all stars ---------------------------------------------------------- */
 
+/* factor[j] *= exp(-tau k[j]) */
+static void dim(size_t n, double tau, const double *k, double *factor)
+{
+    for (size_t first = 0; first < n; first += BLOCK) {
+        size_t n_block = n - first < BLOCK ? n - first : BLOCK;
+        double transmitted[BLOCK];
+
+        rows_exp(n_block, -tau, k + first, transmitted);
+        for (size_t j = 0; j < n_block; j++)
+            factor[first + j] *= transmitted[j];
+    }
+}
+
 void observe_term_factor(const struct stellar_light *light, const struct observe_columns *columns,
                          const struct emission_term *term, double *ret_factor)
 {
@@ -251,8 +268,7 @@ void observe_term_factor(const struct stellar_light *light, const struct observe
                 ret_factor[j] *= columns->is_ly_alpha[j] ? p : 1.0;
             break;
         case EMISSION_ATTENUATE:
-            for (size_t j = 0; j < columns->n; j++)
-                ret_factor[j] *= exp(-p * columns->k[j]);
+            dim(columns->n, p, columns->k, ret_factor);
             break;
         }
     }

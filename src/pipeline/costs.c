@@ -20,14 +20,14 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
 }
 
 /*
- * Steps of the inner loops, each some 0.3 ns on one core of the machines this was fitted on (traces of
- * scripts/profile_suite.sh: 9 ms a galaxy and 2.9 us a star for jobs/mission.yaml with 2 threads):
+ * Steps of the inner loops, each some 0.4 ns on one core of the machine this was fitted on (scripts/bench.sh: 4 ms a
+ * galaxy and 0.9 us a star for jobs/mission.yaml with 2 threads, and 0.4 us more with a screen for each star):
  * sums over the occupied cells and the writing of the row; nodes of the particle-wise screen and pixels
  * under a star; overlaps of stars and gas.
  */
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM])
 {
-    double s_per_step = 0.3e-9 * (n_thread > 1 ? 1.1 : 1.0) / (n_thread > 1 ? (double)n_thread : 1.0);
+    double s_per_step = 0.43e-9 * (n_thread > 1 ? 1.1 : 1.0) / (n_thread > 1 ? (double)n_thread : 1.0);
     double n_image = 0.0, n_tau_node = 0.0;
 
     for (size_t i = 0; i < plan->n_product; i++)
@@ -38,6 +38,16 @@ void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PL
     ret_cost_s[0] =
         s_per_step * (1e5 + 10.0 * (double)plan->n_value +
                       (double)plan->program.n_channel * (double)plan->spectra.n * (double)plan->grid->n_cell);
-    ret_cost_s[1] = s_per_step * (500.0 + 15.0 * n_tau_node + 100.0 * n_image);
+    ret_cost_s[1] = s_per_step * (500.0 + 1.6 * n_tau_node + 100.0 * n_image);
     ret_cost_s[2] = s_per_step * 5.0;
+}
+
+double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM])
+{
+    double term[PLAN_N_COST_TERM], sum = 0.0;
+
+    plan_cost_terms(plan, row, term);
+    for (size_t t = 0; t < PLAN_N_COST_TERM; t++)
+        sum += cost_s[t] * term[t];
+    return sum;
 }

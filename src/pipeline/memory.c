@@ -12,8 +12,7 @@
 #include <math.h>
 #include <omp.h>
 
-/* Stars in the smallest tile that is chosen: tables of bands are made anew for each tile, in the time that
- * some ten thousand stars take. */
+/* Stars in the smallest tile that is chosen: enough to be read and shared out without loss. */
 #define TILE_STARS_MIN ((uint64_t)65536)
 /* Tiles are multiples of this, so that messages and traces have round numbers. */
 #define TILE_STARS_STEP ((uint64_t)4096)
@@ -23,7 +22,10 @@
 /* Parts of what a galaxy takes [bytes]. */
 struct parts {
     uint64_t fixed;                 /* what stays: gas, histograms, spectra */
-    uint64_t sums, images;          /* scratch of sums over stars, and of images */
+    uint64_t row;                   /* of values */
+    uint64_t sums;                  /* over stars */
+    uint64_t mix, images;           /* scratch of mixing one galaxy's spectra, and of images */
+    uint64_t tables;                /* of bands */
     uint64_t star;                  /* for each star of the galaxy */
     uint64_t tile_star;             /* for each star of a tile */
     uint64_t read_star;             /* ... of which the reading is */
@@ -48,27 +50,60 @@ static size_t band_width(const struct plan *plan, const struct filter *filter, d
     return upper - lower + 3 < lambda.n ? upper - lower + 3 : lambda.n;
 }
 
-/* Images of one operation: the largest instrument counts, as they are made one by one. */
-static void count_images(const struct plan *plan, const struct image_plan *images, double stretch,
-                         size_t n_cell, uint64_t *fixed, uint64_t *star)
+/* Tables of an operation's bands. */
+static uint64_t request_bytes(const struct plan *plan, const struct selection *selection, double stretch)
 {
-    for (size_t i = 0; images->is_wanted && i < images->selection.n_instrument; i++) {
-        const struct instrument *instrument = &plan->instrument[images->selection.i_instrument[i]];
-        uint64_t deposit =
-            observe_images_bytes(images->table != NULL, images->n_pixel[i], omp_get_max_threads());
-        uint64_t values = images->selection.n_label * instrument->n_filter * sizeof(double);
-        uint64_t tables;
-        size_t widest = 0;
+    uint64_t bytes = 0;
 
+    for (size_t i = 0; i < selection->n_instrument; i++) {
+        const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
+
+        /* One by one they take more than together. */
         for (size_t f = 0; f < instrument->n_filter; f++) {
-            size_t width = band_width(plan, &instrument->filter[f], stretch);
+            const struct band band = { .n = band_width(plan, &instrument->filter[f], stretch) };
+            const struct observe_request request = { selection->n_label, selection->i_label, 1, &band, NULL };
 
-            widest = width > widest ? width : widest;
+            bytes += observe_tables_bytes(&plan->program, &plan->spectra, plan->grid->n_cell, 1, &request);
         }
-        tables = observe_particle_bands_bytes(n_cell, plan->spectra.n, widest);
-        *fixed = larger(*fixed, larger(deposit, tables));
-        *star = larger(*star, values);
     }
+    return bytes;
+}
+
+/* All tables that a galaxy uses. */
+static uint64_t tables_bytes(const struct plan *plan, double stretch)
+{
+    const struct selection *photometry[] = { &plan->luminosities, &plan->fluxes };
+    uint64_t bytes = 0;
+
+    if (plan->method == OBSERVE_DIRECT)
+        return 0;
+    for (size_t i = 0; i < 2; i++) {
+        const struct selection *images = &plan->images[i].selection;
+
+        if (!plan->needs_spectra)
+            bytes += request_bytes(plan, photometry[i], i ? stretch : 1.0);
+        if (plan->images[i].is_wanted)
+            bytes += request_bytes(plan, images, i ? stretch : 1.0);
+    }
+    return bytes;
+}
+
+/* Scratch of photometry and images, of which one set is made after the other. */
+static uint64_t images_bytes(const struct plan *plan, uint64_t n_star, int n_thread)
+{
+    uint64_t bytes = 0, n_most = n_star < IMAGE_STARS ? n_star : IMAGE_STARS;
+
+    for (size_t i = 0; i < plan->n_image_set; i++) {
+        const struct image_set *set = &plan->image_set[i];
+
+        bytes = larger(bytes, set->n_channel * (n_most + 1) * sizeof(double) +
+                                  observe_images_bytes(&set->pixels, set->n_channel, n_thread));
+    }
+    if (!plan->needs_spectra)
+        bytes = larger(
+            bytes, observe_total_bands_bytes(larger(plan->luminosities.n_label * plan->luminosities.n_filter,
+                                                    plan->fluxes.n_label * plan->fluxes.n_filter)));
+    return bytes;
 }
 
 /* Transmission and bands at a redshift. */
@@ -83,19 +118,20 @@ static uint64_t frame_bytes(const struct plan *plan)
 }
 
 /* Spectra that are not products, and sums over stars. */
-static void count_sums(const struct plan *plan, size_t n_cell, struct parts *parts)
+static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, struct parts *parts)
 {
     const struct observe_columns *columns[] = { &plan->spectra, &plan->line_luminosity, &plan->line_continuum,
                                                 &plan->line_luminosity };
-    const bool is_wanted[] = { plan->lnu.n_label || plan->fnu.n_label || plan->luminosities.n_label ||
-                                   plan->fluxes.n_label,
-                               plan->lines.n_label > 0, plan->lines.n_label > 0,
+    const bool is_wanted[] = { plan->needs_spectra, plan->lines.n_label > 0, plan->lines.n_label > 0,
                                plan->line_fluxes.n_label > 0 };
 
     for (size_t i = 0; i < N_SUMS; i++) {
         uint64_t sums, least, most;
 
-        if (!is_wanted[i])
+        if (plan->method == OBSERVE_DIRECT && columns[i]->n)
+            parts->sums = larger(parts->sums, observe_direct_bytes(&plan->program, columns[i]->n, n_star,
+                                                                   omp_get_max_threads()));
+        if (!is_wanted[i] || plan->method == OBSERVE_DIRECT)
             continue;
         observe_sums_bytes(&plan->program, columns[i], n_cell, &sums, &least, &most);
         parts->sums += sums;
@@ -104,64 +140,108 @@ static void count_sums(const struct plan *plan, size_t n_cell, struct parts *par
     }
     parts->fixed +=
         (plan->program.n_label - plan->lnu.n_label + 1) * (uint64_t)plan->spectra.n * sizeof(double);
-    parts->sums += mix_scratch_bytes(n_cell, omp_get_max_threads());
+    parts->mix = mix_scratch_bytes(n_cell, plan->spectra.n);
 }
 
-static struct parts parts_of(const struct plan *plan, uint64_t row)
+/* With so many threads working on it. */
+static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread)
 {
     const struct catalogue *catalogue = plan->catalogue;
     const struct job_operations *ops = &plan->job->operations;
     uint64_t n_star = catalogue->n_star[row];
     size_t n_cell = 4 * n_star < plan->grid->n_cell ? 4 * n_star : plan->grid->n_cell;
-    struct parts parts = { .read_star = catalogue_star_bytes(catalogue) };
-    uint64_t images_star = 0;
+    struct parts parts = { .read_star = catalogue_star_bytes(catalogue),
+                           .row = plan->n_value * sizeof(double) };
 
     parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
     if (ops->los_optical_depths) {
         parts.fixed += columns_index_bytes(catalogue->n_gas[row]);
-        parts.fixed += catalogue->n_black_hole[row] * sizeof(double);
+        parts.fixed += catalogue->n_black_hole[row] * sizeof(double) +
+                       columns_search_bytes(catalogue->n_black_hole[row]);
+        parts.tile_star += columns_search_bytes(1);
         parts.star += sizeof(double);
     }
     if (plan->needs_light) {
         parts.fixed += observe_light_bytes(&plan->program, plan->grid->n_cell);
         parts.tile_star += observe_light_star_bytes(&plan->program);
-        count_sums(plan, n_cell, &parts);
+        count_sums(plan, n_cell, n_star, &parts);
     }
-    count_images(plan, &plan->images[0], 1.0, n_cell, &parts.images, &images_star);
-    count_images(plan, &plan->images[1], 1.0 + fmax(plan_redshift(plan, row), 0.0), n_cell, &parts.images,
-                 &images_star);
-    parts.tile_star += images_star;
+    parts.images = images_bytes(plan, n_star, n_thread);
+    for (size_t i = 0; i < plan->n_image_set && plan->method == OBSERVE_DIRECT; i++)
+        parts.tile_star +=
+            plan->image_set[i].n_channel * sizeof(double); /* all photometry is there at once */
+    parts.tables = tables_bytes(plan, 1.0 + fmax(plan_redshift(plan, row), 0.0));
     return parts;
+}
+
+static struct parts parts_of_alone(const struct plan *plan, uint64_t row)
+{
+    struct parts parts = parts_of(plan, row, omp_get_max_threads());
+
+    if (plan->needs_light)
+        parts.mix += mix_batch_bytes(plan->program.n_channel, plan->grid->n_cell, omp_get_max_threads());
+    return parts;
+}
+
+/* With those that are kept for other galaxies. */
+static uint64_t kept_tables_bytes(const struct parts *parts)
+{
+    return parts->tables ? parts->tables + TABLES_KEPT_BYTES : 0;
 }
 
 static uint64_t whole_bytes(const struct parts *parts, uint64_t n_star)
 {
     /* One stage after the other hands its scratch back. */
-    return parts->fixed + larger(parts->sums, parts->images) + n_star * (parts->star + parts->tile_star);
+    return parts->fixed + parts->row + kept_tables_bytes(parts) +
+           larger(parts->sums + parts->mix, parts->images) + n_star * (parts->star + parts->tile_star);
 }
 
 /* In tiles of n_tile stars, without room for sums beyond the least. */
 static uint64_t tiled_bytes(const struct parts *parts, uint64_t n_star, uint64_t n_tile)
 {
-    return parts->fixed + parts->sums + parts->images + parts->sums_least + n_star * parts->star +
-           n_tile * parts->tile_star;
+    return parts->fixed + parts->row + kept_tables_bytes(parts) + parts->sums + parts->mix + parts->images +
+           parts->sums_least + n_star * parts->star + n_tile * parts->tile_star;
 }
 
 uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row)
 {
-    struct parts parts = parts_of(plan, row);
+    struct parts parts = parts_of_alone(plan, row);
 
     return whole_bytes(&parts, plan->catalogue->n_star[row]);
 }
 
 uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row)
 {
-    struct parts parts = parts_of(plan, row);
+    struct parts parts = parts_of_alone(plan, row);
     uint64_t n_star = plan->catalogue->n_star[row];
     uint64_t whole = whole_bytes(&parts, n_star), tiled = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
 
     return n_star <= TILE_STARS_MIN || whole < tiled ? whole : tiled;
+}
+
+/* Frames are kept once; tables of bands are used by one galaxy a thread at a time. */
+uint64_t group_member_bytes(const struct plan *plan, uint64_t row)
+{
+    struct parts parts = parts_of(plan, row, 1);
+
+    return parts.fixed - frame_bytes(plan) + parts.sums + group_row_stride(plan) * sizeof(double) +
+           plan->catalogue->n_star[row] * (parts.star + parts.tile_star);
+}
+
+uint64_t group_thread_bytes(const struct plan *plan, uint64_t row)
+{
+    struct parts parts = parts_of(plan, row, 1);
+
+    return larger(parts.mix, parts.images) + parts.tables + (group_rows_are_large(plan) ? parts.row : 0);
+}
+
+/* The row of galaxies alone is there, too. */
+uint64_t group_shared_bytes(const struct plan *plan)
+{
+    return plan->n_value * sizeof(double) + N_FRAME * frame_bytes(plan) + TABLES_KEPT_BYTES +
+           mix_batch_bytes(PIPELINE_GROUP_MAX * plan->program.n_channel, plan->grid->n_cell,
+                           omp_get_max_threads());
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
@@ -202,7 +282,7 @@ static int does_not_fit(const struct plan *plan, const struct pipeline_settings 
                         uint64_t least, struct error *err)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    const double mb = 1e6;
+    const double mb = 1048576.0; /* as the key counts */
 
     return error_set(
         err, POLYPHONY_SET_ASIDE,
@@ -216,7 +296,7 @@ static int does_not_fit(const struct plan *plan, const struct pipeline_settings 
 int tiling_choose(const struct plan *plan, const struct pipeline_settings *settings, uint64_t row,
                   struct tiling *ret_tiling, struct error *err)
 {
-    struct parts parts = parts_of(plan, row);
+    struct parts parts = parts_of_alone(plan, row);
     uint64_t n_star = plan->catalogue->n_star[row], bound = settings->memory_bytes, least;
     uint64_t whole = whole_bytes(&parts, n_star);
 

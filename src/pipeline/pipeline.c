@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A galaxy's way through the stages.
+ * A galaxy's way through the stages, alone; groups have another (group.c).
  *
  * In one tile, stage after stage does all it has to do. In several, phase after phase: all stages with the
  * first tile, with the second, and so on; then each stage once; then all stages with each tile again, in as
@@ -15,12 +15,12 @@
 
 size_t pipeline_stage_count(void)
 {
-    return N_STAGE + 1;
+    return STAGE_WRITING + 1;
 }
 
 size_t pipeline_stage_write(void)
 {
-    return N_STAGE;
+    return STAGE_WRITING;
 }
 
 /* ---- what is read, and what comes next --------------------------------------------------------- */
@@ -36,76 +36,99 @@ static struct reader_piece piece_of(const struct plan *plan, uint64_t row, const
                                    .with_around = i_tile == 0 && is_first_time };
 }
 
-/* The first galaxy that is expected, if there is room for it beside what is taken. */
-static void begin_expected(struct pipeline *p)
+static bool has_room(const struct pipeline *p, uint64_t bytes)
 {
-    struct tiling tiling;
-    struct reader_piece piece;
-    uint64_t row;
+    return !p->settings.memory_bytes || p->taken_bytes + bytes <= p->settings.memory_bytes;
+}
 
-    if (p->n_expected == 0)
-        return;
-    row = p->expected[p->i_expected];
-    if (tiling_choose(p->plan, &p->settings, row, &tiling, NULL))
-        return;
-    if (p->settings.memory_bytes &&
-        p->taken_bytes + tiling_read_bytes(p->plan, row, &tiling) > p->settings.memory_bytes)
+/* The first galaxy that is expected. */
+static void begin_expected_alone(struct pipeline *p)
+{
+    uint64_t row = p->expected[p->i_expected].row;
+    struct reader_piece piece;
+    struct tiling tiling;
+
+    if (tiling_choose(p->plan, &p->settings, row, &tiling, NULL) ||
+        !has_room(p, tiling_read_bytes(p->plan, row, &tiling)))
         return;
     piece = piece_of(p->plan, row, &tiling, 0, true);
     reader_begin(p->reader, &piece);
 }
 
-/* Is this the last time that the galaxy's tiles come? */
-static bool is_last_round(const struct pipeline *p)
+void pipeline_begin_expected(struct pipeline *p)
 {
-    if (p->phase == PHASE_TILE)
-        return p->tiling.n_tile == 1 || !p->needs_again;
+    struct reader_piece piece = { 0 };
+    uint64_t bytes;
+    size_t n = 0;
+
+    if (p->n_expected == 0 || !p->settings.reads_ahead)
+        return;
+    while (n < p->n_expected && n < PIPELINE_GROUP_MAX) {
+        const struct expected *expected = &p->expected[(p->i_expected + n) % EXPECT_MAX];
+
+        piece.group[n++] = expected->row;
+        if (expected->is_last)
+            break;
+    }
+    piece.n_group = p->group ? group_choose(p->plan, &p->settings, n, piece.group, &bytes) : 1;
+    if (piece.n_group == 1)
+        begin_expected_alone(p);
+    else if (has_room(p, bytes))
+        reader_begin(p->reader, &piece);
+}
+
+/* Is this the last time that the galaxy's tiles come? */
+static bool is_last_round(const struct work *w)
+{
+    if (w->phase == PHASE_TILE)
+        return w->tiling.n_tile == 1 || !w->pipeline->needs_again;
     for (size_t i = 0; i < N_SUMS; i++)
-        if (!observe_sums_is_last_round(&p->sums[i]))
+        if (!observe_sums_is_last_round(&w->sums[i]))
             return false;
     return true;
 }
 
 /* Once a tile is in hand: the next one, the first one again, or another galaxy. */
-static void begin_next(struct pipeline *p)
+static void begin_next(struct work *w)
 {
-    bool is_last_tile = p->i_tile + 1 == p->tiling.n_tile;
+    struct pipeline *p = w->pipeline;
+    bool is_last_tile = w->i_tile + 1 == w->tiling.n_tile;
     struct reader_piece piece;
 
     if (!p->settings.reads_ahead)
         return;
-    if (is_last_tile && is_last_round(p)) {
-        begin_expected(p);
+    if (is_last_tile && is_last_round(w)) {
+        pipeline_begin_expected(p);
         return;
     }
-    if (!p->tiling.reads_ahead)
+    if (!w->tiling.reads_ahead)
         return;
-    piece = piece_of(p->plan, p->galaxy.row, &p->tiling, is_last_tile ? 0 : p->i_tile + 1, false);
+    piece = piece_of(p->plan, w->galaxy.row, &w->tiling, is_last_tile ? 0 : w->i_tile + 1, false);
     reader_begin(p->reader, &piece);
 }
 
-int pipeline_take_tile(struct pipeline *p, struct error *err)
+int pipeline_take_tile(struct work *w, struct error *err)
 {
     struct reader_piece piece =
-        piece_of(p->plan, p->galaxy.row, &p->tiling, p->i_tile, p->phase == PHASE_TILE);
+        piece_of(w->plan, w->galaxy.row, &w->tiling, w->i_tile, w->phase == PHASE_TILE);
     struct galaxy galaxy;
-    int r = reader_take(p->reader, &piece, &galaxy, err);
+    int r = reader_take(w->pipeline->reader, &piece, &galaxy, err);
 
     if (r)
         return r;
-    galaxy.redshift = plan_redshift(p->plan, galaxy.row);
-    memcpy(galaxy.centre_kpc, p->galaxy.centre_kpc, sizeof(galaxy.centre_kpc));
-    p->galaxy = galaxy;
-    begin_next(p);
+    galaxy.redshift = plan_redshift(w->plan, galaxy.row);
+    memcpy(galaxy.centre_kpc, w->galaxy.centre_kpc, sizeof(galaxy.centre_kpc));
+    w->galaxy = galaxy;
+    begin_next(w);
     return 0;
 }
 
 void pipeline_expect(struct pipeline *p, size_t n, const uint64_t *row)
 {
     for (size_t i = 0; i < n && p->n_expected < EXPECT_MAX; i++)
-        p->expected[(p->i_expected + p->n_expected++) % EXPECT_MAX] = row[i];
-    if (p->settings.reads_ahead)
-        begin_expected(p);
+        p->expected[(p->i_expected + p->n_expected++) % EXPECT_MAX] =
+            (struct expected) { row[i], i + 1 == n };
+    pipeline_begin_expected(p);
 }
 
 void pipeline_rest(struct pipeline *p)
@@ -117,12 +140,12 @@ void pipeline_rest(struct pipeline *p)
 }
 
 /* A row is run: it and what should have come before it are not expected any more. */
-static void drop_expected(struct pipeline *p, uint64_t row)
+void pipeline_drop_expected(struct pipeline *p, uint64_t row)
 {
     bool is_found = false;
 
     while (p->n_expected > 0 && !is_found) {
-        is_found = p->expected[p->i_expected] == row;
+        is_found = p->expected[p->i_expected].row == row;
         p->i_expected = (p->i_expected + 1) % EXPECT_MAX;
         p->n_expected--;
     }
@@ -132,30 +155,65 @@ static void drop_expected(struct pipeline *p, uint64_t row)
 
 static uint64_t kept_bytes(const struct pipeline *p)
 {
-    return p->arena.peak_bytes + p->gas_arena.peak_bytes + p->tile_arena.peak_bytes +
-           p->frame_arena.peak_bytes + reader_bytes(p->reader);
+    uint64_t bytes = p->plan->n_value * sizeof(*p->value) + p->arena.peak_bytes + p->gas_arena.peak_bytes +
+                     p->tile_arena.peak_bytes + reader_bytes(p->reader) + group_kept_bytes(p->group);
+
+    for (size_t i = 0; i < N_FRAME; i++)
+        bytes += p->frame[i].arena.peak_bytes;
+    return bytes + observe_cache_bytes(p->cache);
 }
 
-/* Memory is kept from galaxy to galaxy, unless the next one would then not fit the bound. */
-static void make_room(struct pipeline *p)
+void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, uint64_t bytes)
 {
-    struct reader_piece piece = piece_of(p->plan, p->galaxy.row, &p->tiling, 0, true);
     uint64_t bound = p->settings.memory_bytes, kept;
 
-    if (!reader_has(p->reader, &piece))
+    if (!reader_has(p->reader, piece))
         reader_drop(p->reader);
     kept = kept_bytes(p);
-    if (bound && kept + p->tiling.bytes > bound) {
+    if (bound && kept + bytes > bound) {
         arena_free(&p->arena);
         arena_free(&p->gas_arena);
         arena_free(&p->tile_arena);
+        group_free_kept(p->group);
         reader_trim(p->reader);
+        observe_cache_trim(p->cache);
         kept = 0;
     }
-    p->taken_bytes = kept + p->tiling.bytes;
+    p->taken_bytes = kept + bytes;
+}
+
+void pipeline_note_peak(struct pipeline *p)
+{
+    uint64_t kept = kept_bytes(p);
+
+    p->peak_bytes = kept > p->peak_bytes ? kept : p->peak_bytes;
 }
 
 /* ---- one galaxy ------------------------------------------------------------------------------ */
+
+void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
+{
+    w->value = value;
+    memset(value, 0, n_value * sizeof(*value));
+    memset(w->centre_sum_kpc, 0, sizeof(w->centre_sum_kpc));
+    for (size_t i = 0; i < N_SUMS; i++)
+        w->sums[i] = (struct observe_sums) { .is_done = true };
+    w->galaxy = (struct galaxy) { .row = row, .id = w->plan->catalogue->id[row] };
+    w->i_tile = w->i_round = 0;
+}
+
+void work_describe(const struct work *w, struct pipeline_row *ret_row)
+{
+    const struct job_optical_depths *job = w->plan->job->operations.los_optical_depths;
+
+    *ret_row = (struct pipeline_row) { .row = w->galaxy.row, .value = w->value, .stage = "" };
+    if (job && *job->write_particles) {
+        ret_row->n_star = w->plan->catalogue->n_star[w->galaxy.row];
+        ret_row->n_black_hole = w->galaxy.n_black_hole;
+        ret_row->star_tau = w->star_tau;
+        ret_row->black_hole_tau = w->black_hole_tau;
+    }
+}
 
 /* A run through the stages: where it is, for traces and messages. */
 struct course {
@@ -163,10 +221,11 @@ struct course {
     size_t i_stage;
 };
 
-static int run_stage(struct pipeline *p, struct course *course, size_t i_stage, enum phase first,
-                     enum phase last, struct error *err)
+static int run_stage(struct work *w, struct course *course, size_t i_stage, enum phase first, enum phase last,
+                     struct error *err)
 {
     const struct stage *stage = &pipeline_stages[i_stage];
+    struct pipeline *p = w->pipeline;
     bool has_run = false;
     int r = 0;
 
@@ -174,8 +233,8 @@ static int run_stage(struct pipeline *p, struct course *course, size_t i_stage, 
     for (enum phase phase = first; !r && p->is_wanted[i_stage] && phase <= last; phase++) {
         if (!stage->run[phase])
             continue;
-        p->phase = phase;
-        r = stage->run[phase](p, err);
+        w->phase = phase;
+        r = stage->run[phase](w, err);
         has_run = true;
     }
     if (has_run)
@@ -183,92 +242,76 @@ static int run_stage(struct pipeline *p, struct course *course, size_t i_stage, 
     return r;
 }
 
-static int run_phase(struct pipeline *p, struct course *course, enum phase phase, struct error *err)
+static int run_phase(struct work *w, struct course *course, enum phase phase, struct error *err)
 {
     int r = 0;
 
     for (size_t s = 0; !r && s < N_STAGE; s++)
-        r = run_stage(p, course, s, phase, phase, err);
+        r = run_stage(w, course, s, phase, phase, err);
     return r;
 }
 
-static int run_tiles(struct pipeline *p, struct course *course, enum phase phase, struct error *err)
+static int run_tiles(struct work *w, struct course *course, enum phase phase, struct error *err)
 {
     int r = 0;
 
-    for (p->i_tile = 0; !r && p->i_tile < p->tiling.n_tile; p->i_tile++)
-        r = run_phase(p, course, phase, err);
+    for (w->i_tile = 0; !r && w->i_tile < w->tiling.n_tile; w->i_tile++)
+        r = run_phase(w, course, phase, err);
     return r;
 }
 
-static bool sums_are_done(const struct pipeline *p)
+static bool sums_are_done(const struct work *w)
 {
     for (size_t i = 0; i < N_SUMS; i++)
-        if (!p->sums[i].is_done)
+        if (!w->sums[i].is_done)
             return false;
     return true;
 }
 
-static int run_in_tiles(struct pipeline *p, struct course *course, struct error *err)
+static int run_in_tiles(struct work *w, struct course *course, struct error *err)
 {
-    int r = run_tiles(p, course, PHASE_TILE, err);
+    int r = run_tiles(w, course, PHASE_TILE, err);
 
     if (!r)
-        r = run_phase(p, course, PHASE_ALL, err);
-    for (p->i_round = 0; !r && p->needs_again && (p->i_round == 0 || !sums_are_done(p)); p->i_round++)
-        r = run_tiles(p, course, PHASE_AGAIN, err);
-    return r ? r : run_phase(p, course, PHASE_END, err);
+        r = run_phase(w, course, PHASE_ALL, err);
+    for (w->i_round = 0; !r && w->pipeline->needs_again && (w->i_round == 0 || !sums_are_done(w));
+         w->i_round++)
+        r = run_tiles(w, course, PHASE_AGAIN, err);
+    return r ? r : run_phase(w, course, PHASE_END, err);
 }
 
-static int run_whole(struct pipeline *p, struct course *course, struct error *err)
+static int run_whole(struct work *w, struct course *course, struct error *err)
 {
     int r = 0;
 
-    p->i_tile = p->i_round = 0;
     for (size_t s = 0; !r && s < N_STAGE; s++)
-        r = run_stage(p, course, s, PHASE_TILE, PHASE_END, err);
+        r = run_stage(w, course, s, PHASE_TILE, PHASE_END, err);
     return r;
-}
-
-static void begin_galaxy(struct pipeline *p, uint64_t row)
-{
-    arena_reset(&p->arena);
-    memset(p->value, 0, p->plan->n_value * sizeof(*p->value));
-    memset(p->centre_sum_kpc, 0, sizeof(p->centre_sum_kpc));
-    for (size_t i = 0; i < N_SUMS; i++)
-        p->sums[i] = (struct observe_sums) { .is_done = true };
-    p->galaxy = (struct galaxy) { .row = row, .id = p->plan->catalogue->id[row] };
-    drop_expected(p, row);
 }
 
 int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
 {
-    const struct job_optical_depths *job = p->plan->job->operations.los_optical_depths;
-    const struct catalogue *catalogue = p->plan->catalogue;
-    struct course course = { .now_ns = trace_begin_galaxy(p->settings.trace, row, catalogue->n_star[row]) };
-    uint64_t kept;
+    struct course course = { .now_ns = trace_begin_galaxy(p->settings.trace, row,
+                                                          p->plan->catalogue->n_star[row]) };
+    struct work *w = &p->alone;
     int r;
 
-    begin_galaxy(p, row);
-    r = tiling_choose(p->plan, &p->settings, row, &p->tiling, err);
+    arena_reset(&p->arena);
+    work_begin(w, row, p->value, p->plan->n_value);
+    pipeline_drop_expected(p, row);
+    r = tiling_choose(p->plan, &p->settings, row, &w->tiling, err);
     if (!r) {
-        make_room(p);
-        r = p->tiling.n_tile > 1 ? run_in_tiles(p, &course, err) : run_whole(p, &course, err);
+        struct reader_piece piece = piece_of(p->plan, row, &w->tiling, 0, true);
+
+        pipeline_make_room(p, &piece, w->tiling.bytes);
+        r = w->tiling.n_tile > 1 ? run_in_tiles(w, &course, err) : run_whole(w, &course, err);
     }
-    kept = kept_bytes(p);
-    p->peak_bytes = kept > p->peak_bytes ? kept : p->peak_bytes;
-    if (r) {
+    pipeline_note_peak(p);
+    tables_return(w);
+    work_describe(w, ret_row);
+    if (r)
         ret_row->stage = pipeline_stage_names[course.i_stage];
-        return r;
-    }
-    *ret_row = (struct pipeline_row) { .row = row, .value = p->value, .stage = "" };
-    if (job && *job->write_particles) {
-        ret_row->n_star = catalogue->n_star[row];
-        ret_row->n_black_hole = p->galaxy.n_black_hole;
-        ret_row->star_tau = p->star_tau;
-        ret_row->black_hole_tau = p->black_hole_tau;
-    }
-    return 0;
+    return r;
 }
 
 /* ---- opening and closing ----------------------------------------------------------------------- */
@@ -279,20 +322,20 @@ static void choose_stages(struct pipeline *p)
     const struct plan *plan = p->plan;
     const struct job_operations *ops = &plan->job->operations;
     const bool is_wanted[N_STAGE] = {
-        true, /* reading */
-        ops->los_optical_depths,
-        ops->sfzh,
-        ops->sfh,
-        plan->needs_light,
-        ops->spectra || ops->observed_spectra || ops->photometry_luminosities || ops->photometry_fluxes,
-        plan->needs_observer,
-        ops->observed_spectra,
-        ops->photometry_luminosities,
-        ops->photometry_fluxes,
-        ops->lines,
-        ops->observed_lines,
-        ops->images_luminosity,
-        ops->images_flux,
+        [STAGE_READING] = true,
+        [STAGE_OPTICAL_DEPTHS] = ops->los_optical_depths,
+        [STAGE_SFZH] = ops->sfzh,
+        [STAGE_SFH] = ops->sfh,
+        [STAGE_WEIGHTS] = plan->needs_light,
+        [STAGE_SPECTRA] = plan->needs_spectra,
+        [STAGE_FRAME] = plan->needs_observer,
+        [STAGE_OBSERVED_SPECTRA] = ops->observed_spectra,
+        [STAGE_LUMINOSITIES] = ops->photometry_luminosities,
+        [STAGE_FLUXES] = ops->photometry_fluxes,
+        [STAGE_LINES] = ops->lines,
+        [STAGE_LINE_FLUXES] = ops->observed_lines,
+        [STAGE_LUMINOSITY_IMAGES] = ops->images_luminosity,
+        [STAGE_FLUX_IMAGES] = ops->images_flux,
     };
 
     memcpy(p->is_wanted, is_wanted, sizeof(is_wanted));
@@ -313,7 +356,11 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
         p->plan = plan;
         if (settings)
             p->settings = *settings;
-        p->frame_redshift = (double)NAN;
+        p->alone = (struct work) { .pipeline = p,
+                                   .plan = plan,
+                                   .arena = &p->arena,
+                                   .gas_arena = &p->gas_arena,
+                                   .tile_arena = &p->tile_arena };
         choose_stages(p);
         p->value = mem_array(plan->n_value, sizeof(*p->value));
         p->first_filter = mem_array(plan->n_instrument, sizeof(*p->first_filter));
@@ -321,10 +368,9 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
             p->first_filter[i] = n_filter;
             n_filter += plan->instrument[i].n_filter;
         }
-        p->bands.rest = mem_array(n_filter, sizeof(struct band));
-        p->bands.observed = mem_array(n_filter, sizeof(struct band));
+        p->rest_band = mem_array(n_filter, sizeof(struct band));
     }
-    if (!p || !p->value || !p->first_filter || !p->bands.rest || !p->bands.observed) {
+    if (!p || !p->value || !p->first_filter || !p->rest_band) {
         pipeline_close(p);
         return error_set(err, POLYPHONY_INTERNAL, "no memory for a row of %zu values", plan->n_value);
     }
@@ -332,9 +378,13 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
         for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
             r = band_make(&plan->instrument[i].filter[f], BAND_REST, 0.0, plan->grid->n_lambda,
                           plan->grid->lambda_rest_angstrom, &plan->arena,
-                          &p->bands.rest[p->first_filter[i] + f], err);
+                          &p->rest_band[p->first_filter[i] + f], err);
     if (!r)
-        r = reader_open(plan->catalogue, p->settings.reads_ahead, &p->reader, err);
+        r = reader_open(plan->catalogue, &p->settings, &p->reader, err);
+    if (!r)
+        r = observe_cache_open(TABLES_KEPT_BYTES, &p->cache, err);
+    if (!r && p->settings.groups && plan->method == OBSERVE_FAST)
+        r = group_open(p, err);
     if (r) {
         pipeline_close(p);
         return r;
@@ -351,11 +401,12 @@ void pipeline_close(struct pipeline *p)
     arena_free(&p->arena);
     arena_free(&p->gas_arena);
     arena_free(&p->tile_arena);
-    arena_free(&p->frame_arena);
+    group_close(p->group);
+    observe_cache_close(p->cache);
+    frame_close(p);
     free(p->value);
     free(p->first_filter);
-    free(p->bands.rest);
-    free(p->bands.observed);
+    free(p->rest_band);
     free(p);
 }
 

@@ -84,6 +84,7 @@ static int resolve_names(struct plan *plan, struct error *err)
         r = plan_at_key(plan, sph_kernel_find(ops->los_optical_depths->kernel, &plan->los_kernel, err),
                         "operations.los_optical_depths.kernel", err);
     plan->scheme = *job->emission.grid_assignment == JOB_ASSIGN_NGP ? WEIGHTS_NGP : WEIGHTS_CIC;
+    plan->dust_tolerance = *job->emission.dust_tolerance;
     plan->method = *job->emission.method == JOB_METHOD_DIRECT ? OBSERVE_DIRECT : OBSERVE_FAST;
     plan->redshift_is_given = job_is_number(job->redshift, &plan->redshift);
     return r;

@@ -105,7 +105,6 @@ static int count_pixels(struct plan *plan, const char *key, struct image_plan *i
 static int plan_images(struct plan *plan, const char *key, const struct job_images *job,
                        struct image_plan *images, struct error *err)
 {
-    enum sph_kernel kernel;
     char path[64];
     int r;
 
@@ -122,9 +121,52 @@ static int plan_images(struct plan *plan, const char *key, const struct job_imag
         r = count_pixels(plan, key, images, i, err);
     if (r || *job->type == JOB_IMAGE_HISTOGRAM)
         return r;
+    images->sampling = *job->sampling == JOB_SAMPLING_EXACT ? DEPOSIT_EXACT : DEPOSIT_PEER;
     text_format(path, sizeof(path), "operations.%s.kernel", key);
-    r = plan_at_key(plan, sph_kernel_find(job->kernel, &kernel, err), path, err);
-    return r ? r : kernel_table_open(kernel, &images->table, err);
+    r = plan_at_key(plan, sph_kernel_find(job->kernel, &images->kernel, err), path, err);
+    return r ? r : kernel_table_open(images->kernel, &images->table, err);
+}
+
+/* The set whose pixels these images share, or a new one. */
+static struct image_set *find_image_set(struct plan *plan, const struct image_plan *images, size_t i_selected,
+                                        double resolution_arcsec)
+{
+    struct image_set *set = plan->image_set;
+
+    for (; set < plan->image_set + plan->n_image_set; set++) {
+        const struct image_plan *other = &plan->images[set->member[0].kind];
+
+        if (set->n < OBSERVE_REQUEST_MAX && set->pixels.n_pixel == images->n_pixel[i_selected] &&
+            set->pixels.resolution_arcsec == resolution_arcsec && !other->table == !images->table &&
+            (!images->table || (other->kernel == images->kernel && other->sampling == images->sampling)))
+            return set;
+    }
+    plan->n_image_set++;
+    *set = (struct image_set) { .pixels = { .table = images->table,
+                                            .sampling = images->sampling,
+                                            .n_pixel = images->n_pixel[i_selected],
+                                            .resolution_arcsec = resolution_arcsec } };
+    return set;
+}
+
+static int plan_image_sets(struct plan *plan, struct error *err)
+{
+    int r = 0;
+
+    plan->image_set = plan_array(plan, N_IMAGE_KIND * plan->n_instrument, sizeof(*plan->image_set), &r, err);
+    for (int kind = 0; !r && kind < N_IMAGE_KIND; kind++) {
+        const struct image_plan *images = &plan->images[kind];
+
+        for (size_t i = 0; images->is_wanted && i < images->selection.n_instrument; i++) {
+            const struct instrument *instrument = &plan->instrument[images->selection.i_instrument[i]];
+            struct image_set *set = find_image_set(plan, images, i, instrument->resolution_arcsec);
+
+            set->member[set->n].kind = (enum image_kind)kind;
+            set->member[set->n++].i_selected = i;
+            set->n_channel += images->selection.n_label * instrument->n_filter;
+        }
+    }
+    return r;
 }
 
 /* Does the filter see any of the grid at this redshift, and all of it? */
@@ -233,6 +275,12 @@ int plan_operations(struct plan *plan, struct error *err)
         r = check_filters(plan, &plan->images[0].selection, BAND_REST, err);
     if (!r && plan->images[1].is_wanted)
         r = check_filters(plan, &plan->images[1].selection, BAND_OBSERVED, err);
+    if (!r)
+        r = plan_image_sets(plan, err);
+    plan->needs_spectra =
+        ops->spectra || ops->observed_spectra ||
+        (plan->method == OBSERVE_DIRECT && (ops->photometry_luminosities || ops->photometry_fluxes ||
+                                            ops->images_luminosity || ops->images_flux));
     plan->needs_observer |= ops->observed_spectra || ops->photometry_fluxes || ops->observed_lines;
     return r;
 }

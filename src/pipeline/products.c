@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "plan_private.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,23 +107,4 @@ int plan_products(struct plan *plan, struct error *err)
     placing = (struct placing) { .product = plan->product };
     place_all(&placing, plan);
     return 0;
-}
-
-double plan_cost(const struct plan *plan, uint64_t row)
-{
-    double n_star = (double)plan->catalogue->n_star[row], n_gas = (double)plan->catalogue->n_gas[row];
-    double n_channel = 0.0, n_image = 0.0, n_tau_node = 0.0;
-
-    for (size_t i = 0; i < plan->n_product; i++)
-        n_image +=
-            plan->product[i].kind == PRODUCT_IMAGE_LUMINOSITY || plan->product[i].kind == PRODUCT_IMAGE_FLUX;
-    for (size_t c = 0; c < plan->program.n_channel; c++) {
-        n_channel += 1.0;
-        n_tau_node += plan->program.channel[c].is_attenuated ? (double)plan->spectra.n / 10.0 : 0.0;
-    }
-    /* Guesses, good enough to deal the largest first: sums over occupied cells, nodes of the particle-wise
-     * screen, overlaps of stars and gas, pixels under a star, and the writing of the row. */
-    return 1e5 + (double)plan->n_value + n_star * (500.0 + 15.0 * n_tau_node + 100.0 * n_image) +
-           n_channel * (double)plan->spectra.n * fmin(4.0 * n_star, (double)plan->grid->n_cell) +
-           5.0 * n_star * fmin(n_gas, 300.0);
 }

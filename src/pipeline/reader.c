@@ -24,6 +24,8 @@ struct buffer {
 
 struct reader {
     struct catalogue *catalogue;
+    void (*tell)(void *context, size_t n, const uint64_t *row); /* settings.reads */
+    void *context;
     bool has_thread, is_ending;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -34,15 +36,14 @@ struct reader {
     struct buffer stars, around;
     struct galaxy galaxy; /* in hand */
     struct {
-        struct galaxy galaxy;
-        int result;
-        struct error err;
-    } read; /* what came of the request */
+        struct galaxy galaxy[PIPELINE_GROUP_MAX];
+        int result[PIPELINE_GROUP_MAX];
+        struct error err[PIPELINE_GROUP_MAX];
+    } read; /* what came of the request; of a galaxy alone, the first */
     size_t bytes;
 };
 
-/* Carry out the request. */
-static void read_piece(struct reader *reader)
+static void read_rows(struct reader *reader)
 {
     const struct reader_piece *piece = &reader->piece;
     struct arena *stars = &reader->stars.arena[reader->stars.to];
@@ -51,9 +52,28 @@ static void read_piece(struct reader *reader)
     arena_reset(stars);
     if (around)
         arena_reset(around);
-    reader->read.err.text[0] = '\0';
-    reader->read.result = catalogue_read_tile(reader->catalogue, piece->row, piece->first, piece->n, around,
-                                              stars, &reader->read.galaxy, &reader->read.err);
+    if (piece->n_group) {
+        catalogue_read_many(reader->catalogue, piece->n_group, piece->group, stars, reader->read.galaxy,
+                            reader->read.result, reader->read.err);
+        return;
+    }
+    reader->read.err[0].text[0] = '\0';
+    reader->read.result[0] =
+        catalogue_read_tile(reader->catalogue, piece->row, piece->first, piece->n, around, stars,
+                            &reader->read.galaxy[0], &reader->read.err[0]);
+}
+
+/* Carry out the request. */
+static void read_piece(struct reader *reader)
+{
+    const struct reader_piece *piece = &reader->piece;
+
+    if (reader->tell)
+        reader->tell(reader->context, piece->n_group ? piece->n_group : 1,
+                     piece->n_group ? piece->group : &piece->row);
+    read_rows(reader);
+    if (reader->tell)
+        reader->tell(reader->context, 0, NULL);
 }
 
 static void *run_reader(void *data)
@@ -77,20 +97,25 @@ static void *run_reader(void *data)
     return NULL;
 }
 
-/* Signals are for the thread that computes: it is the one that can act on them. */
+/* Signals are for the thread that computes: it is the one that can act on them. But those of a crash come to
+ * the thread that crashes, and would end the process without a word where they are blocked. */
 static int start_thread(struct reader *reader)
 {
-    sigset_t all, before;
+    static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    sigset_t blocked, before;
     int status;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++)
+        sigdelset(&blocked, crashes[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     status = pthread_create(&reader->thread, NULL, run_reader, reader);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 
-int reader_open(struct catalogue *catalogue, bool has_thread, struct reader **ret_reader, struct error *err)
+int reader_open(struct catalogue *catalogue, const struct pipeline_settings *settings,
+                struct reader **ret_reader, struct error *err)
 {
     struct reader *reader = mem_array(1, sizeof(*reader));
     int status;
@@ -98,11 +123,13 @@ int reader_open(struct catalogue *catalogue, bool has_thread, struct reader **re
     if (!reader)
         return error_set(err, POLYPHONY_INTERNAL, "no memory to read galaxies");
     reader->catalogue = catalogue;
+    reader->tell = settings->reads;
+    reader->context = settings->reads_context;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_cond_init(&reader->asked, NULL);
     pthread_cond_init(&reader->ready, NULL);
-    status = has_thread ? start_thread(reader) : 0;
-    reader->has_thread = has_thread && !status;
+    status = settings->reads_ahead ? start_thread(reader) : 0;
+    reader->has_thread = settings->reads_ahead && !status;
     if (status) {
         reader_close(reader);
         return error_set(err, POLYPHONY_INTERNAL, "the thread that reads ahead cannot be started: %s",
@@ -139,7 +166,7 @@ static void ask(struct reader *reader, const struct reader_piece *piece, bool in
     reader->piece = *piece;
     reader->stars.to = into_hand ? reader->stars.in_hand : !reader->stars.in_hand;
     reader->around.to = into_hand ? reader->around.in_hand : !reader->around.in_hand;
-    reader->read.galaxy = reader->galaxy; /* keeps what is around the stars, where that is not read */
+    reader->read.galaxy[0] = reader->galaxy; /* keeps what is around the stars, where that is not read */
     reader->state = ASKED;
     pthread_cond_signal(&reader->asked);
 }
@@ -163,15 +190,14 @@ static void wait_for_thread(struct reader *reader)
 
 static bool is_same(const struct reader_piece *a, const struct reader_piece *b)
 {
+    if (a->n_group || b->n_group)
+        return a->n_group == b->n_group && !memcmp(a->group, b->group, a->n_group * sizeof(*a->group));
     return a->row == b->row && a->first == b->first && a->n == b->n && a->with_around == b->with_around;
 }
 
-int reader_take(struct reader *reader, const struct reader_piece *piece, struct galaxy *ret_galaxy,
-                struct error *err)
+/* Under the lock: the piece is in hand afterwards. */
+static void take(struct reader *reader, const struct reader_piece *piece)
 {
-    int r;
-
-    pthread_mutex_lock(&reader->lock);
     if (reader->state == RESTING || !is_same(&reader->piece, piece)) {
         wait_for_thread(reader);
         ask(reader, piece, true);
@@ -186,16 +212,37 @@ int reader_take(struct reader *reader, const struct reader_piece *piece, struct 
     reader->stars.in_hand = reader->stars.to;
     if (piece->with_around)
         reader->around.in_hand = reader->around.to;
-    reader->galaxy = reader->read.galaxy;
     reader->bytes = 0;
     for (size_t i = 0; i < 2; i++)
         reader->bytes += reader->stars.arena[i].peak_bytes + reader->around.arena[i].peak_bytes;
-    r = reader->read.result;
-    *ret_galaxy = reader->galaxy;
+}
+
+int reader_take(struct reader *reader, const struct reader_piece *piece, struct galaxy *ret_galaxy,
+                struct error *err)
+{
+    int r;
+
+    pthread_mutex_lock(&reader->lock);
+    take(reader, piece);
+    *ret_galaxy = reader->galaxy = reader->read.galaxy[0];
+    r = reader->read.result[0];
     if (r)
-        error_set(err, r, "%s", reader->read.err.text);
+        error_set(err, r, "%s", reader->read.err[0].text);
     pthread_mutex_unlock(&reader->lock);
     return r;
+}
+
+void reader_take_group(struct reader *reader, const struct reader_piece *piece, struct galaxy *ret_galaxy,
+                       int *ret_status, struct error *ret_error)
+{
+    pthread_mutex_lock(&reader->lock);
+    take(reader, piece);
+    memcpy(ret_galaxy, reader->read.galaxy, piece->n_group * sizeof(*ret_galaxy));
+    memcpy(ret_status, reader->read.result, piece->n_group * sizeof(*ret_status));
+    for (size_t i = 0; i < piece->n_group; i++)
+        if (ret_status[i])
+            ret_error[i] = reader->read.err[i];
+    pthread_mutex_unlock(&reader->lock);
 }
 
 void reader_drop(struct reader *reader)

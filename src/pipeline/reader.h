@@ -8,19 +8,23 @@
  */
 #pragma once
 
-#include "polyphony/catalogue.h"
+#include "polyphony/pipeline.h"
 
 struct reader;
 
-/** What is read at once: stars of a galaxy, with all that is around them or without. */
+/** What is read at once: stars of a galaxy, with all that is around them or without; or a group of whole
+ * galaxies. */
 struct reader_piece {
+    size_t n_group;                     /* 0: a galaxy alone */
+    uint64_t group[PIPELINE_GROUP_MAX]; /* [n_group] rows; the rest is then not used */
     uint64_t row, first;
     size_t n;
     bool with_around;
 };
 
-/** The thread, if any, may run wherever this thread may now. */
-int reader_open(struct catalogue *catalogue, bool has_thread, struct reader **ret_reader, struct error *err);
+/** Of the settings: reads_ahead (there is a thread, which may run wherever this thread may now), reads. */
+int reader_open(struct catalogue *catalogue, const struct pipeline_settings *settings,
+                struct reader **ret_reader, struct error *err);
 /** Waits for what is being read. NULL is fine. */
 void reader_close(struct reader *reader);
 
@@ -33,6 +37,12 @@ void reader_begin(struct reader *reader, const struct reader_piece *piece);
  */
 int reader_take(struct reader *reader, const struct reader_piece *piece, struct galaxy *ret_galaxy,
                 struct error *err);
+/**
+ * The same for a group: ret_galaxy[n_group], each with a status of its own (0 or POLYPHONY_SET_ASIDE, or what
+ * ends the run) and, if that is not 0, a text in ret_error. All are valid until the next piece is taken.
+ */
+void reader_take_group(struct reader *reader, const struct reader_piece *piece, struct galaxy *ret_galaxy,
+                       int *ret_status, struct error *ret_error);
 /** Drop what was begun; on return nothing is being read. */
 void reader_drop(struct reader *reader);
 

@@ -94,6 +94,30 @@ static int write_instrument(struct io_file *file, const struct plan *plan,
     return r;
 }
 
+static bool is_selected(const struct selection *selection, size_t i_instrument)
+{
+    for (size_t i = 0; i < selection->n_instrument; i++)
+        if (selection->i_instrument[i] == i_instrument)
+            return true;
+    return false;
+}
+
+/* Those that some operation works with: the job may list more. */
+static int write_instruments(struct io_file *file, const struct plan *plan, struct error *err)
+{
+    int64_t n_written = 0;
+    int r = io_make_group(file, "Instruments", err);
+
+    for (size_t i = 0; !r && i < plan->n_instrument; i++) {
+        if (!is_selected(&plan->luminosities, i) && !is_selected(&plan->fluxes, i) &&
+            !is_selected(&plan->images[0].selection, i) && !is_selected(&plan->images[1].selection, i))
+            continue;
+        r = write_instrument(file, plan, &plan->instrument[i], err);
+        n_written++;
+    }
+    return r ? r : io_attr_write_i64(file, "Instruments", "ninstruments", n_written, err);
+}
+
 static const char *transform_name(enum emission_transform transform)
 {
     static const char *const names[] = { "EscapedFraction", "ProcessedFraction",
@@ -150,11 +174,7 @@ int results_write_constants(struct io_file *file, const struct plan *plan, struc
     if (!r && plan->n_line)
         r = write_lines(file, plan, err);
     if (!r)
-        r = io_make_group(file, "Instruments", err);
-    if (!r)
-        r = io_attr_write_i64(file, "Instruments", "ninstruments", (int64_t)plan->n_instrument, err);
-    for (size_t i = 0; !r && i < plan->n_instrument; i++)
-        r = write_instrument(file, plan, &plan->instrument[i], err);
+        r = write_instruments(file, plan, err);
     for (size_t i = 0; !r && i < plan->model->n_node; i++)
         r = write_node(file, plan, &plan->model->node[i], err);
     return r;

@@ -3,8 +3,9 @@
  * The lock file: page 0 says what it is, page 1 + rank what that rank has in hand.
  *
  * A slot is written by its rank alone, and by that rank's signal handlers, which may interrupt (or on another
- * thread meet) hands_take() and hands_put(): a handler writes only state and signal, 8 bytes, and the order
- * in hands_take() makes sure that a request to stop is not forgotten. Nothing here waits.
+ * thread meet) hands_take() and hands_put(): of what is computed a handler writes only state and signal, 8
+ * bytes, and the order in hands_take() makes sure that a request to stop is not forgotten. What is read is
+ * evidence only of a crash, so that the handler alone writes it. Nothing here waits.
  */
 #include "polyphony/hands.h"
 
@@ -21,7 +22,7 @@
 #define PAGE_BYTES                                                                                           \
     4096 /* of memory here and elsewhere; less is shared between ranks where pages are larger */
 #define SLOT_BYTES 512
-#define MAGIC      "polyphony hands 1"
+#define MAGIC      "polyphony hands 2"
 #define N_RANK_MAX (1 << 24)
 #define N_LOCK_TRY 8
 #define PATH_BYTES 4096
@@ -30,12 +31,13 @@ enum hand_state { HAND_IDLE = 0, HAND_TAKEN, HAND_STOPPING, HAND_CRASHED };
 
 struct slot {
     char magic[24];
-    uint64_t row_plus_1;   /* 0: none */
     int32_t state, signal; /* side by side: what handlers write */
     int32_t rank;
     int32_t pid;
     char host[HANDS_HOST_MAX];
-    char unused[SLOT_BYTES - 24 - 8 - 16 - HANDS_HOST_MAX];
+    uint64_t n_row; /* 0: none */
+    uint64_t row[HANDS_ROW_MAX];
+    char unused[SLOT_BYTES - 24 - 16 - HANDS_HOST_MAX - 8 - 8 * HANDS_ROW_MAX];
 };
 
 struct head {
@@ -43,21 +45,27 @@ struct head {
     int32_t n_rank;
 };
 
+/* Which slot of a rank. */
+enum hand { COMPUTED, READ, N_HAND };
+
 struct hands {
     char path[PATH_BYTES];
     int fd;
     bool has_lock;
     int n_rank;
-    struct slot slot;               /* this rank's */
+    struct slot slot, read;         /* this rank's */
     volatile sig_atomic_t is_taken; /* read by handlers */
     volatile sig_atomic_t asked;    /* signal that asked to stop, 0: none */
 };
 
 _Static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is one sector");
 
-static off_t slot_offset(int rank)
+/* Of this thread, for handlers on it. */
+static _Thread_local volatile sig_atomic_t is_reading;
+
+static off_t slot_offset(int rank, enum hand hand)
 {
-    return (off_t)PAGE_BYTES * (1 + (off_t)rank);
+    return (off_t)PAGE_BYTES * (1 + (off_t)rank) + (off_t)hand * SLOT_BYTES;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -82,6 +90,7 @@ static void slot_init(struct hands *hands, int rank)
     hands->slot = (struct slot) { .magic = MAGIC, .rank = rank, .pid = (int32_t)getpid() };
     if (gethostname(hands->slot.host, sizeof(hands->slot.host) - 1))
         hands->slot.host[0] = '\0';
+    hands->read = hands->slot;
 }
 
 /* The run before may have deleted the file between our open() and flock(): then the lock is one of a file
@@ -127,7 +136,7 @@ int hands_begin(struct hands *hands, int n_rank, struct error *err)
 {
     const struct head head = { .magic = MAGIC, .n_rank = n_rank };
 
-    if (ftruncate(hands->fd, 0) || ftruncate(hands->fd, slot_offset(n_rank)) ||
+    if (ftruncate(hands->fd, 0) || ftruncate(hands->fd, slot_offset(n_rank, COMPUTED)) ||
         pwrite(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
         return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: %s", hands->path, strerror(errno));
     hands->n_rank = n_rank;
@@ -156,9 +165,9 @@ int hands_open(const char *output, int rank, struct hands **ret_hands, struct er
 /* ---- what a rank has in hand ---------------------------------------------------------------------- */
 
 /* A failure is not the run's business: what was to be noted is how it ends. */
-static void slot_write(struct hands *hands, const void *bytes, size_t n, size_t offset)
+static void slot_write(struct hands *hands, enum hand hand, const void *bytes, size_t n, size_t offset)
 {
-    ssize_t written = pwrite(hands->fd, bytes, n, slot_offset(hands->slot.rank) + (off_t)offset);
+    ssize_t written = pwrite(hands->fd, bytes, n, slot_offset(hands->slot.rank, hand) + (off_t)offset);
 
     (void)written;
 }
@@ -168,17 +177,18 @@ static void state_write(struct hands *hands, enum hand_state state, int number)
 {
     const int32_t both[2] = { (int32_t)state, number };
 
-    slot_write(hands, both, sizeof(both), offsetof(struct slot, state));
+    slot_write(hands, COMPUTED, both, sizeof(both), offsetof(struct slot, state));
 }
 
-void hands_take(struct hands *hands, uint64_t row)
+void hands_take(struct hands *hands, size_t n, const uint64_t *rows)
 {
     if (!hands)
         return;
-    hands->slot.row_plus_1 = row + 1;
+    hands->slot.n_row = n;
+    memcpy(hands->slot.row, rows, n * sizeof(*rows));
     hands->slot.state = HAND_TAKEN;
     hands->is_taken = 1;
-    slot_write(hands, &hands->slot, sizeof(hands->slot), 0);
+    slot_write(hands, COMPUTED, &hands->slot, sizeof(hands->slot), 0);
     /* After the write: a request that came during it was overwritten by it, or came before. */
     if (hands->asked)
         state_write(hands, HAND_STOPPING, hands->asked);
@@ -189,9 +199,21 @@ void hands_put(struct hands *hands)
     if (!hands)
         return;
     hands->is_taken = 0;
-    hands->slot.row_plus_1 = 0;
+    hands->slot.n_row = 0;
     hands->slot.state = HAND_IDLE;
-    slot_write(hands, &hands->slot, sizeof(hands->slot), 0);
+    slot_write(hands, COMPUTED, &hands->slot, sizeof(hands->slot), 0);
+}
+
+void hands_read(struct hands *hands, size_t n, const uint64_t *rows)
+{
+    if (!hands)
+        return;
+    is_reading = 0;
+    hands->read.n_row = n;
+    if (n == 0)
+        return;
+    memcpy(hands->read.row, rows, n * sizeof(*rows));
+    is_reading = 1;
 }
 
 void hands_note_signal(struct hands *hands, int number)
@@ -199,7 +221,11 @@ void hands_note_signal(struct hands *hands, int number)
     int kept_errno = errno;
 
     if (number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGABRT) {
-        if (hands->is_taken)
+        if (is_reading) {
+            hands->read.state = HAND_CRASHED;
+            hands->read.signal = number;
+            slot_write(hands, READ, &hands->read, sizeof(hands->read), 0);
+        } else if (hands->is_taken)
             state_write(hands, HAND_CRASHED, number);
     } else {
         hands->asked = number;
@@ -212,28 +238,48 @@ void hands_note_signal(struct hands *hands, int number)
 /* ---- judging ----------------------------------------------------------------------------------- */
 
 /* false where nothing was written, or not by us. */
-static bool slot_read(const struct hands *hands, int rank, struct slot *ret_slot)
+static bool slot_read(const struct hands *hands, int rank, enum hand hand, struct slot *ret_slot)
 {
     struct slot slot;
 
-    if (pread(hands->fd, &slot, sizeof(slot), slot_offset(rank)) != (ssize_t)sizeof(slot) ||
-        memcmp(slot.magic, MAGIC, sizeof(MAGIC)) || slot.rank != rank || slot.row_plus_1 == 0 ||
-        slot.state < HAND_IDLE || slot.state > HAND_CRASHED)
+    if (pread(hands->fd, &slot, sizeof(slot), slot_offset(rank, hand)) != (ssize_t)sizeof(slot) ||
+        memcmp(slot.magic, MAGIC, sizeof(MAGIC)) || slot.rank != rank || slot.n_row == 0 ||
+        slot.n_row > HANDS_ROW_MAX || slot.state < HAND_IDLE || slot.state > HAND_CRASHED)
         return false;
     slot.host[sizeof(slot.host) - 1] = '\0';
     *ret_slot = slot;
     return true;
 }
 
+/* What ended a rank: the thread that crashed, or what was computed when it vanished. false: nothing. */
+static bool slot_find(const struct hands *hands, int rank, struct slot *ret_slot)
+{
+    struct slot slot[N_HAND];
+    bool is_there[N_HAND];
+
+    for (int hand = 0; hand < N_HAND; hand++) {
+        is_there[hand] = slot_read(hands, rank, (enum hand)hand, &slot[hand]);
+        if (is_there[hand] && slot[hand].state == HAND_CRASHED) {
+            *ret_slot = slot[hand];
+            return true;
+        }
+    }
+    if (!is_there[COMPUTED] || slot[COMPUTED].state != HAND_TAKEN)
+        return false;
+    *ret_slot = slot[COMPUTED];
+    return true;
+}
+
 static struct hands_blame blame_of(const struct slot *slot)
 {
     bool is_crash = slot->state == HAND_CRASHED;
-    struct hands_blame blame = { .row = slot->row_plus_1 - 1,
+    struct hands_blame blame = { .n_row = slot->n_row,
                                  .is_crash = is_crash,
                                  .signal = is_crash ? slot->signal : 0,
                                  .rank = slot->rank,
                                  .pid = slot->pid };
 
+    memcpy(blame.row, slot->row, sizeof(blame.row));
     memcpy(blame.host, slot->host, sizeof(blame.host));
     return blame;
 }
@@ -255,34 +301,34 @@ static int read_n_rank(const struct hands *hands)
 int hands_judge(struct hands *hands, hands_visit visit, void *context, struct error *err)
 {
     int n_rank = read_n_rank(hands), n_crashed = 0, n_vanished = 0, r = 0;
-    struct hands_blame blame, alone = { 0 };
+    struct hands_blame blame, vanished;
     struct slot slot;
 
     for (int rank = 0; !r && rank < n_rank; rank++) {
-        if (!slot_read(hands, rank, &slot))
+        if (!slot_find(hands, rank, &slot))
             continue;
         blame = blame_of(&slot);
-        if (slot.state == HAND_CRASHED) {
+        if (blame.is_crash) {
             n_crashed++;
             r = visit(context, &blame, err);
-        } else if (slot.state == HAND_TAKEN) {
+        } else {
             n_vanished++;
-            alone = blame;
+            vanished = blame;
         }
     }
-    return !r && n_crashed == 0 && n_vanished == 1 ? visit(context, &alone, err) : r;
+    return !r && n_crashed == 0 && n_vanished == 1 ? visit(context, &vanished, err) : r;
 }
 
 bool hands_judge_lost(struct hands *hands, int rank, struct hands_blame *ret_blame)
 {
-    static const struct slot empty;
+    static const struct slot empty[N_HAND];
     struct slot slot;
 
-    if (rank < 0 || rank >= hands->n_rank || !slot_read(hands, rank, &slot) ||
-        (slot.state != HAND_CRASHED && slot.state != HAND_TAKEN))
+    if (rank < 0 || rank >= hands->n_rank || !slot_find(hands, rank, &slot) ||
+        pwrite(hands->fd, empty, sizeof(empty), slot_offset(rank, COMPUTED)) != (ssize_t)sizeof(empty))
         return false;
     *ret_blame = blame_of(&slot);
-    return pwrite(hands->fd, &empty, sizeof(empty), slot_offset(rank)) == (ssize_t)sizeof(empty);
+    return true;
 }
 
 /* ---- closing ----------------------------------------------------------------------------------- */
@@ -293,7 +339,7 @@ static bool has_evidence(const struct hands *hands)
     struct slot slot;
 
     for (int rank = 0; rank < n_rank; rank++)
-        if (slot_read(hands, rank, &slot) && (slot.state == HAND_CRASHED || slot.state == HAND_TAKEN))
+        if (slot_find(hands, rank, &slot))
             return true;
     return false;
 }

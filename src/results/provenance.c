@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/isa.h"
+
 static void hash_filters(const struct plan *plan, struct hash *hash)
 {
     for (size_t i = 0; i < plan->n_instrument; i++)
@@ -87,6 +89,8 @@ int results_write_provenance(struct io_file *file, const struct provenance *prov
         r = io_attr_write_text(file, "Run", "compiler", provenance->compiler, err);
     if (!r)
         r = io_attr_write_text(file, "Run", "flags", provenance->flags, err);
+    if (!r)
+        r = io_attr_write_text(file, "Run", "instruction_set", isa_names[isa_in_use()], err);
     if (!r)
         r = io_attr_write_text(file, "Run", "hdf5", hdf5, err);
     if (!r)

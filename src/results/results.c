@@ -3,22 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct results {
-    const struct plan *plan;
-    char *path;
-    int fd;
-    uint64_t *offset; /* [n_product] of the datasets in the file */
-    uint64_t ledger_offset, star_tau_offset, black_hole_tau_offset;
-    struct hash hash;
-    double *nan_row; /* [n_value] */
-};
 
 /* ---- the life of a file ------------------------------------------------------------------------ */
 
@@ -41,10 +30,12 @@ int results_create(const char *path, const struct plan *plan, const struct prove
     if (!r)
         r = io_layout_commit(file, err);
     io_file_close(file);
+    if (!r)
+        io_sync_soon(path);
     return r;
 }
 
-/* ---- writing rows ---------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static int find_offsets(struct results *results, struct io_file *file, struct error *err)
 {
@@ -54,8 +45,12 @@ static int find_offsets(struct results *results, struct io_file *file, struct er
     int r = io_dataset_offset(file, LEDGER_PATH, &results->ledger_offset, err);
 
     for (size_t i = 0; !r && i < plan->n_product; i++) {
+        struct results_column *column = &results->column[i];
+
         results_product_path(plan, &plan->product[i], path, sizeof(path));
-        r = io_dataset_offset(file, path, &results->offset[i], err);
+        column->is_single = results_product_type(plan, &plan->product[i]) == IO_F32;
+        column->row_bytes = plan->product[i].n * (column->is_single ? sizeof(float) : sizeof(double));
+        r = io_dataset_offset(file, path, &column->offset, err);
     }
     if (!r && los && *los->write_particles && plan->catalogue->n_star_all)
         r = io_dataset_offset(file, STAR_TAU_PATH, &results->star_tau_offset, err);
@@ -75,17 +70,16 @@ int results_open(const char *path, const struct plan *plan, struct results **ret
     results->plan = plan;
     results->fd = -1;
     results->path = mem_text(path);
-    results->offset = mem_array(plan->n_product, sizeof(*results->offset));
-    results->nan_row = mem_array(plan->n_value, sizeof(*results->nan_row));
-    if (!results->path || !results->offset || !results->nan_row)
+    results->column = mem_array(plan->n_product, sizeof(*results->column));
+    if (!results->path || !results->column)
         r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-    if (!r)
-        r = hash_open(&results->hash, err);
     if (!r)
         r = io_file_open(path, &file, err);
     if (!r)
         r = find_offsets(results, file, err);
     io_file_close(file);
+    if (!r)
+        r = results_find_spans(results, err);
     if (!r) {
         results->fd = open(path, O_RDWR | O_CLOEXEC);
         if (results->fd < 0)
@@ -105,100 +99,17 @@ void results_close(struct results *results)
         return;
     if (results->fd >= 0)
         close(results->fd);
-    hash_close(&results->hash);
     free(results->path);
-    free(results->offset);
-    free(results->nan_row);
+    free(results->column);
+    free(results->span);
     free(results);
-}
-
-static int write_at(struct results *results, uint64_t offset, const void *bytes, size_t n, struct error *err)
-{
-    const char *left = bytes;
-
-    while (n > 0) {
-        ssize_t written = pwrite(results->fd, left, n, (off_t)offset);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return error_set(err, POLYPHONY_OUTPUT,
-                             "'%s': cannot be written: %s; the same command continues later", results->path,
-                             strerror(written ? errno : ENOSPC));
-        left += written;
-        offset += (uint64_t)written;
-        n -= (size_t)written;
-    }
-    return 0;
-}
-
-/* Neighbouring products of a row lie in different datasets: one write each. */
-static int write_values(struct results *results, uint64_t row, const double *value, struct error *err)
-{
-    const struct plan *plan = results->plan;
-    int r = 0;
-
-    for (size_t i = 0; !r && i < plan->n_product; i++) {
-        size_t bytes = plan->product[i].n * sizeof(*value);
-
-        r = write_at(results, results->offset[i] + row * bytes, value + plan->product[i].offset, bytes, err);
-    }
-    return r;
 }
 
 static int write_entry(struct results *results, uint64_t row, const struct ledger_entry *entry,
                        struct error *err)
 {
-    return write_at(results, results->ledger_offset + row * sizeof(*entry), entry, sizeof(*entry), err);
-}
-
-/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result.
- */
-static int check_finite(const struct plan *plan, const struct pipeline_row *row, struct error *err)
-{
-    char path[RESULTS_PATH_MAX];
-
-    for (size_t i = 0; i < plan->n_product; i++) {
-        const struct product *product = &plan->product[i];
-        const double *value = row->value + product->offset;
-
-        for (size_t j = 0; j < product->n && !product->is_integer; j++)
-            if (!isfinite(value[j])) {
-                results_product_path(plan, product, path, sizeof(path));
-                return error_set(err, POLYPHONY_SET_ASIDE,
-                                 "galaxy %lld: '%s' value %zu would be %g: are its inputs sane?",
-                                 (long long)plan->catalogue->id[row->row], path, j, value[j]);
-            }
-    }
-    return 0;
-}
-
-int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
-                  struct error *err)
-{
-    const struct catalogue *catalogue = results->plan->catalogue;
-    struct ledger_entry entry = { .status = ROW_DONE, .rank = rank, .seconds = seconds };
-    int r = check_finite(results->plan, row, err);
-
-    if (r)
-        return r;
-    r = write_values(results, row->row, row->value, err);
-
-    hash_restart(&results->hash);
-    hash_add(&results->hash, row->value, results->plan->n_value * sizeof(double));
-    if (!r && row->n_star) {
-        r = write_at(results, results->star_tau_offset + catalogue->star_offset[row->row] * sizeof(double),
-                     row->star_tau, row->n_star * sizeof(double), err);
-        hash_add(&results->hash, row->star_tau, row->n_star * sizeof(double));
-    }
-    if (!r && row->n_black_hole) {
-        r = write_at(results,
-                     results->black_hole_tau_offset + catalogue->black_hole_offset[row->row] * sizeof(double),
-                     row->black_hole_tau, row->n_black_hole * sizeof(double), err);
-        hash_add(&results->hash, row->black_hole_tau, row->n_black_hole * sizeof(double));
-    }
-    entry.checksum = hash_value(&results->hash);
-    return r ? r : write_entry(results, row->row, &entry, err);
+    return results_write_at(results, results->ledger_offset + row * sizeof(*entry), entry, sizeof(*entry),
+                            err);
 }
 
 /* The entry as it is in the file; one that is damaged as it is before anything happened to its galaxy. */
@@ -215,25 +126,9 @@ static int read_entry(struct results *results, uint64_t row, struct ledger_entry
     return 0;
 }
 
-/* NaN for each particle of a set-aside galaxy. */
-static int write_nan(struct results *results, uint64_t offset, uint64_t first, uint64_t n, struct error *err)
-{
-    double chunk[512];
-    const uint64_t n_chunk = sizeof(chunk) / sizeof(*chunk);
-    int r = 0;
-
-    for (uint64_t i = 0; i < n_chunk; i++)
-        chunk[i] = (double)NAN;
-    for (uint64_t i = 0; !r && i < n; i += n_chunk)
-        r = write_at(results, offset + (first + i) * sizeof(*chunk), chunk,
-                     (n - i < n_chunk ? n - i : n_chunk) * sizeof(*chunk), err);
-    return r;
-}
-
 int results_set_aside(struct results *results, uint64_t row, int rank, double seconds, const char *stage,
                       const char *reason, struct error *err)
 {
-    const struct plan *plan = results->plan;
     struct ledger_entry entry = { .status = ROW_SET_ASIDE, .rank = rank, .seconds = seconds }, before;
     int r = read_entry(results, row, &before, err);
 
@@ -241,30 +136,10 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
         return r;
     entry.n_crash = before.n_crash;
     entry.n_vanish = before.n_vanish;
-    for (size_t i = 0; i < plan->n_value; i++)
-        results->nan_row[i] = (double)NAN;
-    for (size_t i = 0; i < plan->n_product; i++) {
-        const struct product *product = &plan->product[i];
-        int64_t integer = product->kind == PRODUCT_ID       ? plan->catalogue->id[row]
-                          : product->kind == PRODUCT_N_STAR ? (int64_t)plan->catalogue->n_star[row]
-                          : product->kind == PRODUCT_N_GAS  ? (int64_t)plan->catalogue->n_gas[row]
-                                                            : (int64_t)plan->catalogue->n_black_hole[row];
-
-        if (product->is_integer)
-            memcpy(results->nan_row + product->offset, &integer, sizeof(integer));
-        else if (product->kind == PRODUCT_REDSHIFT)
-            results->nan_row[product->offset] = plan_redshift(plan, row);
-    }
     if (!text_format(entry.stage, sizeof(entry.stage), "%s", stage) ||
         !text_format(entry.reason, sizeof(entry.reason), "%s", reason))
         entry.reason[sizeof(entry.reason) - 2] = '~'; /* cut short; the log has all of it */
-    r = write_values(results, row, results->nan_row, err);
-    if (!r && results->star_tau_offset)
-        r = write_nan(results, results->star_tau_offset, plan->catalogue->star_offset[row],
-                      plan->catalogue->n_star[row], err);
-    if (!r && results->black_hole_tau_offset)
-        r = write_nan(results, results->black_hole_tau_offset, plan->catalogue->black_hole_offset[row],
-                      plan->catalogue->n_black_hole[row], err);
+    r = results_write_nan_row(results, row, err);
     return r ? r : write_entry(results, row, &entry, err);
 }
 
@@ -276,12 +151,18 @@ static int write_id(struct results *results, uint64_t row, struct error *err)
 
     for (size_t i = 0; !r && i < plan->n_product; i++)
         if (plan->product[i].kind == PRODUCT_ID)
-            r = write_at(results, results->offset[i] + row * sizeof(int64_t), &plan->catalogue->id[row],
-                         sizeof(int64_t), err);
+            r = results_write_at(results, results->column[i].offset + row * sizeof(int64_t),
+                                 &plan->catalogue->id[row], sizeof(int64_t), err);
     return r;
 }
 
-int results_blame(struct results *results, uint64_t row, bool is_crash, bool *ret_is_enough,
+/* One more; but in company, where most are innocent, never more than one. */
+static int32_t count_blame(int32_t n, bool is_alone)
+{
+    return is_alone || n == 0 ? n + 1 : n;
+}
+
+int results_blame(struct results *results, uint64_t row, bool is_crash, bool is_alone, bool *ret_is_enough,
                   struct error *err)
 {
     struct ledger_entry entry;
@@ -293,13 +174,16 @@ int results_blame(struct results *results, uint64_t row, bool is_crash, bool *re
     r = read_entry(results, row, &entry, err);
     if (r || entry.status == ROW_DONE)
         return r;
-    entry.n_crash += is_crash;
-    entry.n_vanish += !is_crash;
+    if (is_crash)
+        entry.n_crash = count_blame(entry.n_crash, is_alone);
+    else
+        entry.n_vanish = count_blame(entry.n_vanish, is_alone);
     r = write_id(results, row, err);
     if (!r)
         r = write_entry(results, row, &entry, err);
     if (!r)
-        *ret_is_enough = entry.n_crash >= RESULTS_CRASH_MAX || entry.n_vanish >= RESULTS_VANISH_MAX;
+        *ret_is_enough =
+            is_alone && (entry.n_crash >= RESULTS_CRASH_MAX || entry.n_vanish >= RESULTS_VANISH_MAX);
     return r;
 }
 

@@ -33,6 +33,46 @@ int results_write_constants(struct io_file *file, const struct plan *plan, struc
 
 int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err);
 
+/* ---- the file of results_open() ------------------------------------------------------------------- */
+
+/* A dataset of rows. */
+struct results_column {
+    uint64_t offset;  /* in the file */
+    size_t row_bytes; /* there */
+    bool is_single;   /* float32 there */
+    double bound;     /* no value is larger: it would not be finite there */
+};
+
+#define RESULTS_SPAN_MAX (1 << 15)
+
+/* Values of a row that are checked in one go. */
+struct results_span {
+    size_t begin, n; /* in the row; n <= RESULTS_SPAN_MAX */
+    double bound;
+};
+
+/* Read-only once open. */
+struct results {
+    const struct plan *plan;
+    char *path;
+    int fd;
+    struct results_column *column; /* [n_product] */
+    struct results_span *span;     /* [n_span] all that are no integers */
+    size_t n_span;
+    uint64_t ledger_offset, star_tau_offset, black_hole_tau_offset; /* 0: not in the file */
+};
+
+/* Type of a product's dataset. */
+enum io_type results_product_type(const struct plan *plan, const struct product *product);
+
+/* From the columns. POLYPHONY_INTERNAL. */
+int results_find_spans(struct results *results, struct error *err);
+/* All that a row has becomes NaN, but for what is known of it. */
+int results_write_nan_row(struct results *results, uint64_t row, struct error *err);
+/* POLYPHONY_OUTPUT. */
+int results_write_at(struct results *results, uint64_t offset, const void *bytes, size_t n,
+                     struct error *err);
+
 /* ---- raw bytes --------------------------------------------------------------------------------- */
 
 /* As they were written: HDF5 is not asked, so a file that is being written can be read. POLYPHONY_INPUT also

@@ -79,6 +79,29 @@ void results_product_path(const struct plan *plan, const struct product *product
     }
 }
 
+enum io_type results_product_type(const struct plan *plan, const struct product *product)
+{
+    const struct job_output_types *types = &plan->job->output_types;
+    bool is_spectrum = product->kind == PRODUCT_LNU || product->kind == PRODUCT_FNU;
+    bool is_image = product->kind == PRODUCT_IMAGE_LUMINOSITY || product->kind == PRODUCT_IMAGE_FLUX;
+
+    if (product->is_integer)
+        return IO_I64;
+    return (is_spectrum && *types->spectra == JOB_FLOAT32) || (is_image && *types->images == JOB_FLOAT32)
+               ? IO_F32
+               : IO_F64;
+}
+
+uint64_t results_row_bytes(const struct plan *plan)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < plan->n_product; i++)
+        bytes += plan->product[i].n *
+                 (results_product_type(plan, &plan->product[i]) == IO_F32 ? sizeof(float) : sizeof(double));
+    return bytes;
+}
+
 /* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage.
  */
 static int layout_photometry_views(struct io_file *file, const struct plan *plan, enum product_kind kind,
@@ -197,7 +220,7 @@ int results_layout_rows(struct io_file *file, const struct plan *plan, struct er
         const uint64_t dims[3] = { n_galaxy, product->dims[0], product->dims[1] };
 
         results_product_path(plan, product, path, sizeof(path));
-        r = io_layout_dataset(file, path, product->is_integer ? IO_I64 : IO_F64, product->rank + 1, dims,
+        r = io_layout_dataset(file, path, results_product_type(plan, product), product->rank + 1, dims,
                               fields[product->kind].units, fields[product->kind].description, err);
     }
     if (!r)

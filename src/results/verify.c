@@ -20,6 +20,7 @@ struct column {
     char path[IO_NAME_MAX];
     uint64_t offset;
     size_t n;            /* values in a row */
+    size_t size;         /* bytes of a value: 8, or 4 of a float32 */
     bool is_known_aside; /* its values are not NaN where the galaxy is set aside */
 };
 
@@ -48,7 +49,7 @@ struct verifier {
     struct ledger_entry *entry;
     int64_t *id, *n_particle[N_PARTICLES], *first_particle;
     bool *is_bad;
-    double *value; /* [N_VALUE] */
+    char *bytes; /* [8 * N_VALUE] */
 };
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -60,9 +61,12 @@ static int open_column(struct io_file *file, uint64_t n_galaxy, struct column *c
 
     if (r)
         return r;
-    if (info.rank < 1 || info.dims[0] != n_galaxy || info.type_bytes != sizeof(double))
-        return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no row of 8-byte values for each galaxy",
+    if (info.rank < 1 || info.dims[0] != n_galaxy ||
+        (info.type_bytes != sizeof(double) && (info.type_bytes != sizeof(float) || info.class != IO_FLOAT)))
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s': '%s' has no row of 8-byte values or of float32 for each galaxy",
                          io_file_path(file), column->path);
+    column->size = info.type_bytes;
     column->n = n_galaxy ? (size_t)(info.n / n_galaxy) : 0;
     column->is_known_aside = info.class == IO_INTEGER || !strcmp(column->path, REDSHIFT_PATH);
     return column->n ? io_dataset_offset(file, column->path, &column->offset, err) : 0;
@@ -123,10 +127,10 @@ static int make_room(struct verifier *v, struct error *err)
     v->id = mem_array(n, sizeof(*v->id));
     v->first_particle = mem_array(n, sizeof(*v->first_particle));
     v->is_bad = mem_array(n, sizeof(*v->is_bad));
-    v->value = mem_array(N_VALUE, sizeof(*v->value));
+    v->bytes = mem_array(N_VALUE, sizeof(double));
     for (size_t p = 0; p < N_PARTICLES; p++)
         v->n_particle[p] = mem_array(n, sizeof(*v->n_particle[p]));
-    if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->value ||
+    if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->bytes ||
         !v->n_particle[STARS] || !v->n_particle[BLACK_HOLES])
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to verify it", v->path);
     for (; !r && v->n_hash < n; v->n_hash += !r)
@@ -166,7 +170,7 @@ static void verifier_close(struct verifier *v)
     free(v->id);
     free(v->first_particle);
     free(v->is_bad);
-    free(v->value);
+    free(v->bytes);
 }
 
 /* ---- values -------------------------------------------------------------------------------------- */
@@ -184,32 +188,42 @@ static bool any_has_values(const struct verifier *v, size_t begin, size_t end)
     return false;
 }
 
-static bool all_nan(const double *value, size_t n)
+/* Values of 8 bytes, or of 4. */
+static bool all_nan(const char *bytes, size_t n, size_t size)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(value[i]))
+    double value;
+    float single;
+
+    for (size_t i = 0; i < n; i++) {
+        if (size == sizeof(single)) {
+            memcpy(&single, bytes + i * size, size);
+            value = (double)single;
+        } else
+            memcpy(&value, bytes + i * size, size);
+        if (!isnan(value))
             return false;
+    }
     return true;
 }
 
 /* n values of row i: into its hash, or NaN. */
-static void take_values(struct verifier *v, size_t i, const double *value, size_t n, bool is_known_aside)
+static void take_values(struct verifier *v, size_t i, const char *bytes, size_t n, size_t size,
+                        bool is_known_aside)
 {
     if (v->entry[i].status == ROW_DONE)
-        hash_add(&v->hash[i], value, n * sizeof(*value));
+        hash_add(&v->hash[i], bytes, n * size);
     else if (v->entry[i].status == ROW_SET_ASIDE && !is_known_aside)
-        v->is_bad[i] |= !all_nan(value, n);
+        v->is_bad[i] |= !all_nan(bytes, n, size);
 }
 
-static int read_values(struct verifier *v, uint64_t offset, uint64_t begin, size_t n, const char *what,
-                       struct error *err)
+static int read_values(struct verifier *v, uint64_t offset, uint64_t begin, size_t n, size_t size,
+                       const char *what, struct error *err)
 {
-    v->counts.n_byte += n * sizeof(*v->value);
-    return results_read_at(v->path, v->reader.fd, offset + begin * sizeof(*v->value), v->value,
-                           n * sizeof(*v->value), what, err);
+    v->counts.n_byte += n * size;
+    return results_read_at(v->path, v->reader.fd, offset + begin * size, v->bytes, n * size, what, err);
 }
 
-/* Values [begin, end) of the rows in hand, counted from the first row's first; they are in `value`. */
+/* Values [begin, end) of the rows in hand, counted from the first row's first; they are in `bytes`. */
 static void share_out(struct verifier *v, const struct column *column, size_t begin, size_t end)
 {
     size_t i_value = begin;
@@ -218,7 +232,8 @@ static void share_out(struct verifier *v, const struct column *column, size_t be
         size_t i = i_value / column->n, row_end = (i + 1) * column->n;
         size_t n = (row_end < end ? row_end : end) - i_value;
 
-        take_values(v, i, v->value + (i_value - begin), n, column->is_known_aside);
+        take_values(v, i, v->bytes + (i_value - begin) * column->size, n, column->size,
+                    column->is_known_aside);
         i_value += n;
     }
 }
@@ -234,13 +249,15 @@ static int read_column(struct verifier *v, size_t i_column, struct error *err)
 
         if (!any_has_values(v, begin / column->n, (end - 1) / column->n + 1))
             continue;
-        r = read_values(v, column->offset, v->first * column->n + begin, end - begin, column->path, err);
+        r = read_values(v, column->offset, v->first * column->n + begin, end - begin, column->size,
+                        column->path, err);
         if (r)
             break;
         share_out(v, column, begin, end);
         for (size_t p = 0; p < N_PARTICLES; p++)
-            if (v->particles[p].n_all && v->particles[p].i_count == i_column && column->n == 1)
-                memcpy(v->n_particle[p] + begin, v->value, (end - begin) * sizeof(*v->value));
+            if (v->particles[p].n_all && v->particles[p].i_count == i_column && column->n == 1 &&
+                column->size == sizeof(*v->n_particle[p]))
+                memcpy(v->n_particle[p] + begin, v->bytes, (end - begin) * sizeof(*v->n_particle[p]));
     }
     return r;
 }
@@ -253,9 +270,9 @@ static int read_slice(struct verifier *v, const struct particles *particles, siz
     for (uint64_t begin = 0; !r && begin < n; begin += N_VALUE) {
         size_t n_now = n - begin < N_VALUE ? (size_t)(n - begin) : N_VALUE;
 
-        r = read_values(v, particles->offset, first + begin, n_now, particles->path, err);
+        r = read_values(v, particles->offset, first + begin, n_now, sizeof(double), particles->path, err);
         if (!r)
-            take_values(v, i, v->value, n_now, false);
+            take_values(v, i, v->bytes, n_now, sizeof(double), false);
     }
     return r;
 }

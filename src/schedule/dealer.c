@@ -37,6 +37,7 @@ struct dealer {
     size_t n, n_regular;
     struct dealer_item *item; /* [n] */
     float *cost_s;            /* [n] predicted */
+    float small_s;            /* below, the order is that of the file */
     uint32_t *order;          /* [n] */
     size_t next, next_last;
     struct worker *worker;
@@ -78,19 +79,29 @@ static void predict(struct dealer *dealer)
     }
 }
 
-/* Large first; equal costs by row, so that every run deals alike. */
+/* Rows that cost less than this part of a worker's share go in the order of the file: whichever of them comes
+ * last, nobody waits long for it, and neighbours are read, computed and written together. */
+#define SMALL_PART (1.0 / 1024)
+
+/* Large first; small ones, and equal costs, by row, so that every run deals alike. */
 static int compare_places(const void *a, const void *b, void *context)
 {
     const struct dealer *dealer = context;
     uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
 
-    if (dealer->cost_s[i] != dealer->cost_s[k])
-        return dealer->cost_s[i] < dealer->cost_s[k] ? 1 : -1;
+    float cost_i = fmaxf(dealer->cost_s[i], dealer->small_s),
+          cost_k = fmaxf(dealer->cost_s[k], dealer->small_s);
+
+    if (cost_i != cost_k)
+        return cost_i < cost_k ? 1 : -1;
     return (dealer->item[i].row > dealer->item[k].row) - (dealer->item[i].row < dealer->item[k].row);
 }
 
 static void sort_range(struct dealer *dealer, struct range range)
 {
+    dealer->small_s = dealer->settings.mode == DEALER_DYNAMIC
+                          ? (float)(SMALL_PART * dealer->cost_all_s / (double)dealer->settings.n_worker)
+                          : 0.0F;
     qsort_r(dealer->order + range.begin, range.end - range.begin, sizeof(*dealer->order), compare_places,
             dealer);
 }
@@ -266,7 +277,7 @@ static struct limit find_limit(const struct dealer *dealer, const struct worker 
                            .n = dealer->settings.n_max_batch,
                            .takes_one = worker->n_hold == 0 };
 
-    if (!is_shared)
+    if (!is_shared || dealer->settings.is_alone)
         limit = (struct limit) { (double)INFINITY, dealer->settings.n_max_batch, true };
     return limit;
 }

@@ -218,7 +218,8 @@ static void lose(struct desk *desk, int rank)
     struct seat *seat = &desk->seat[rank];
     size_t n = dealer_lose(schedule->dealer, (size_t)rank - 1);
     enum schedule_blame blame = SCHEDULE_NOTHING;
-    uint64_t row = 0;
+    uint64_t row[SCHEDULE_HAND_MAX];
+    size_t n_row = 0;
 
     fprintf(stderr,
             "warning: rank %d has been silent for %.3g s and counts as lost; %zu galaxies are dealt again\n",
@@ -230,11 +231,13 @@ static void lose(struct desk *desk, int rank)
     seat->is_gone = true;
     schedule->progress.n_lost = ++desk->n_lost;
     if (schedule->lost)
-        blame = schedule->lost(schedule->context, rank, &row);
-    if (blame == SCHEDULE_ASIDE && dealer_withdraw(schedule->dealer, row))
-        schedule->progress.n_set_aside++;
-    else if (blame == SCHEDULE_SUSPECT)
-        dealer_suspect(schedule->dealer, row);
+        blame = schedule->lost(schedule->context, rank, &n_row, row);
+    for (size_t i = 0; i < n_row; i++) {
+        if (blame == SCHEDULE_ASIDE && dealer_withdraw(schedule->dealer, row[i]))
+            schedule->progress.n_set_aside++;
+        else if (blame == SCHEDULE_SUSPECT)
+            dealer_suspect(schedule->dealer, row[i]);
+    }
     if (desk->n_lost == desk->n_rank - 1 && !dealer_is_over(schedule->dealer)) {
         if (is_worse(POLYPHONY_STOPPED, desk->worst))
             desk->worst =

@@ -124,17 +124,19 @@ static int work_alone(struct schedule *schedule, const struct held *held, struct
     size_t n = 0;
     int r = 0;
 
-    for (; n < held->batch.n; n++) {
+    while (n < held->batch.n) {
         int64_t begin_ns = clock_ns();
+        size_t n_now = 0, n_set_aside = 0;
 
         r = schedule_is_stopping(schedule) ? POLYPHONY_STOPPED
-                                           : schedule->work(schedule->context, held->row[n], err);
+                                           : schedule->work(schedule->context, held->batch.n - n,
+                                                            held->row + n, &n_now, &n_set_aside, err);
         if (r < 0)
             break;
         measured_s += (double)(clock_ns() - begin_ns) * 1e-9;
-        schedule->progress.n_done += r == 0;
-        schedule->progress.n_set_aside += r > 0;
-        r = 0;
+        schedule->progress.n_done += n_now - n_set_aside;
+        schedule->progress.n_set_aside += n_set_aside;
+        n += n_now;
         schedule_watch(schedule);
     }
     if (dealer_done(schedule->dealer, 0, held->batch.number, n, &worked))

@@ -69,9 +69,12 @@ static int work_rows(struct worker *worker, const struct batch *batch, struct re
 {
     struct schedule *schedule = worker->schedule;
 
-    for (size_t i = 0; i < batch->n; i++) {
+    for (size_t i = 0, n; i < batch->n; i += n) {
         int64_t begin_ns = clock_ns();
+        size_t n_set_aside = 0;
         int r;
+
+        n = 0;
 
         if (begin_ns - worker->looked_ns >= LOOK_NS) {
             worker->looked_ns = begin_ns;
@@ -80,13 +83,14 @@ static int work_rows(struct worker *worker, const struct batch *batch, struct re
         }
         if (worker->is_called)
             return 0;
-        r = schedule_is_stopping(schedule) ? POLYPHONY_STOPPED
-                                           : schedule->work(schedule->context, batch->row[i], err);
+        r = schedule_is_stopping(schedule)
+                ? POLYPHONY_STOPPED
+                : schedule->work(schedule->context, batch->n - i, batch->row + i, &n, &n_set_aside, err);
         if (r < 0)
             return r;
         report->measured_s += (double)(clock_ns() - begin_ns) * 1e-9;
-        report->n_worked++;
-        report->n_set_aside += r > 0;
+        report->n_worked += n;
+        report->n_set_aside += n_set_aside;
     }
     return 0;
 }

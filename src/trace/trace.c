@@ -49,7 +49,9 @@ static int open_threads(struct trace *trace, struct error *err)
     for (size_t t = 0; trace->thread && t < settings->n_thread; t++) {
         struct trace_thread *thread = &trace->thread[t];
 
-        *thread = (struct trace_thread) { .trace = trace, .i_thread = (int32_t)t, .row = -1, .n_merge = 1 };
+        *thread = (struct trace_thread) {
+            .trace = trace, .i_thread = (int32_t)t, .row = -1, .last_row = -1, .n_merge = 1
+        };
         thread->n_span_max = n_span / settings->n_thread > 2 ? n_span / settings->n_thread : 2;
         thread->span = n_span ? trace_array(thread->n_span_max, sizeof(*thread->span)) : NULL;
         if (n_span && !thread->span)
@@ -126,16 +128,19 @@ struct trace_thread *trace_thread(struct trace *trace, size_t i_thread)
 /* `later` goes into `row`, which it follows in time. */
 static void merge_spans(struct trace_span_row *row, const struct trace_span_row *later)
 {
-    bool goes_on = later->galaxy >= 0 && later->galaxy == row->last_galaxy;
+    bool goes_on = later->galaxy >= 0 && later->galaxy == row->last_group;
 
     if (row->stage != later->stage)
         row->stage = -1;
     row->n_merged += later->n_merged;
-    row->n_galaxy += later->n_galaxy - goes_on;
+    row->n_galaxy += later->n_galaxy - (goes_on ? row->n_last_group : 0);
     if (row->galaxy < 0)
         row->galaxy = later->galaxy;
-    if (later->last_galaxy >= 0)
+    if (later->last_galaxy >= 0) {
         row->last_galaxy = later->last_galaxy;
+        row->last_group = later->last_group;
+        row->n_last_group = later->n_last_group;
+    }
     row->n_particle += later->n_particle;
     row->end_ns = later->end_ns;
     row->busy_ns += later->busy_ns;
@@ -170,16 +175,23 @@ static void add_span(struct trace_thread *thread, const struct trace_span_row *s
     thread->span[thread->n_span++] = *span;
 }
 
-int64_t trace_begin_galaxy(struct trace_thread *thread, uint64_t row, uint64_t n_particle)
+int64_t trace_begin_group(struct trace_thread *thread, size_t n, const uint64_t *row, uint64_t n_particle)
 {
     int64_t now_ns = clock_ns();
 
     if (thread) {
-        thread->row = (int64_t)row;
+        thread->row = (int64_t)row[0];
+        thread->last_row = (int64_t)row[n - 1];
+        thread->n_galaxy = (int64_t)n;
         thread->n_particle = n_particle;
         thread->galaxy_begin_ns = now_ns;
     }
     return now_ns;
+}
+
+int64_t trace_begin_galaxy(struct trace_thread *thread, uint64_t row, uint64_t n_particle)
+{
+    return trace_begin_group(thread, 1, &row, n_particle);
 }
 
 void trace_end_galaxy(struct trace_thread *thread)
@@ -187,12 +199,13 @@ void trace_end_galaxy(struct trace_thread *thread)
     if (!thread)
         return;
     thread->sums.busy_ns += clock_ns() - thread->galaxy_begin_ns;
-    thread->sums.n_galaxy++;
-    thread->row = -1;
+    thread->sums.n_galaxy += (uint64_t)thread->n_galaxy;
+    thread->row = thread->last_row = -1;
+    thread->n_galaxy = 0;
     thread->n_particle = 0;
 }
 
-void trace_span(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, int64_t end_ns)
+void trace_part(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, int64_t end_ns)
 {
     struct trace_sums *sums;
     struct peak *peak;
@@ -203,7 +216,6 @@ void trace_span(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, i
     sums = &thread->sums;
     peak = &thread->trace->peak;
     sums->ns[i_stage] += end_ns - begin_ns;
-    sums->count[i_stage]++;
     if (peak->clear_fd >= 0)
         peak_bytes = peak_take(peak);
     if (peak_bytes > sums->peak_rss_bytes[i_stage])
@@ -213,13 +225,22 @@ void trace_span(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, i
                                                     .stage = (int32_t)i_stage,
                                                     .n_merged = 1,
                                                     .galaxy = thread->row,
-                                                    .last_galaxy = thread->row,
-                                                    .n_galaxy = thread->row >= 0,
+                                                    .last_galaxy = thread->last_row,
+                                                    .n_galaxy = thread->n_galaxy,
+                                                    .last_group = thread->row,
+                                                    .n_last_group = thread->n_galaxy,
                                                     .n_particle = thread->n_particle,
                                                     .begin_ns = begin_ns,
                                                     .end_ns = end_ns,
                                                     .busy_ns = end_ns - begin_ns,
                                                     .peak_rss_bytes = peak_bytes });
+}
+
+void trace_span(struct trace_thread *thread, size_t i_stage, int64_t begin_ns, int64_t end_ns)
+{
+    trace_part(thread, i_stage, begin_ns, end_ns);
+    if (thread)
+        thread->sums.count[i_stage] += thread->n_galaxy > 0 ? (uint64_t)thread->n_galaxy : 1;
 }
 
 int64_t trace_end(struct trace_thread *thread, size_t i_stage, int64_t begin_ns)

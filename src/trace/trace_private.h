@@ -39,8 +39,9 @@ void batches_fit(const struct batches *batches, double *ret_seconds_per_galaxy, 
 struct trace_thread {
     struct trace *trace;
     struct trace_sums sums;
-    /* The galaxy in hand. */
-    int64_t row; /* -1: none */
+    /* The galaxy in hand, or the group. */
+    int64_t row, last_row; /* -1: none */
+    int64_t n_galaxy;
     uint64_t n_particle;
     int64_t galaxy_begin_ns;
     /* Rows of /Spans; each takes up to n_merge spans. n_max 0: none are kept. */

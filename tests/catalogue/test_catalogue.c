@@ -326,6 +326,8 @@ static void a_bad_value_sets_its_galaxy_aside(void **state)
         { "Galaxies/redshift", 1, (double)NAN, 1, { "galaxy 205", "row 1", "nan", ">= 0" } },
         { "Galaxies/redshift", 0, -0.1, 0, { "galaxy 101", "row 0", "-0.1", ">= 0" } },
         { "Galaxies/redshift", 2, (double)INFINITY, 2, { "galaxy 309", "row 2", "inf", ">= 0" } },
+        { "Galaxies/redshift", 2, 1e100, 2, { "galaxy 309", "row 2", "1e+100", ">= 0 and <= 1000" } },
+        { "Galaxies/redshift", 0, 1000.1, 0, { "galaxy 101", "row 0", "1000.1", "<= 1000" } },
         { "Galaxies/centre", 7, (double)NAN, 2, { "galaxy 309", "row 2", "nan", "finite" } },
         { "BlackHoles/coordinates", 1, (double)NAN, 2, { "galaxy 309", "particle 0", "nan", "finite" } },
     };

@@ -91,9 +91,10 @@ class ProgramTest(unittest.TestCase):
         cls.directory.cleanup()
 
     @classmethod
-    def call(cls, *command, ranks=None, expected=0):
-        """Run a command to its end; its output. Another exit code than expected is a failure."""
-        code, output = finish(start([cls.program, *command], ranks, cwd=cls.dir))
+    def call(cls, *command, ranks=None, expected=0, more=None):
+        """Run a command to its end, with more variables in its environment; its output. Another exit code than
+        expected is a failure."""
+        code, output = finish(start([cls.program, *command], ranks, cwd=cls.dir, env=os.environ | (more or {})))
         if code != expected:
             raise AssertionError(
                 f"{command} on {ranks} ranks: exit code {code}, expected {expected}\n{output}")

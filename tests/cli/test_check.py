@@ -94,11 +94,30 @@ class CheckTest(small.SmallTest):
 
     def test_results_that_do_not_fit_are_refused(self):
         results = Path("/dev/shm/polyphony-test-check.hdf5")  # memory: smaller than 8 TB anywhere
+        self.call("demo-catalogue", "-g", 20000, "-n", 1, "-o", "many.hdf5")
         job = self.job("pixels", ("  sfzh: {}", "  images_luminosity: {fov_kpc: 60, labels: [all]}"),
-                       ("resolution_arcsec: 0.1", "resolution_arcsec: 0.00012"), output=results)
+                       ("catalogue.hdf5", "many.hdf5"), ("resolution_arcsec: 0.1", "resolution_arcsec: 0.0095"),
+                       output=results)
         output = self.check(job, expected=small.OUTPUT)
         self.assertRegex(output, r"the results need \S+ .B, its file system has \S+ .B free: free another \S+ .B")
         self.assertFalse(results.exists())
+
+    def test_memory_counts_the_rows_of_a_group(self):
+        """Rows of images, 8 filters of 1000 x 1000 pixels: for each thread one, and one of a galaxy alone; no group
+        where they do not fit, but for a galaxy alone there is always room."""
+        row = 8 * 1000**2 * 8e-6
+        one, two = (self.memory_of_images(f"rows_{n}", f"threads: {n}\n") for n in (1, 2))
+        self.assertGreater(one, 2 * row)
+        self.assertAlmostEqual(two - one, row, delta=0.25 * row)  # a thread has some scratch for pixels, too
+        little = self.memory_of_images("rows_little", f"threads: 2\nmemory_mb: {1.9 * row:.0f}\n")
+        self.assertGreater(little, row)
+        self.assertLess(little, two - row)
+
+    def memory_of_images(self, name, lines):
+        """MB of a rank."""
+        job = self.job(name, ("  sfzh: {}", "  images_luminosity: {fov_arcsec: 100, labels: [emergent]}"),
+                       ("threads: 1\n", lines))
+        return float(find(r"(\S+) MB a rank that computes", self.check(job)))
 
     def test_memory_counts_the_ranks_of_a_node(self):
         job = self.job("memory")

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every documented error, provoked: exit code and message, within seconds, on one rank and on three."""
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -110,6 +112,11 @@ class ErrorTest(SmallTest):
         def change(file):
             file["Stars/initial_masses"][20] = -4.5
         self.check_set_aside("mass", change, "'Stars/initial_masses' particle 0", "-4.5", ">= 0", ranks=3)
+
+    def test_an_absurd_redshift_costs_one_galaxy(self):
+        def change(file):
+            file["Galaxies/redshift"][1] = 1e100
+        self.check_set_aside("far_away", change, "'Galaxies/redshift' row 1", "1e+100", "must be >= 0 and <= 1000")
 
     def test_a_nan_parameter_costs_one_galaxy(self):
         def change(file):
@@ -250,6 +257,9 @@ class ErrorTest(SmallTest):
             disk = self.mount("10m")
             job = self.job("fills", ("catalogue.hdf5", "many.hdf5"), output=f"{disk}/r.hdf5")
             self.expect(OUTPUT, job, "r.hdf5'", "No space left", command="run", ranks=ranks)
+            state = json.loads(Path(disk, "r.status.json").read_text(encoding="utf-8"))
+            self.assertEqual((state["state"], state["exit_code"]), ("failed", OUTPUT), state)
+            self.assertIn("No space left", state["reason"])
             subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)
             self.assertIn("200 done", self.finish_filled(job, disk, ranks))
 

@@ -14,6 +14,7 @@ import h5py
 import runner
 
 N_GALAXY = 500
+N_STAR = 1000  # the direct method takes 7 ms for them
 POLL_S = 0.01
 JOB = """\
 catalogue: {catalogue}
@@ -75,7 +76,7 @@ class ResumeTest(runner.ProgramTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.make_grid()
-        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", 300, "-o", "catalogue.hdf5")
+        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", N_STAR, "-o", "catalogue.hdf5")
         begin = time.monotonic()
         cls.call("run", cls.write_job("reference", JOB, method="direct"), ranks=3)
         cls.seconds = time.monotonic() - begin
@@ -171,7 +172,7 @@ class ResumeTest(runner.ProgramTest):
 
         def act(process):
             nonlocal n_kill
-            time.sleep(moments.uniform(0.0, 0.3) * self.seconds)
+            time.sleep(moments.uniform(0.1, 0.5) * self.seconds)  # a fifth is gone before the first galaxy
             if process.poll() is None:
                 ranks, others = read_children(process.pid)
                 for pid in (process.pid, *ranks.values(), *others):

@@ -16,9 +16,11 @@ import runner
 from test_resume import JOB, kill, read_children
 
 N_GALAXY = 400
+N_STAR = 1200  # the direct method takes 8 ms for them
 ALL_DONE, SOME_ASIDE, USAGE, INPUT, STOPPED = 0, 1, 2, 3, 4
 STOPS_WITHIN_S = 15  # a stop file is looked for about once a second; the rest is a busy machine
 POLL_S = 0.01
+WATCHED_S = 6  # three times the time after which status.json is replaced
 KEYS = {"state", "exit_code", "reason", "results", "job", "n_galaxy", "n_done", "n_set_aside", "n_left", "n_done_now",
         "galaxies_per_s", "eta_s", "started_utc", "updated_utc", "elapsed_s", "n_rank", "n_lost", "host", "pid",
         "slurm_job_id", "largest_left_s"}
@@ -31,11 +33,13 @@ class StopTest(runner.ProgramTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.make_grid()
-        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", 300, "-o", "catalogue.hdf5")
+        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", N_STAR, "-o", "catalogue.hdf5")
         cls.call("demo-catalogue", "-g", 60, "-n", 20, "-o", "rotten.hdf5")
         with h5py.File(cls.dir / "rotten.hdf5", "r+") as file:
             file["Stars/initial_masses"][:30 * 20:20] = -1.0
+        begin = time.monotonic()
         cls.call("run", cls.write_job("reference", JOB, method="direct"), ranks=3)
+        cls.seconds = time.monotonic() - begin
         cls.reference = runner.read_bytes(cls.dir / "reference.hdf5")
 
     def read_state(self, name):
@@ -242,10 +246,10 @@ class StatusFile(StopTest):
         return code, output, states
 
     def test_it_is_valid_at_every_moment_and_ends_with_the_exit_code(self):
-        # Twice the work: it is replaced every 2 s.
-        self.call("demo-catalogue", "-g", 1500, "-n", 300, "-o", "more.hdf5")
-        for ranks in (3, None):
+        for ranks, n_worker in ((3, 2), (None, 1)):
             name = f"watched{ranks}"
+            n_galaxy = int(WATCHED_S * n_worker / 2 * N_GALAXY / self.seconds)
+            self.call("demo-catalogue", "-g", n_galaxy, "-n", N_STAR, "-o", "more.hdf5")
             with self.subTest(name):
                 code, output, states = self.watch(name, self.start(name, ranks=ranks, catalogue="more.hdf5"))
                 self.assertEqual(code, ALL_DONE, output)
@@ -253,7 +257,7 @@ class StatusFile(StopTest):
                 self.assertEqual(course, sorted(course, key=("starting", "running", "done").index))
                 self.check_course(states)
                 found = self.expect_state(name, "done", ALL_DONE)
-                self.assertEqual((found["n_done_now"], found["n_rank"], found["n_lost"]), (1500, ranks or 1, 0))
+                self.assertEqual((found["n_done_now"], found["n_rank"], found["n_lost"]), (n_galaxy, ranks or 1, 0))
                 self.assertEqual(found["reason"], "")
                 self.assertFalse(list(self.dir.glob(f"{name}.status.json?*")))
 

@@ -15,7 +15,7 @@ import runner
 # Stages that a job with all operations has for each galaxy: all of them.
 N_STAGE = 15
 N_GALAXY = 12
-LARGE = 7  # row of the galaxy with a hundred times the stars of the others
+LARGE = 7  # row of the galaxy with five hundred times the stars of the others
 
 
 class Traced(runner.ProgramTest):
@@ -25,7 +25,7 @@ class Traced(runner.ProgramTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.make_grid()
-        cls.call("demo-catalogue", "--nparticles=20000", f"--ngalaxies={N_GALAXY}", "-o", "catalogue.hdf5")
+        cls.call("demo-catalogue", "--nparticles=100000", f"--ngalaxies={N_GALAXY}", "-o", "catalogue.hdf5")
         with h5py.File(cls.dir / "catalogue.hdf5", "r+") as file:
             for kind, small in (("Stars", 200), ("Gas", 40), ("BlackHoles", 4)):
                 length = file[kind]["length"]
@@ -102,7 +102,7 @@ class TracesAreComplete(Traced):
         return np.allclose(stages, trace["Ranks"]["busy_ns"] * 1e-9, rtol=0.01, atol=0)
 
     def test_one_rank_computes_itself(self):
-        trace = self.measure("one", self.times_add_up)
+        trace = self.measure("one", self.times_add_up, max_batch=1)
         self.expect_complete(trace, 1)
         self.assertTrue(self.times_add_up(trace))
         self.assertEqual(trace["Ranks"]["deals_only"][0], 0)
@@ -110,11 +110,42 @@ class TracesAreComplete(Traced):
         self.assertFalse(trace["attributes"]["stopped_early"])
 
     def test_two_ranks(self):
-        trace = self.measure("two", self.times_add_up, ranks=2)
+        trace = self.measure("two", self.times_add_up, ranks=2, max_batch=1)
         self.expect_complete(trace, 2)
         self.assertTrue(self.times_add_up(trace))
         self.assertEqual(list(trace["Ranks"]["deals_only"]), [1, 0])
         self.assertEqual(trace["Ranks"]["n_galaxy"][0], 0)
+
+    def test_groups_are_counted_galaxy_by_galaxy_and_timed_together(self):
+        trace = self.measure("groups", self.times_add_up)
+        self.assertTrue(self.times_add_up(trace))
+        spans = self.of_galaxies(trace)
+        self.assertTrue(np.any(spans["n_galaxy"] > 1))
+        self.assertTrue(np.all(spans["begin_ns"][1:] >= spans["end_ns"][:-1]), "spans overlap")
+        self.assertEqual(list(trace["Count"][:N_STAGE, 0]), [N_GALAXY] * N_STAGE)
+        self.assertEqual(trace["Ranks"]["n_galaxy"].sum(), N_GALAXY)
+
+    def seconds_in_groups(self, trace, name):
+        """Of galaxies that were computed in groups: the ledger's seconds, and spans without writing."""
+        with h5py.File(self.dir / f"{name}.hdf5", "r") as file:
+            ledger = file["Run/Ledger"][()]
+        spans = self.of_galaxies(trace)
+        mine = (spans["galaxy"] != LARGE) & (spans["stage"] < N_STAGE - 1)
+        return np.delete(ledger["seconds"], LARGE), spans["busy_ns"][mine].sum() * 1e-9
+
+    def test_the_ledgers_seconds_of_a_group_are_those_of_its_spans(self):
+        for threads in (1, 2):
+            with self.subTest(threads=threads):
+                name = f"seconds_{threads}"
+
+                def agree(trace):
+                    """Large rows are written before their group ends: what goes on between stages (1 % seen), and what
+                    threads wait for the last of a dozen galaxies, is then in the spans alone."""
+                    seconds, spans = self.seconds_in_groups(trace, name)
+                    return (0.95 if threads == 1 else 0.75) * spans < seconds.sum() < 1.01 * spans
+                trace = self.measure(name, agree, threads=threads)
+                self.assertTrue(agree(trace), self.seconds_in_groups(trace, name))
+                self.assertTrue(np.all(self.seconds_in_groups(trace, name)[0] > 0))
 
     def test_five_ranks(self):
         _, trace = self.run_job("five", ranks=5, max_batch=1)
@@ -124,7 +155,7 @@ class TracesAreComplete(Traced):
         self.assertEqual(sorted(trace["Schedule"]["first_row"]), list(range(N_GALAXY)))
 
     def test_a_rank_that_did_nothing_still_has_its_row(self):
-        _, trace = self.run_job("idle", ranks=4, mode="static-block", max_batch=64)
+        _, trace = self.run_job("idle", ranks=4, mode="static-block", max_batch=1)
         continued = self.call("run", self.dir / "idle.yaml", ranks=4)
         again = self.read("idle.trace.2.hdf5")
         self.assertIn("idle.trace.2.hdf5", continued)
@@ -154,7 +185,7 @@ class TracesShowWhatHappened(Traced):
         self.assertEqual(busy.argmax(), LARGE)
         mine = spans[spans["galaxy"] == LARGE]
         self.assertEqual(set(mine["rank"]), {ledger["rank"][LARGE]})
-        self.assertTrue(np.all(mine["n_particle"] == 20000))
+        self.assertTrue(np.all(mine["n_particle"] == 100000))
         # The ledger's seconds are reading and computing; the spans have writing as well.
         computing = mine["busy_ns"][mine["stage"] < N_STAGE - 1].sum() * 1e-9
         np.testing.assert_allclose(computing, ledger["seconds"][LARGE], rtol=0.01)
@@ -166,7 +197,7 @@ class TracesShowWhatHappened(Traced):
             self.expect_memory_in_its_rank(trace, mine)
 
     def expect_memory_in_its_rank(self, trace, mine):
-        """20,000 stars take some 10 MB more than 200; only this galaxy's rank has them, from this galaxy on."""
+        """100,000 stars take many MB more than 200; only this galaxy's rank has them, from this galaxy on."""
         rank = mine["rank"][0]
         other = ({1, 2} - {rank}).pop()
         peak = {r: trace["Ranks"]["peak_rss_bytes"][r] for r in (rank, other)}
@@ -208,7 +239,7 @@ class TraceModes(Traced):
         self.assertGreater(len(trace["Schedule"]), 0)
 
     def test_no_samples_at_frequency_zero(self):
-        _, trace = self.run_job("zero", more="trace_frequency_hz: 0\n")
+        _, trace = self.run_job("zero", more="trace_frequency_hz: 0\n", max_batch=1)
         self.assertEqual(len(trace["RSS"]), 0)
         self.assertEqual(len(self.of_galaxies(trace)), N_GALAXY * N_STAGE)
 
@@ -297,7 +328,7 @@ class StoppedRuns(Traced):
 
     def test_a_stopped_run_writes_what_it_has(self):
         self.call("demo-catalogue", "--nparticles=2000", "--ngalaxies=2000", "-o", "many.hdf5")
-        job = self.write_job("stopped", runner.JOB, catalogue="many.hdf5", max_batch=4)
+        job = self.write_job("stopped", runner.JOB, catalogue="many.hdf5", max_batch=1)
         text = job.read_text(encoding="utf-8")
         begin, end = text.index("  spectra:"), text.index("schedule:")
         job.write_text(text[:begin] + text[end:], encoding="utf-8")  # histories and depths only: a small file

@@ -108,6 +108,7 @@ static void a_minimal_job_is_complete(void **state)
     assert_string_equal(job->emission.model, "pacman");
     assert_null(job->emission.dust_slope);
     assert_int_equal(*job->emission.grid_assignment, JOB_ASSIGN_CIC);
+    assert_true(*job->emission.dust_tolerance == 1e-10);
     assert_int_equal(*job->emission.method, JOB_METHOD_FAST);
     assert_true(*job->dust_to_metal_ratio == 0.3);
     assert_int_equal(job->n_instruments, 1);
@@ -126,6 +127,7 @@ static void examples_without_default_are_not_filled_in(void **state)
     struct job *job = parse_well("catalogue: c\ngrid: g\noperations: {images_flux: {fov_arcsec: 2.5}}\n");
 
     (void)state;
+    assert_int_equal(*job->operations.images_flux->sampling, JOB_SAMPLING_PEER);
     assert_true(*job->operations.images_flux->fov_arcsec == 2.5);
     assert_null(job->operations.images_flux->fov_kpc);
     assert_string_equal(job->operations.images_flux->labels[0], "intrinsic");
@@ -262,6 +264,9 @@ static void values_of_the_wrong_type_are_refused(void **state)
           "job.yaml:2: emission.method: 'fats' is not a choice; did you mean 'fast'?",
           "(choices: fast, direct)" },
         { "schedule: {mode: 0}\n", "job.yaml:1: schedule.mode: '0' is not a choice", "static-lpt" },
+        { "operations:\n  images_flux:\n    sampling: exakt\n",
+          "job.yaml:3: operations.images_flux.sampling: 'exakt' is not a choice; did you mean 'exact'?",
+          "(choices: peer, exact)" },
         { "cosmology: {m_nu_ev: [0, 1]}\n",
           "job.yaml:1: cosmology.m_nu_ev: the list has 2 values, expected 3", "" },
         { "cosmology: {m_nu_ev: [0, 1, a]}\n", "job.yaml:1: cosmology.m_nu_ev[2]: 'a' is not a finite number",
@@ -299,6 +304,8 @@ static void numbers_out_of_range_are_refused(void **state)
           "job.yaml:5: instruments[0].resolution_arcsec: 0 is too small; it must be > 0", "" },
         { "catalogue: c\ngrid: g\noperations:\n  los_optical_depths:\n    kappa_pc2_msun: 0\n",
           "job.yaml:5: operations.los_optical_depths.kappa_pc2_msun: 0 is too small; it must be > 0", "" },
+        { "catalogue: c\ngrid: g\nemission: {dust_tolerance: 0.1}\noperations: {sfh: {}}\n",
+          "job.yaml:3: emission.dust_tolerance: 0.1 is too large; it must be <= 0.001", "" },
         { "catalogue: c\ngrid: g\noperations:\n  images_flux:\n    fov_kpc: -60\n",
           "job.yaml:5: operations.images_flux.fov_kpc: -60 is too small; it must be > 0", "" },
         { "catalogue: c\ngrid: g\noperations:\n  images_luminosity:\n    fov_arcsec: 0\n",

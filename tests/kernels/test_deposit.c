@@ -12,6 +12,8 @@
 #include <cmocka.h>
 #include <omp.h>
 
+#include "polyphony/isa.h"
+
 static struct kernel_table *table;
 
 static int open_table(void **state)
@@ -58,22 +60,49 @@ static double sum_of(const double *values, size_t n)
     return sum;
 }
 
-/* Image of both methods, which must have the same bits; the caller frees it. */
+/* Images that lie one after the other. */
+enum { N_CHANNEL_MAX = 40 };
+struct images {
+    double *of_channel[N_CHANNEL_MAX];
+};
+
+static struct images images_of(const struct pixel_grid *grid, size_t n_channel, double *first)
+{
+    struct images images = { { NULL } };
+
+    assert_true(n_channel <= N_CHANNEL_MAX);
+    for (size_t c = 0; c < n_channel; c++)
+        images.of_channel[c] = first + c * grid->n_x * grid->n_y;
+    return images;
+}
+
+/* Image of the reference, whose bits all instruction sets must have; the caller frees it. */
 static double *deposit_twice(const struct pixel_grid *grid, size_t n, const double *x, const double *y,
                              const double *h, size_t n_channel, const double *value)
 {
     size_t n_image = n_channel * grid->n_x * grid->n_y;
     double *image = mem_array(n_image, sizeof(double)), *expected = mem_array(n_image, sizeof(double));
+    struct images images = images_of(grid, n_channel, image);
+    struct images expected_images = images_of(grid, n_channel, expected);
     struct arena arena = { 0 };
     struct error err = { 0 };
+    enum isa best = isa_in_use();
 
     assert_true(image && expected);
-    deposit_smoothed_ref(table, grid, n, x, y, h, n_channel, value, expected);
-    assert_int_equal(deposit_smoothed(table, grid, n, x, y, h, n_channel, value, image, &arena, &err), 0);
-    for (size_t i = 0; i < n_image; i++)
-        if (memcmp(&image[i], &expected[i], sizeof(double)) != 0)
-            fail_msg("element %zu of %zu: %.17g, the reference has %.17g", i, n_image, image[i], expected[i]);
-    assert_int_equal(arena.used_bytes, 0);
+    deposit_smoothed_ref(table, grid, n, x, y, h, n_channel, value, expected_images.of_channel);
+    for (int isa = 0; isa < ISA_N; isa++) {
+        if (!isa_use((enum isa)isa))
+            continue;
+        memset(image, 0, n_image * sizeof(*image));
+        assert_int_equal(
+            deposit_smoothed(table, grid, n, x, y, h, n_channel, value, images.of_channel, &arena, &err), 0);
+        for (size_t i = 0; i < n_image; i++)
+            if (memcmp(&image[i], &expected[i], sizeof(double)) != 0)
+                fail_msg("%s: element %zu of %zu: %.17g, the reference has %.17g", isa_names[isa], i, n_image,
+                         image[i], expected[i]);
+        assert_int_equal(arena.used_bytes, 0);
+    }
+    isa_use(best);
     arena_free(&arena);
     free(expected);
     return image;
@@ -311,6 +340,39 @@ static void the_fast_path_has_the_bits_of_the_definition(void **state)
     }
 }
 
+static void any_number_of_channels_has_the_bits_of_the_definition(void **state)
+{
+    enum { N = 1500 };
+    static const size_t n_channel[] = { 1, 7, 8, 9, 16, 23, 31, 32, 33, 40 };
+    static double x[N], y[N], h[N], value[N * N_CHANNEL_MAX];
+    struct pixel_grid grid = grid_of(33, 21, 1.0); /* the last tiles and rows are partly filled */
+    uint64_t seed = 17;
+
+    (void)state;
+    fill_field(&grid, 18, N, x, y, h);
+    for (size_t i = 0; i < N * N_CHANNEL_MAX; i++)
+        value[i] = uniform(&seed, -1.0, 1.0) * pow(10.0, uniform(&seed, -300.0, 30.0));
+    for (size_t i = 0; i < sizeof(n_channel) / sizeof(n_channel[0]); i++)
+        free(deposit_twice(&grid, N, x, y, h, n_channel[i], value));
+}
+
+static void discs_that_cover_all_tiles_fit_in_the_lists(void **state)
+{
+    enum { N = 60 };
+    double x[N], y[N], h[N], value[N];
+    struct pixel_grid grid = grid_of(100, 100, 1.0);
+    uint64_t seed = 19;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = uniform(&seed, -50.0, 50.0);
+        y[i] = uniform(&seed, -50.0, 50.0);
+        h[i] = i % 3 ? 300.0 : 0.4;
+        value[i] = uniform(&seed, -1.0, 1.0);
+    }
+    free(deposit_twice(&grid, N, x, y, h, 1, value));
+}
+
 static void images_do_not_depend_on_threads(void **state)
 {
     enum { N = 2000, N_IMAGE = 2 * 90 * 70 };
@@ -326,9 +388,13 @@ static void images_do_not_depend_on_threads(void **state)
     for (size_t i = 0; i < 2 * N; i++)
         value[i] = uniform(&seed, 0.0, 1.0);
     omp_set_num_threads(1);
-    assert_int_equal(deposit_smoothed(table, &grid, N, x, y, h, 2, value, one, &arena, &err), 0);
+    assert_int_equal(deposit_smoothed(table, &grid, N, x, y, h, 2, value, images_of(&grid, 2, one).of_channel,
+                                      &arena, &err),
+                     0);
     omp_set_num_threads(5);
-    assert_int_equal(deposit_smoothed(table, &grid, N, x, y, h, 2, value, many, &arena, &err), 0);
+    assert_int_equal(deposit_smoothed(table, &grid, N, x, y, h, 2, value,
+                                      images_of(&grid, 2, many).of_channel, &arena, &err),
+                     0);
     omp_set_num_threads(n_thread);
     assert_memory_equal(one, many, sizeof(one));
     arena_free(&arena);
@@ -342,10 +408,13 @@ static void nothing_is_deposited_without_particles_or_pixels(void **state)
     struct error err = { 0 };
 
     (void)state;
-    assert_int_equal(deposit_smoothed(table, &grid, 0, NULL, NULL, NULL, 1, NULL, image, &arena, &err), 0);
-    assert_int_equal(deposit_smoothed(table, &none, 1, &zero, &zero, &zero, 1, &zero, image, &arena, &err),
+    assert_int_equal(deposit_smoothed(table, &grid, 0, NULL, NULL, NULL, 1, NULL,
+                                      images_of(&grid, 1, image).of_channel, &arena, &err),
                      0);
-    deposit_histogram(&none, 1, &zero, &zero, 1, &zero, image);
+    assert_int_equal(deposit_smoothed(table, &none, 1, &zero, &zero, &zero, 1, &zero,
+                                      images_of(&grid, 1, image).of_channel, &arena, &err),
+                     0);
+    deposit_histogram(&none, 1, &zero, &zero, 1, &zero, images_of(&grid, 1, image).of_channel);
     assert_true(sum_of(image, 4) == 0.0);
     arena_free(&arena);
 }
@@ -360,7 +429,7 @@ static void histograms_are_those_of_the_peer(void **state)
     double image[32] = { 0.0 };
 
     (void)state;
-    deposit_histogram(&grid, 6, x, y, 2, value, image);
+    deposit_histogram(&grid, 6, x, y, 2, value, images_of(&grid, 2, image).of_channel);
     for (size_t i = 0; i < 16; i++) {
         assert_true(image[i] == expected[i]);
         assert_true(image[16 + i] == 10.0 * expected[i]);
@@ -375,7 +444,7 @@ static void histograms_drop_what_is_far_away(void **state)
     double image[16] = { 0.0 };
 
     (void)state;
-    deposit_histogram(&grid, 4, x, y, 1, value, image);
+    deposit_histogram(&grid, 4, x, y, 1, value, images_of(&grid, 1, image).of_channel);
     assert_true(image[15] == 7.0); /* on the closed corner of the field */
     assert_true(sum_of(image, 16) == 7.0);
 }
@@ -392,6 +461,8 @@ int main(void)
         cmocka_unit_test(a_tiny_disc_across_an_edge_is_shared),
         cmocka_unit_test(discs_across_edges_have_the_mean_of_all_samples),
         cmocka_unit_test(the_fast_path_has_the_bits_of_the_definition),
+        cmocka_unit_test(any_number_of_channels_has_the_bits_of_the_definition),
+        cmocka_unit_test(discs_that_cover_all_tiles_fit_in_the_lists),
         cmocka_unit_test(images_do_not_depend_on_threads),
         cmocka_unit_test(nothing_is_deposited_without_particles_or_pixels),
         cmocka_unit_test(histograms_are_those_of_the_peer),

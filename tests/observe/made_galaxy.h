@@ -328,6 +328,7 @@ struct scene {
     struct observe_columns columns[3]; /* by enum table */
     struct observe_parameter parameter[EMISSION_N_PARAMETER];
     struct stellar_light light;
+    enum observe_method method;
     struct arena arena;
 };
 
@@ -349,14 +350,22 @@ static inline int sums_all(const struct stellar_light *light, const struct obser
                            double *const *label, struct arena *arena, struct error *err)
 {
     struct observe_sums sums;
-    int r = observe_sums_begin(light, columns, label, 0, &sums, arena, err);
+    bool is_wanted[EMISSION_LABEL_MAX];
+    struct observe_sums *all = &sums;
+    int r;
+
+    for (size_t l = 0; l < EMISSION_LABEL_MAX; l++)
+        is_wanted[l] = label[l] != NULL;
+    r = observe_sums_begin(light, columns, is_wanted, 0, &sums, arena, err);
 
     if (!r)
         r = observe_sums_add(light, &sums, arena, err);
     if (!r)
         r = observe_sums_next(light, &sums, arena, err);
     assert_true(r || sums.is_done);
-    return r ? r : observe_sums_end(light, &sums, arena, err);
+    if (!r)
+        r = observe_sums_mix(1, &light, &all, arena, err);
+    return r ? r : observe_sums_end(light, &sums, label, arena, err);
 }
 
 /* tau_v, fesc and fesc_ly_alpha as numbers; the arrays, where not NULL, star by star. */
@@ -377,8 +386,9 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
     for (size_t t = 0; t < 3; t++)
         scene->columns[t] = made_columns(scene->grid, &scene->program, (enum table)t, &scene->arena);
     scene->light = (struct stellar_light) {
-        .program = &scene->program, .grid = scene->grid, .scheme = WEIGHTS_CIC, .method = method
+        .program = &scene->program, .grid = scene->grid, .scheme = WEIGHTS_CIC, .tolerance = 1e-10
     };
+    scene->method = method;
     if (light_all(&scene->light, &scene->galaxy, scene->parameter, &scene->arena, &err))
         fail_msg("%s", err.text);
 }
@@ -417,15 +427,18 @@ static inline size_t label_index(const struct scene *scene, const char *label)
 /* All labels of one table, [n_label][columns]. */
 static inline double *sum_all(struct scene *scene, enum table table)
 {
-    size_t n = scene->columns[table].n;
-    double *sum = arena_array(&scene->arena, scene->program.n_label * n, sizeof(*sum));
-    double *label[EMISSION_LABEL_MAX] = { 0 };
+    const struct observe_columns *columns = &scene->columns[table];
+    size_t n = scene->program.n_label * columns->n;
+    double *sum = arena_array(&scene->arena, n, sizeof(*sum)), *label[EMISSION_LABEL_MAX] = { 0 };
     struct error err = { "" };
 
-    memset(sum, 0xff, scene->program.n_label * n * sizeof(*sum));
+    /* The direct method adds to what is there, the fast one writes. */
+    memset(sum, scene->method == OBSERVE_DIRECT ? 0 : 0xff, n * sizeof(*sum));
     for (size_t l = 0; l < scene->program.n_label; l++)
-        label[l] = sum + l * n;
-    if (sums_all(&scene->light, &scene->columns[table], label, &scene->arena, &err))
+        label[l] = sum + l * columns->n;
+    if (scene->method == OBSERVE_DIRECT
+            ? observe_direct(&scene->light, columns, label, 0, NULL, &scene->arena, &err)
+            : sums_all(&scene->light, columns, label, &scene->arena, &err))
         fail_msg("%s", err.text);
     return sum;
 }

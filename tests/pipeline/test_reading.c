@@ -87,7 +87,7 @@ static void galaxies_read_ahead_have_the_same_bits(void **state)
 
 static bool is_begun(const struct run *run, uint64_t row)
 {
-    const struct reader_piece piece = { row, 0, (size_t)many_n_star[row], true };
+    const struct reader_piece piece = { .row = row, .n = (size_t)many_n_star[row], .with_around = true };
 
     return reader_has(run->pipeline->reader, &piece);
 }
@@ -141,15 +141,34 @@ static void more_may_be_expected_than_the_queue_holds(void **state)
 {
     struct rows rows = rows_open();
     struct run *run = run_open_with(JOB, &ahead);
+    uint64_t expected[EXPECT_MAX + 1000];
+
+    (void)state;
+    for (size_t i = 0; i < EXPECT_MAX + 1000; i++)
+        expected[i] = i % N_MANY;
+    pipeline_expect(run->pipeline, EXPECT_MAX + 1000, expected);
+    for (size_t i = 0; i < 1500; i++) {
+        if (i == 700)
+            pipeline_expect(run->pipeline, EXPECT_MAX + 1000, expected);
+        expect_row(run, expected[i], &rows);
+    }
+    run_close(run);
+    rows_free(&rows);
+}
+
+/* A worker holds two batches of 4096 rows. */
+static void all_that_a_worker_holds_is_read_ahead(void **state)
+{
+    struct rows rows = rows_open();
+    struct run *run = run_open_with(JOB, &ahead);
     uint64_t expected[3000];
 
     (void)state;
     for (size_t i = 0; i < 3000; i++)
-        expected[i] = i % N_MANY;
+        expected[i] = i % 3 ? 3 : 9; /* of one star each */
     pipeline_expect(run->pipeline, 3000, expected);
-    for (size_t i = 0; i < 1500; i++) {
-        if (i == 700)
-            pipeline_expect(run->pipeline, 3000, expected);
+    for (size_t i = 0; i < 3000; i++) {
+        assert_true(is_begun(run, expected[i]));
         expect_row(run, expected[i], &rows);
     }
     run_close(run);
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(the_next_of_those_expected_is_begun),
         cmocka_unit_test(wrong_expectations_do_no_harm),
         cmocka_unit_test(more_may_be_expected_than_the_queue_holds),
+        cmocka_unit_test(all_that_a_worker_holds_is_read_ahead),
         cmocka_unit_test(expectations_without_reading_ahead_are_heard_and_ignored),
         cmocka_unit_test(closing_ends_the_reading),
         cmocka_unit_test(resting_leaves_nothing_behind),

@@ -15,15 +15,13 @@ struct session {
     struct results *results;
 };
 
-/* Job to plan; nothing is written. `from` in the job is replaced by `to`. */
-static inline struct session open_plan(const char *from, const char *to)
+/* Job to plan; nothing is written. */
+static inline struct session open_plan_of(const char *text)
 {
     struct session s = { 0 };
     struct error err = { "" };
-    char *text = made_job(from, to);
 
     EXPECT_OK(job_parse("job.yaml", text, &s.job, &err), err);
-    free(text);
     EXPECT_OK(plan_open(s.job, NULL, &s.plan, &err), err);
     EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
     s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";
@@ -31,16 +29,31 @@ static inline struct session open_plan(const char *from, const char *to)
     return s;
 }
 
-/* And a new file, ready for rows. */
-static inline struct session open_session(void)
+/* `from` in the job is replaced by `to`. */
+static inline struct session open_plan(const char *from, const char *to)
 {
-    struct session s = open_plan(NULL, NULL);
+    char *text = made_job(from, to);
+    struct session s = open_plan_of(text);
+
+    free(text);
+    return s;
+}
+
+/* And a new file, ready for rows. */
+static inline struct session open_session_of(const char *from, const char *to)
+{
+    struct session s = open_plan(from, to);
     struct error err = { "" };
 
     EXPECT_OK(results_create(s.job->output, s.plan, &s.provenance, &err), err);
     EXPECT_OK(results_open(s.job->output, s.plan, &s.results, &err), err);
     EXPECT_OK(pipeline_open(s.plan, NULL, &s.pipeline, &err), err);
     return s;
+}
+
+static inline struct session open_session(void)
+{
+    return open_session_of(NULL, NULL);
 }
 
 static inline void close_session(struct session *s)

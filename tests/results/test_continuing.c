@@ -39,6 +39,8 @@ static void another_job_is_refused_by_the_name_of_its_key(void **state)
     expect_refused("threads: 1", "redshift: 0.5", "redshift");
     expect_refused("threads: 1", "igm: inoue14", "igm");
     expect_refused("threads: 1", "cosmology: {name: WMAP9}", "cosmology.name");
+    expect_refused("threads: 1", "output_types: {spectra: float32}", "output_types.spectra: float64");
+    expect_refused("threads: 1", "output_types: {images: float32}", "output_types.images: float64");
     expect_refused("label: cam", "label: Cam", "instruments[0].label");
     expect_refused("code: cam/A", "code: cam/a", "instruments[0].filters[0].code");
     expect_refused("fov_arcsec: 0.8", "fov_arcsec: 0.9", "operations.images_flux.fov_arcsec");
@@ -107,6 +109,7 @@ static void what_does_not_change_numbers_is_accepted(void **state)
     expect_accepted("threads: 1", "threads: 8");
     expect_accepted("threads: 1", "schedule: {mode: static-lpt, max_batch_galaxies: 3}\nprogress: no");
     expect_accepted("threads: 1", "igm: none"); /* the default, now given */
+    expect_accepted("threads: 1", "output_types: {spectra: float64, images: float64}");
     expect_accepted("output: ", "output: ./");
     /* The same contents in another place. */
     assert_int_equal(link(temp_path("catalogue.hdf5"), temp_path("moved.hdf5")), 0);

@@ -8,6 +8,7 @@
 #include "../files.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -15,7 +16,7 @@
 
 struct verdict {
     size_t n;
-    struct hands_blame blame[8];
+    struct hands_blame blame[N_RANK];
 };
 
 static int keep_blame(void *context, const struct hands_blame *blame, struct error *err)
@@ -23,7 +24,7 @@ static int keep_blame(void *context, const struct hands_blame *blame, struct err
     struct verdict *verdict = context;
 
     (void)err;
-    assert_true(verdict->n < 8);
+    assert_true(verdict->n < N_RANK);
     verdict->blame[verdict->n++] = *blame;
     return 0;
 }
@@ -78,29 +79,99 @@ static void note_and_die(int number)
     raise(number);
 }
 
-/* What a rank does: `row` in hand unless negative, then it waits for its end. The other end of the pipe hears
- * when it is so far. */
-static void be_rank(int rank, int64_t row, int ready_fd)
+/* number 0: it crashes by itself. */
+static void end_rank(pid_t pid, int number)
+{
+    int status;
+
+    kill(pid, number);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == (number ? number : SIGSEGV));
+}
+
+/* Another thread of a rank reads rows from this one on, and then crashes if it is told to. */
+struct read_ahead {
+    uint64_t row;
+    size_t n;
+    bool is_over; /* before the end comes */
+    pthread_barrier_t begun, end;
+};
+
+static void *read_rows(void *data)
+{
+    struct read_ahead *ahead = data;
+    uint64_t rows[HANDS_ROW_MAX];
+
+    for (size_t i = 0; i < ahead->n; i++)
+        rows[i] = ahead->row + i;
+    hands_read(mine, ahead->n, rows);
+    if (ahead->is_over)
+        hands_read(mine, 0, NULL);
+    pthread_barrier_wait(&ahead->begun);
+    pthread_barrier_wait(&ahead->end);
+    raise(SIGSEGV);
+    return NULL;
+}
+
+/* A rank that computes row 5 and reads others ahead; which of its two threads crashes? */
+static void be_rank_that_reads_ahead(uint64_t row, size_t n, bool is_over, bool reader_crashes)
+{
+    const struct sigaction crash = { .sa_handler = note_and_die, .sa_flags = SA_RESETHAND };
+    struct read_ahead ahead = { .row = row, .n = n, .is_over = is_over };
+    struct error err = { "" };
+    pthread_t thread;
+
+    if (hands_open(output(), 2, &mine, &err))
+        _exit(1);
+    sigaction(SIGSEGV, &crash, NULL);
+    pthread_barrier_init(&ahead.begun, NULL, 2);
+    pthread_barrier_init(&ahead.end, NULL, 2);
+    pthread_create(&thread, NULL, read_rows, &ahead);
+    pthread_barrier_wait(&ahead.begun);
+    hands_take(mine, 1, &(uint64_t) { 5 });
+    if (!reader_crashes)
+        raise(SIGSEGV);
+    pthread_barrier_wait(&ahead.end);
+    pthread_join(thread, NULL);
+    _exit(1);
+}
+
+static void run_rank_that_reads_ahead(uint64_t row, size_t n, bool is_over, bool reader_crashes)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        be_rank_that_reads_ahead(row, n, is_over, reader_crashes);
+    end_rank(pid, 0);
+}
+
+/* What a rank does: n rows from `row` on in hand unless that is negative, then it waits for its end. The
+ * other end of the pipe hears when it is so far. */
+static void be_rank(int rank, int64_t row, size_t n, int ready_fd)
 {
     const struct sigaction stop = { .sa_handler = note, .sa_flags = SA_RESTART };
     const struct sigaction crash = { .sa_handler = note_and_die, .sa_flags = SA_RESETHAND };
+    uint64_t rows[HANDS_ROW_MAX];
     struct error err = { "" };
 
+    for (size_t i = 0; i < HANDS_ROW_MAX; i++)
+        rows[i] = (uint64_t)row + i;
     if (hands_open(output(), rank, &mine, &err))
         _exit(1);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGSEGV, &crash, NULL);
-    hands_take(mine, 1000);
+    hands_take(mine, 1, &(uint64_t) { 1000 });
     hands_put(mine);
     if (row >= 0)
-        hands_take(mine, (uint64_t)row);
+        hands_take(mine, n, rows);
     if (write(ready_fd, "", 1) != 1)
         _exit(1);
     for (;;)
         pause();
 }
 
-static pid_t start_rank(int rank, int64_t row)
+static pid_t start_rank_with(int rank, int64_t row, size_t n)
 {
     int ends[2];
     char byte;
@@ -110,20 +181,16 @@ static pid_t start_rank(int rank, int64_t row)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        be_rank(rank, row, ends[1]);
+        be_rank(rank, row, n, ends[1]);
     close(ends[1]);
     assert_int_equal(read(ends[0], &byte, 1), 1);
     close(ends[0]);
     return pid;
 }
 
-static void end_rank(pid_t pid, int number)
+static pid_t start_rank(int rank, int64_t row)
 {
-    int status;
-
-    kill(pid, number);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == number);
+    return start_rank_with(rank, row, 1);
 }
 
 /* ---- locking ---------------------------------------------------------------------------------------- */
@@ -166,9 +233,9 @@ static void a_clean_run_leaves_nothing(void **state)
     assert_int_equal(judge(hands).n, 0);
     begin(hands);
     EXPECT_OK(hands_open(output(), 2, &worker, &err), err);
-    hands_take(worker, 5);
+    hands_take(worker, 1, &(uint64_t) { 5 });
     hands_put(worker);
-    hands_take(hands, 6); /* rank 0 alone computes too */
+    hands_take(hands, 1, &(uint64_t) { 6 }); /* rank 0 alone computes too */
     hands_put(hands);
     hands_close(worker);
     hands_close(hands);
@@ -192,7 +259,7 @@ static void a_crash_is_blamed_with_row_signal_and_rank(void **state)
     hands = lock();
     verdict = judge(hands);
     assert_int_equal(verdict.n, 1);
-    assert_int_equal(verdict.blame[0].row, 77);
+    assert_int_equal(verdict.blame[0].row[0], 77);
     assert_true(verdict.blame[0].is_crash);
     assert_int_equal(verdict.blame[0].signal, SIGSEGV);
     assert_int_equal(verdict.blame[0].rank, 1);
@@ -222,7 +289,7 @@ static void a_rank_that_vanishes_alone_is_blamed(void **state)
     end_rank(idle, SIGKILL);
     verdict = judge(hands);
     assert_int_equal(verdict.n, 1);
-    assert_int_equal(verdict.blame[0].row, 0);
+    assert_int_equal(verdict.blame[0].row[0], 0);
     assert_false(verdict.blame[0].is_crash);
     assert_int_equal(verdict.blame[0].rank, 1);
     begin(hands);
@@ -253,10 +320,10 @@ static void whoever_was_asked_to_stop_is_not_blamed_for_later_galaxies_either(vo
     (void)state;
     begin(hands);
     EXPECT_OK(hands_open(output(), 1, &worker, &err), err);
-    hands_take(worker, 3);
+    hands_take(worker, 1, &(uint64_t) { 3 });
     hands_put(worker);
     hands_note_signal(worker, SIGTERM); /* between two galaxies */
-    hands_take(worker, 4);
+    hands_take(worker, 1, &(uint64_t) { 4 });
     assert_int_equal(judge(hands).n, 0);
     hands_close(worker);
     hands_close(hands);
@@ -278,9 +345,9 @@ static void a_rank_that_is_lost_is_judged_at_once_and_once(void **state)
     end_rank(crashed, SIGSEGV);
     end_rank(idle, SIGKILL);
     assert_true(hands_judge_lost(hands, 1, &blame));
-    assert_true(blame.row == 21 && !blame.is_crash && blame.rank == 1);
+    assert_true(blame.row[0] == 21 && !blame.is_crash && blame.rank == 1 && blame.n_row == 1);
     assert_true(hands_judge_lost(hands, 2, &blame));
-    assert_true(blame.row == 22 && blame.is_crash && blame.signal == SIGSEGV);
+    assert_true(blame.row[0] == 22 && blame.is_crash && blame.signal == SIGSEGV);
     assert_false(hands_judge_lost(hands, 3, &blame));
     assert_false(hands_judge_lost(hands, N_RANK, &blame));
     assert_false(hands_judge_lost(hands, -1, &blame));
@@ -288,6 +355,140 @@ static void a_rank_that_is_lost_is_judged_at_once_and_once(void **state)
     assert_int_equal(judge(hands).n, 0);
     hands_close(hands);
     assert_false(is_lock_there());
+}
+
+/* ---- several rows in hand -------------------------------------------------------------------------------
+ */
+
+static void expect_rows(const struct hands_blame *blame, size_t n, uint64_t first, bool is_crash)
+{
+    assert_int_equal(blame->n_row, n);
+    assert_int_equal(blame->is_crash, is_crash);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(blame->row[i], first + i);
+}
+
+static void several_rows_in_hand_are_blamed_together(void **state)
+{
+    struct hands *hands = lock();
+    struct verdict verdict;
+    pid_t many, some;
+
+    (void)state;
+    begin(hands);
+    many = start_rank_with(1, 100, HANDS_ROW_MAX);
+    some = start_rank_with(2, 500, 2);
+    end_rank(many, SIGSEGV);
+    end_rank(some, SIGSEGV);
+    verdict = judge(hands);
+    assert_int_equal(verdict.n, 2);
+    expect_rows(&verdict.blame[0], HANDS_ROW_MAX, 100, true);
+    expect_rows(&verdict.blame[1], 2, 500, true);
+    begin(hands);
+    hands_close(hands);
+    assert_false(is_lock_there());
+}
+
+static void a_rank_that_vanishes_alone_with_several_rows_blames_each(void **state)
+{
+    struct hands *hands = lock();
+    struct verdict verdict;
+    pid_t pid;
+
+    (void)state;
+    begin(hands);
+    pid = start_rank_with(3, 7, 5);
+    end_rank(pid, SIGKILL);
+    verdict = judge(hands);
+    assert_int_equal(verdict.n, 1);
+    expect_rows(verdict.blame, 5, 7, false);
+    begin(hands);
+    hands_close(hands);
+}
+
+static void a_lost_rank_with_several_rows_is_judged_once(void **state)
+{
+    struct hands *hands = lock();
+    struct hands_blame blame;
+    pid_t pid;
+
+    (void)state;
+    begin(hands);
+    pid = start_rank_with(2, 40, HANDS_ROW_MAX);
+    end_rank(pid, SIGSEGV);
+    assert_true(hands_judge_lost(hands, 2, &blame));
+    expect_rows(&blame, HANDS_ROW_MAX, 40, true);
+    assert_false(hands_judge_lost(hands, 2, &blame));
+    assert_int_equal(judge(hands).n, 0);
+    hands_close(hands);
+    assert_false(is_lock_there());
+}
+
+static void fewer_rows_taken_later_are_all_there_is(void **state)
+{
+    struct hands *hands = lock(), *worker = NULL;
+    const uint64_t many[] = { 1, 2, 3, 4 }, one = 9;
+    struct verdict verdict;
+    struct error err = { "" };
+
+    (void)state;
+    begin(hands);
+    EXPECT_OK(hands_open(output(), 1, &worker, &err), err);
+    hands_take(worker, 4, many);
+    hands_take(worker, 1, &one); /* without putting the others down */
+    verdict = judge(hands);
+    assert_int_equal(verdict.n, 1);
+    expect_rows(verdict.blame, 1, 9, false);
+    hands_close(worker);
+    hands_close(hands);
+}
+
+/* ---- rows that are read ----------------------------------------------------------------------------------
+ */
+
+static void a_thread_that_crashes_reading_is_blamed_on_what_it_reads(void **state)
+{
+    struct hands *hands = lock();
+    struct hands_blame blame;
+    struct verdict verdict;
+
+    (void)state;
+    begin(hands);
+    run_rank_that_reads_ahead(60, 3, false, true);
+    verdict = judge(hands);
+    assert_int_equal(verdict.n, 1);
+    expect_rows(verdict.blame, 3, 60, true); /* and not 5, which was only computed */
+    assert_int_equal(verdict.blame[0].signal, SIGSEGV);
+    assert_int_equal(verdict.blame[0].rank, 2);
+    hands_close(hands);
+    assert_true(is_lock_there());
+    hands = lock();
+    begin(hands);
+    run_rank_that_reads_ahead(60, HANDS_ROW_MAX, false, true);
+    assert_true(hands_judge_lost(hands, 2, &blame));
+    expect_rows(&blame, HANDS_ROW_MAX, 60, true);
+    assert_false(hands_judge_lost(hands, 2, &blame));
+    hands_close(hands);
+    assert_false(is_lock_there());
+}
+
+static void what_is_read_ahead_is_not_blamed_for_another_crash(void **state)
+{
+    struct hands *hands = lock();
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct verdict verdict;
+
+        begin(hands);
+        run_rank_that_reads_ahead(60, 3, i > 0, i > 0); /* the other thread, or when it reads no more */
+        verdict = judge(hands);
+        assert_int_equal(verdict.n, 1);
+        expect_rows(verdict.blame, 1, 5, true);
+    }
+    begin(hands);
+    hands_close(hands);
+    hands_read(NULL, 1, &(uint64_t) { 1 });
 }
 
 /* ---- files that are no evidence ------------------------------------------------------------------------ */
@@ -309,7 +510,7 @@ static void torn_short_and_foreign_files_are_no_evidence_and_no_error(void **sta
 
     (void)state;
     begin(hands);
-    hands_take(hands, 9);
+    hands_take(hands, 1, &(uint64_t) { 9 });
     fd = open(temp_path("r.hdf5.lock"), O_RDONLY);
     n = pread(fd, bytes, sizeof(bytes), 0);
     close(fd);
@@ -323,6 +524,11 @@ static void torn_short_and_foreign_files_are_no_evidence_and_no_error(void **sta
         hands_close(hands);
         assert_false(is_lock_there());
     }
+    bytes[4096 + 24 + 16 + HANDS_HOST_MAX] = HANDS_ROW_MAX + 1; /* rows in the slot, more than it holds */
+    put_file(bytes, sizeof(bytes));
+    hands = lock();
+    assert_int_equal(judge(hands).n, 0);
+    hands_close(hands);
     memset(bytes, 'x', sizeof(bytes));
     put_file(bytes, sizeof(bytes));
     hands = lock();
@@ -338,12 +544,12 @@ static void an_orderly_end_with_a_galaxy_in_hand_is_no_evidence(void **state)
     (void)state;
     begin(hands);
     EXPECT_OK(hands_open(output(), 1, &worker, &err), err);
-    hands_take(worker, 3);
+    hands_take(worker, 1, &(uint64_t) { 3 });
     hands_close(worker); /* the run failed: disk full, say */
     assert_int_equal(judge(hands).n, 0);
     hands_close(hands);
     assert_false(is_lock_there());
-    hands_take(NULL, 1);
+    hands_take(NULL, 1, &(uint64_t) { 1 });
     hands_put(NULL);
     hands_close(NULL);
 }
@@ -359,6 +565,12 @@ int main(void)
         cmocka_unit_test(ranks_that_vanish_together_are_not_blamed),
         cmocka_unit_test(whoever_was_asked_to_stop_is_not_blamed_for_later_galaxies_either),
         cmocka_unit_test(a_rank_that_is_lost_is_judged_at_once_and_once),
+        cmocka_unit_test(several_rows_in_hand_are_blamed_together),
+        cmocka_unit_test(a_rank_that_vanishes_alone_with_several_rows_blames_each),
+        cmocka_unit_test(a_lost_rank_with_several_rows_is_judged_once),
+        cmocka_unit_test(fewer_rows_taken_later_are_all_there_is),
+        cmocka_unit_test(a_thread_that_crashes_reading_is_blamed_on_what_it_reads),
+        cmocka_unit_test(what_is_read_ahead_is_not_blamed_for_another_crash),
         cmocka_unit_test(torn_short_and_foreign_files_are_no_evidence_and_no_error),
         cmocka_unit_test(an_orderly_end_with_a_galaxy_in_hand_is_no_evidence),
     };

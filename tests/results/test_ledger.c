@@ -184,13 +184,18 @@ static void a_truncated_file_is_named_with_what_is_missing(void **state)
 
 /* ---- blame --------------------------------------------------------------------------------------- */
 
-static bool blame(struct session *s, uint64_t row, bool is_crash)
+static bool blame_with(struct session *s, uint64_t row, bool is_crash, bool is_alone)
 {
     struct error err = { "" };
     bool is_enough = true;
 
-    EXPECT_OK(results_blame(s->results, row, is_crash, &is_enough, &err), err);
+    EXPECT_OK(results_blame(s->results, row, is_crash, is_alone, &is_enough, &err), err);
     return is_enough;
+}
+
+static bool blame(struct session *s, uint64_t row, bool is_crash)
+{
+    return blame_with(s, row, is_crash, true);
 }
 
 static void blame_adds_up_and_the_row_stays_left(void **state)
@@ -225,6 +230,29 @@ static void the_second_crash_and_the_third_vanishing_are_enough(void **state)
     assert_false(blame(&s, 1, false));
     assert_false(blame(&s, 1, false));
     assert_true(blame(&s, 1, false));
+    close_session(&s);
+}
+
+static void company_counts_once_and_is_never_enough(void **state)
+{
+    struct session s = open_session();
+    struct seen_ledger seen;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_false(blame_with(&s, 0, true, false));
+        assert_false(blame_with(&s, 1, false, false));
+    }
+    seen = see_ledger(s.job->output);
+    assert_true(seen.entry[0].n_crash == 1 && seen.entry[0].n_vanish == 0);
+    assert_true(seen.entry[1].n_crash == 0 && seen.entry[1].n_vanish == 1);
+    assert_int_equal(seen.counts.n_blamed, 2);
+    assert_true(blame(&s, 0, true)); /* alone: its second crash */
+    assert_false(blame(&s, 1, false));
+    assert_false(blame_with(&s, 1, false, false)); /* it was 2 before, and stays so */
+    assert_int_equal(see_ledger(s.job->output).entry[1].n_vanish, 2);
+    assert_true(blame(&s, 1, false));
+    assert_false(blame_with(&s, 1, false, false)); /* whatever it has reached */
     close_session(&s);
 }
 
@@ -275,6 +303,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_truncated_file_is_named_with_what_is_missing),
         cmocka_unit_test(blame_adds_up_and_the_row_stays_left),
         cmocka_unit_test(the_second_crash_and_the_third_vanishing_are_enough),
+        cmocka_unit_test(company_counts_once_and_is_never_enough),
         cmocka_unit_test(a_row_that_is_done_is_not_blamed),
         cmocka_unit_test(being_set_aside_keeps_the_counts_and_being_done_clears_them),
     };

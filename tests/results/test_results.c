@@ -156,6 +156,40 @@ static void datasets_have_the_paths_that_scripts_read(void **state)
     close_session(&s);
 }
 
+/* The job lists two instruments, and photometry with one of them is all that is wanted. */
+static void nothing_is_written_that_nobody_asked_for(void **state)
+{
+    static const char *const absent[] = { "Instruments/other",      "Lines",
+                                          "Galaxies/Stars/Spectra", "Galaxies/Lines",
+                                          "Storage/OpticalDepths",  "Galaxies/Stars/Images",
+                                          "Galaxies/Stars/SFH",     "Galaxies/Stars/OpticalDepths" };
+    struct session s;
+    struct io_file *file = NULL;
+    struct error err = { "" };
+    char text[2000];
+    int64_t n = 0;
+
+    (void)state;
+    snprintf(text, sizeof(text),
+             "catalogue: %s\ngrid: %s\noutput: %s\ninstruments:\n"
+             "  - {label: cam, filters: [{code: cam/A, file: %s}]}\n"
+             "  - {label: other, filters: [{code: cam/B, file: %s}]}\n"
+             "operations:\n  photometry_fluxes: {instruments: [cam]}\n",
+             temp_path("catalogue.hdf5"), temp_path("grid.hdf5"), temp_path("results.hdf5"),
+             temp_path("a.txt"), temp_path("b.txt"));
+    s = open_plan_of(text);
+    EXPECT_OK(results_create(s.job->output, s.plan, &s.provenance, &err), err);
+    EXPECT_OK(io_file_open(s.job->output, &file, &err), err);
+    assert_true(io_has(file, "Instruments/cam/Filters/cam.A/Transmission"));
+    EXPECT_OK(io_attr_read_i64(file, "Instruments", "ninstruments", &n, &err), err);
+    assert_int_equal(n, 1);
+    for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++)
+        if (io_has(file, absent[i]))
+            fail_msg("'%s' is there", absent[i]);
+    io_file_close(file);
+    close_session(&s);
+}
+
 static void views_show_what_their_storage_holds(void **state)
 {
     static const char *const labels[] = { "intrinsic", "emergent" }, *const filters[] = { "A", "B" };
@@ -374,24 +408,6 @@ static void a_full_disk_is_an_output_error_and_the_row_is_not_done(void **state)
     close_session(&s);
 }
 
-/* The descriptor under which this process has a file open. */
-static int descriptor_of(const char *path)
-{
-    char link[64], target[512];
-
-    for (int fd = 3; fd < 256; fd++) {
-        ssize_t n;
-
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, target, sizeof(target) - 1);
-        target[n > 0 ? n : 0] = '\0';
-        if (!strcmp(target, path))
-            return fd;
-    }
-    fail_msg("'%s' is not open", path);
-    return -1;
-}
-
 static void a_closed_file_is_an_output_error(void **state)
 {
     struct session s = open_session();
@@ -400,7 +416,7 @@ static void a_closed_file_is_an_output_error(void **state)
 
     (void)state;
     EXPECT_OK(pipeline_run(s.pipeline, 0, &out, &err), err);
-    close(descriptor_of(s.job->output));
+    close(s.results->fd);
     assert_int_equal(results_write(s.results, &out, 0, 0.0, &err), POLYPHONY_OUTPUT);
     assert_int_equal(results_set_aside(s.results, 0, 0, 0.0, "Reading", "a reason", &err), POLYPHONY_OUTPUT);
     assert_int_equal(results_sync(s.results, &err), POLYPHONY_OUTPUT);
@@ -434,6 +450,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read_back_from_their_datasets),
         cmocka_unit_test(datasets_have_the_paths_that_scripts_read),
+        cmocka_unit_test(nothing_is_written_that_nobody_asked_for),
         cmocka_unit_test(views_show_what_their_storage_holds),
         cmocka_unit_test(particles_lie_where_the_catalogue_has_them),
         cmocka_unit_test(the_ledger_tells_done_set_aside_and_left),

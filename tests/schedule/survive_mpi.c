@@ -34,34 +34,38 @@ struct scenario {
     double row_s;        /* what a row takes */
     bool sets_aside;     /* the row that was in hand */
     int status;          /* of the run */
+    bool has_many;       /* in hand: all it was dealt and has not reported */
 };
 
 static const struct scenario scenarios[] = {
-    { "nothing", NOTHING, "", 0.005, false, 0 },
-    { "exit", EXIT, "2", 0.005, false, 0 },
-    { "kill", KILL, "2", 0.005, false, 0 },
-    { "kill-early", KILL, "2", 0.08, false, 0 }, /* long enough for the others to miss rank 0 */
-    { "kill-and-set-aside", KILL, "2", 0.005, true, 0 },
-    { "kill-two", KILL, "13", 0.005, false, 0 },
-    { "kill-all-workers", KILL, "123", 0.005, false, POLYPHONY_STOPPED },
-    { "kill-dealer", KILL, "0", 0.02, false, 0 },
-    { "stop", STOP, "2", 0.05, false, 0 },  /* it wakes while the others work */
-    { "late", STOP, "2", 0.005, false, 0 }, /* it wakes when they have done its rows */
-    { "suspend-all", SUSPEND_ALL, "2", 0.02, false, 0 },
+    { "nothing", NOTHING, "", 0.005, false, 0, false },
+    { "exit", EXIT, "2", 0.005, false, 0, false },
+    { "kill", KILL, "2", 0.005, false, 0, false },
+    { "kill-early", KILL, "2", 0.08, false, 0, false }, /* long enough for the others to miss rank 0 */
+    { "kill-and-set-aside", KILL, "2", 0.005, true, 0, false },
+    { "kill-with-many", KILL, "2", 0.005, false, 0, true },
+    { "kill-two", KILL, "13", 0.005, false, 0, false },
+    { "kill-all-workers", KILL, "123", 0.005, false, POLYPHONY_STOPPED, false },
+    { "kill-dealer", KILL, "0", 0.02, false, 0, false },
+    { "stop", STOP, "2", 0.05, false, 0, false },  /* it wakes while the others work */
+    { "late", STOP, "2", 0.005, false, 0, false }, /* it wakes when they have done its rows */
+    { "suspend-all", SUSPEND_ALL, "2", 0.02, false, 0, false },
 };
 
 /* Shared by all ranks, also when they are gone. */
 struct book {
     pid_t pid[N_RANK];
-    atomic_int times[N_RANK][N_ROW]; /* done */
-    atomic_int in_hand[N_RANK];      /* row + 1 */
+    atomic_int times[N_RANK][N_ROW];       /* done */
+    atomic_int in_hand[N_RANK];            /* row + 1 */
+    atomic_int batch[N_RANK][2 * N_BATCH]; /* row + 1, the last that were announced */
     atomic_int n_after_waking[N_RANK];
     atomic_bool is_expelled[N_RANK];
 };
 
 static const struct scenario *scenario;
 static struct book *book;
-static int rank, n_rank, n_work, n_failed, n_in_batches;
+static int rank, n_rank, n_work, n_failed, n_in_batches, n_announced;
+static bool is_suspect[N_ROW];
 static bool has_woken;
 
 static void check(bool holds, const char *what)
@@ -124,15 +128,18 @@ static void meet_fate(void)
 
 /* ---- the run --------------------------------------------------------------------------------------- */
 
-static int work(void *context, uint64_t row, struct error *err)
+static int work(void *context, size_t n, const uint64_t *row, size_t *ret_n, size_t *ret_n_set_aside,
+                struct error *err)
 {
-    (void)context, (void)err;
-    book->in_hand[rank] = (int)row + 1;
+    (void)context, (void)err, (void)n;
+    *ret_n = 1;
+    *ret_n_set_aside = 0;
+    book->in_hand[rank] = (int)*row + 1;
     book->n_after_waking[rank] += has_woken;
     if (is_victim(rank) && n_work++ == 10)
         meet_fate();
     sleep_s(scenario->row_s);
-    book->times[rank][row]++;
+    book->times[rank][*row]++;
     return 0;
 }
 
@@ -143,17 +150,33 @@ static void watch(void *context, const struct schedule_progress *progress)
         meet_fate();
 }
 
+static void expect(void *context, size_t n, const uint64_t *row)
+{
+    (void)context;
+    for (size_t i = 0; i < n; i++)
+        book->batch[rank][n_announced++ % (2 * N_BATCH)] = (int)row[i] + 1;
+}
+
 static void batch_done(void *context, const struct schedule_batch *batch)
 {
     (void)context;
+    check(!is_suspect[batch->first_row] || batch->n_galaxy == 1, "a suspect is dealt alone");
     n_in_batches += (int)batch->n_galaxy;
 }
 
-static enum schedule_blame lost(void *context, int who, uint64_t *ret_row)
+static enum schedule_blame lost(void *context, int who, size_t *ret_n, uint64_t *ret_row)
 {
     (void)context;
     check(is_victim(who), "nobody else is lost");
-    *ret_row = (uint64_t)book->in_hand[who] - 1;
+    *ret_n = 0;
+    for (int i = 0; scenario->has_many && i < 2 * N_BATCH; i++)
+        if (book->batch[who][i] && book->times[who][book->batch[who][i] - 1] == 0)
+            ret_row[(*ret_n)++] = (uint64_t)book->batch[who][i] - 1;
+    if (!scenario->has_many)
+        ret_row[(*ret_n)++] = (uint64_t)book->in_hand[who] - 1;
+    check(*ret_n > scenario->has_many, "it had something in hand, or several rows");
+    for (size_t i = 0; i < *ret_n && !scenario->sets_aside; i++)
+        is_suspect[ret_row[i]] = true;
     return scenario->sets_aside ? SCHEDULE_ASIDE : SCHEDULE_SUSPECT;
 }
 
@@ -246,6 +269,7 @@ int main(int argc, char **argv)
     struct schedule schedule = { .n_total = N_ROW,
                                  .silence_s = SILENCE_S,
                                  .work = work,
+                                 .expect = expect,
                                  .watch = watch,
                                  .batch_done = batch_done,
                                  .lost = lost };

@@ -148,6 +148,40 @@ static void the_largest_go_first_when_dealt_dynamically(void **state)
     free(work.cost_s);
 }
 
+/* Two workers, 100 large rows and many that are each below a thousandth of half of all. */
+static void what_is_small_is_dealt_in_the_order_of_the_file(void **state)
+{
+    enum { N = 20000 };
+    const struct dealer_settings settings = { .mode = DEALER_DYNAMIC,
+                                              .n_worker = 2,
+                                              .n_max_batch = 64,
+                                              .max_batch_bytes = 1e9,
+                                              .cost_s = { 0.0, 1.0, 0.0 } };
+    struct dealer_item *item = mem_array(N, sizeof(*item));
+    struct dealer *dealer = NULL;
+    struct error err = { "" };
+    uint64_t row[64];
+    double last_s = (double)INFINITY;
+    int64_t last_row = -1;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++)
+        item[i] =
+            (struct dealer_item) { i, 1.0F, { i % 200 == 0 ? 1000.0F + (float)i : (float)(1 + i % 7), 0 } };
+    assert_int_equal(dealer_open(&settings, N, item, &dealer, &err), 0);
+    for (size_t n; (n = deal(dealer, 0, row)) > 0;)
+        for (size_t k = 0; k < n; k++) {
+            bool is_large = row[k] % 200 == 0;
+
+            assert_true(!is_large || (last_row < 0 && 1000.0 + (double)row[k] <= last_s));
+            assert_true(is_large || (int64_t)row[k] > last_row);
+            last_s = is_large ? 1000.0 + (double)row[k] : last_s;
+            last_row = is_large ? last_row : (int64_t)row[k];
+        }
+    assert_int_equal(last_row, N - 1);
+    dealer_close(dealer);
+}
+
 static void equal_costs_are_dealt_by_row(void **state)
 {
     static const uint32_t row[] = { 9, 4, 7, 1, 30, 2 };
@@ -531,6 +565,7 @@ int main(void)
         cmocka_unit_test(no_rows_are_dealt_to_nobody),
         cmocka_unit_test(no_batch_is_larger_than_a_message),
         cmocka_unit_test(the_largest_go_first_when_dealt_dynamically),
+        cmocka_unit_test(what_is_small_is_dealt_in_the_order_of_the_file),
         cmocka_unit_test(equal_costs_are_dealt_by_row),
         cmocka_unit_test(static_modes_give_each_worker_its_rows),
         cmocka_unit_test(a_refined_cost_changes_the_order_of_what_is_left),

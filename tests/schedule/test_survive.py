@@ -58,6 +58,9 @@ class SurviveTest(unittest.TestCase):
     def test_the_row_that_killed_a_rank_is_set_aside(self):
         self.expect_well("kill-and-set-aside", 1)
 
+    def test_rows_that_were_in_hand_together_are_done_by_others_one_at_a_time(self):
+        self.expect_well("kill-with-many", 1)
+
     def test_one_worker_that_is_left_does_everything(self):
         self.expect_well("kill-two", 2)
 

@@ -186,6 +186,45 @@ static void a_full_table_is_merged_and_loses_nothing(void **state)
     trace_close(trace);
 }
 
+/* Groups of five, in two stages, of which the first comes in two parts. */
+static void groups_are_counted_galaxy_by_galaxy(void **state)
+{
+    enum { N_GROUP = 400, N = 5 };
+    struct trace_settings settings = plain;
+    struct trace *trace;
+    struct trace_thread *thread;
+    const struct trace_span_row *span;
+    int64_t now = 0, n_galaxy = 0, goes_on = 0;
+    size_t n = 0;
+    uint32_t n_merge = 0;
+    struct trace_sums sums;
+
+    (void)state;
+    settings.n_span_max = 8;
+    trace = open_trace(settings);
+    thread = trace_thread(trace, 0);
+    for (uint64_t g = 0; g < N_GROUP; g++, now += 30) {
+        const uint64_t row[N] = { 5 * g, 5 * g + 1, 5 * g + 2, 5 * g + 3, 5 * g + 4 };
+
+        trace_begin_group(thread, N, row, 100);
+        trace_part(thread, 0, now, now + 10);
+        trace_span(thread, 1, now + 10, now + 20);
+        trace_span(thread, 0, now + 20, now + 30);
+        trace_end_galaxy(thread);
+    }
+    span = trace_spans(thread, &n, &n_merge);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(span[i].n_galaxy == span[i].last_galaxy - span[i].galaxy + 1);
+        n_galaxy += span[i].n_galaxy;
+        goes_on += i > 0 && span[i].galaxy <= span[i - 1].last_galaxy ? N : 0;
+    }
+    assert_int_equal(n_galaxy - goes_on, N_GROUP * N);
+    trace_sum(trace, &sums);
+    assert_true(sums.ns[0] == 20 * N_GROUP && sums.count[0] == N_GROUP * N);
+    assert_true(sums.count[1] == N_GROUP * N && sums.n_galaxy == N_GROUP * N);
+    trace_close(trace);
+}
+
 static void a_thread_has_rows_however_few_there_are(void **state)
 {
     struct trace_settings settings = plain;
@@ -492,6 +531,7 @@ int main(void)
         cmocka_unit_test(without_a_thread_nothing_is_recorded),
         cmocka_unit_test(a_span_says_what_when_and_for_whom),
         cmocka_unit_test(a_full_table_is_merged_and_loses_nothing),
+        cmocka_unit_test(groups_are_counted_galaxy_by_galaxy),
         cmocka_unit_test(a_thread_has_rows_however_few_there_are),
         cmocka_unit_test(spans_of_one_stage_keep_it_when_merged),
         cmocka_unit_test(only_the_mode_spans_keeps_spans_and_samples),

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What depends on redshift only: distances, transmission, observed bands. A few redshifts are kept, as
+ * galaxies of a snapshot share one, and those of a group may differ.
+ */
+#include "pipeline_private.h"
+
+#include <stdlib.h>
+
+static int no_memory(struct error *err)
+{
+    return error_set(err, POLYPHONY_INTERNAL, "no memory for what depends on redshift");
+}
+
+static int make(const struct pipeline *p, double redshift, struct frame *frame, struct error *err)
+{
+    const struct plan *plan = p->plan;
+    const struct grid *grid = plan->grid;
+    const struct observe_wavelengths wavelengths = { grid->n_lambda, plan->n_line, grid->lambda_rest_angstrom,
+                                                     plan->line_lambda_rest_angstrom };
+    size_t n_filter = 0;
+    int r;
+
+    arena_reset(&frame->arena);
+    for (size_t i = 0; i < plan->n_instrument; i++)
+        n_filter += plan->instrument[i].n_filter;
+    frame->band = arena_array(&frame->arena, n_filter, sizeof(*frame->band));
+    frame->screen = arena_array(&frame->arena, grid->n_lambda, sizeof(*frame->screen));
+    if (!frame->band || !frame->screen)
+        return no_memory(err);
+    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, redshift, &frame->observer,
+                           &frame->arena, err);
+    for (size_t j = 0; !r && j < grid->n_lambda; j++)
+        frame->screen[j] = frame->observer.fnu_scale * frame->observer.transmission[j];
+    for (size_t i = 0; i < plan->n_instrument; i++)
+        for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
+            r = band_make(&plan->instrument[i].filter[f], BAND_OBSERVED, redshift, grid->n_lambda,
+                          grid->lambda_rest_angstrom, &frame->arena, &frame->band[p->first_filter[i] + f],
+                          err);
+    return r;
+}
+
+static struct frame *look_up(struct pipeline *p, double redshift)
+{
+    for (size_t i = 0; i < N_FRAME; i++)
+        if (p->frame[i].last_use && p->frame[i].redshift == redshift)
+            return &p->frame[i];
+    return NULL;
+}
+
+/* One by one, galaxies need no more than one. */
+static struct frame *oldest(struct pipeline *p)
+{
+    struct frame *frame = &p->frame[0];
+    size_t n = p->group ? N_FRAME : 1;
+
+    for (size_t i = 1; i < n; i++)
+        if (p->frame[i].last_use < frame->last_use)
+            frame = &p->frame[i];
+    return frame;
+}
+
+void frame_prepare(struct pipeline *p, size_t n, const double *redshift)
+{
+    struct frame *to_make[N_FRAME];
+    double missing[N_FRAME];
+    size_t n_missing = 0;
+
+    p->frame_clock++;
+    for (size_t i = 0; i < n; i++) {
+        struct frame *frame = look_up(p, redshift[i]);
+
+        if (frame)
+            frame->last_use = p->frame_clock;
+    }
+    for (size_t i = 0; i < n && n_missing < N_FRAME; i++) {
+        struct frame *frame = look_up(p, redshift[i]);
+
+        if (frame)
+            continue;
+        frame = oldest(p);
+        if (frame->last_use == p->frame_clock)
+            break;
+        frame->last_use = p->frame_clock;
+        frame->redshift = redshift[i]; /* from now on it is there, and is made once */
+        missing[n_missing] = redshift[i];
+        to_make[n_missing++] = frame;
+    }
+    if (n_missing == 0)
+        return;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n_missing; i++) {
+        to_make[i]->err = (struct error) { 0 };
+        to_make[i]->status = make(p, missing[i], to_make[i], &to_make[i]->err);
+    }
+}
+
+int frame_find(struct pipeline *p, double redshift, const struct frame **ret_frame, struct error *err)
+{
+    const struct frame *frame = look_up(p, redshift);
+
+    if (!frame)
+        return error_set(err, POLYPHONY_INTERNAL, "nothing was prepared for redshift %.17g", redshift);
+    if (frame->status) {
+        *err = frame->err;
+        return frame->status;
+    }
+    *ret_frame = frame;
+    return 0;
+}
+
+void frame_close(struct pipeline *p)
+{
+    for (size_t i = 0; i < N_FRAME; i++)
+        arena_free(&p->frame[i].arena);
+}
