@@ -83,7 +83,7 @@ def find_obstacle(program):
 
 
 def name_part(path, library):
-    """The part of the program that a function belongs to; None: not ours."""
+    """The part of the program that a line belongs to; None: not ours."""
     match = re.search(r"(?:^|/)src/([a-z_]+/.*)$", path)
     if library and Path(library).name.startswith("libm."):
         return "libm"
@@ -93,13 +93,18 @@ def name_part(path, library):
 
 
 def parse_counts(text):
-    """Instructions by part of the program, from the output of callgrind_annotate."""
-    counts = {}
-    for line in text.splitlines():
-        match = LINE.match(line)
-        part = match and name_part(match[2], match[4])
+    """Instructions by source file, from the output of callgrind_annotate. What is inlined counts where it is inlined:
+    which of its instructions keep a line of their header is the compiler's whim."""
+    lines = [(name_part(match[2], match[4]), match[3], int(match[1].replace(",", "")))
+             for match in map(LINE.match, text.splitlines()) if match]
+    home, counts = {}, {}
+    for part, function, n in sorted((line for line in lines if line[0]), key=lambda line: line[2]):
+        if not part.endswith(".h"):
+            home[function] = part  # the largest one stays
+    for part, function, n in lines:
         if part:
-            counts[part] = counts.get(part, 0) + int(match[1].replace(",", ""))
+            name = home.get(function, part) if part.endswith(".h") else part
+            counts[name] = counts.get(name, 0) + n
     return counts
 
 

@@ -5,7 +5,7 @@
 #
 #     scripts/install.sh [--tests | --bench] [--help]
 #
-# --tests: also what some tests need and skip without: a SLURM of their own, hosts as network namespaces.
+# --tests: also what some tests need and skip without: a SLURM of their own, hosts as network namespaces, valgrind.
 # --bench: also what some benchmarks need and do without: a BLAS to race, valgrind to count instructions.
 #
 # Debian and Ubuntu: apt-get, as root or through sudo. Elsewhere: prints what is missing.
@@ -40,6 +40,7 @@ slurm-client         | command sbatch       | the same
 munge                | command munged       | the same
 iproute2             | command ip           | tests with several hosts
 util-linux           | command unshare      | the same
+valgrind             | command valgrind     | counts of instructions
 '
 needs_of_benchmarks='
 libopenblas-serial-dev | module openblas      | a rival for the mixing of spectra

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Install what is needed, build, and run all tests; without arguments, the unit tests with the sanitizers as well. The
-# exit code is that of the tests.
+# Install what is needed, build, and run all tests; without arguments, the unit tests with the sanitizers as well, beside
+# the others, in what time these leave. The exit code is that of the tests.
 #
 #     scripts/test.sh [arguments of meson test, e.g. --suite unit, or names of tests]
 set -euo pipefail
@@ -16,8 +16,18 @@ cd "$(dirname "$0")/.."
 scripts/install.sh --tests
 . scripts/env.sh
 scripts/build.sh build
-meson test -C build --no-rebuild --print-errorlogs "$@"
-if [ $# -eq 0 ]; then
-    echo 'Again with the sanitizers'
-    scripts/sanitize.sh
+if [ $# -gt 0 ]; then
+    exec meson test -C build --no-rebuild --print-errorlogs "$@"
 fi
+
+log=build/sanitized.log
+nice -n 19 scripts/sanitize.sh >$log 2>&1 &
+sanitized=$!
+trap 'kill $sanitized 2>/dev/null || true' EXIT
+code=0
+meson test -C build --no-rebuild --print-errorlogs || code=$?
+echo 'With the sanitizers'
+wait $sanitized || code=$?
+trap - EXIT
+cat $log
+exit $code

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -121,10 +122,22 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(differing, [], f"{what}: these datasets differ")
 
 
+class TimedResult(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began_s = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.stream.writeln(f"    {time.monotonic() - self.began_s:.1f} s")
+
+
 def main():
     """Command line of a test: the program, then unittest's own arguments."""
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
         sys.exit("usage: test_*.py PROGRAM [unittest arguments]")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing behind
     ProgramTest.program = Path(sys.argv.pop(1)).resolve()
-    unittest.main(verbosity=2)
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=TimedResult))
