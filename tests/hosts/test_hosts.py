@@ -15,7 +15,7 @@ from steady import SteadyTest, runner
 
 N_HOST = 3
 N_RANK = 2 * N_HOST  # one deals
-COMPUTING_S = 20  # ten seconds on two cores, in the middle of which something happens
+COMPUTING_S = 12  # six seconds and more on two cores, in the middle of which something happens
 SILENCE_S = 10  # after which a rank counts as lost, as by default: six ranks share the cores, perhaps with others
 LONGEST_S = 180  # a hang
 RSH = """\
@@ -73,7 +73,8 @@ class Hosts:
         """Run a command on h1."""
         words = " ".join(f"'{word}'" for word in map(str, command))
         # Sourced with a host file set, env.sh does not restrict Open MPI to loopback.
-        script = f"cd '{cwd}' && export OMPI_MCA_orte_default_hostfile='{self.dir}/hostfile' && exec {words}"
+        script = (f"cd '{cwd}' && export OMPI_MCA_orte_default_hostfile='{self.dir}/hostfile' LAUNCH_GRACE_S=2 && "
+                  f"exec {words}")
         return subprocess.Popen([*self.machines["h1"].enter(), "bash", "-c", script], text=True, start_new_session=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
