@@ -56,6 +56,7 @@ struct arena {
     struct arena_block *blocks; /* most recent first */
     size_t peak_bytes;          /* most handed out between two resets */
     size_t used_bytes;          /* handed out since the last reset */
+    size_t block_bytes;         /* of all blocks: what is held */
 };
 
 /** Uninitialised array of n elements, 64-byte aligned; NULL on overflow or short memory. */

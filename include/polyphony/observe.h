@@ -182,8 +182,7 @@ struct observe_star_bands {
 
 /**
  * The direct method: form the spectrum of every star of the tile in hand for each label, dimmed by the star's
- * own screen; add it to label[l][columns->n], where that is not NULL; and integrate it through bands. Spectra
- * of 256 MiB are in memory at once.
+ * own screen; add it to label[l][columns->n], where that is not NULL; and integrate it through bands.
  */
 int observe_direct(const struct stellar_light *light, const struct observe_columns *columns,
                    double *const *label, size_t n_bands, const struct observe_star_bands *bands,

@@ -36,6 +36,7 @@ static int arena_grow(struct arena *arena, size_t bytes)
         return -1;
     *block = (struct arena_block) { .next = arena->blocks, .size = size };
     arena->blocks = block;
+    arena->block_bytes += size;
     return 0;
 }
 
@@ -72,6 +73,7 @@ static void arena_drop_until(struct arena *arena, const struct arena_block *last
     while (arena->blocks && arena->blocks != last) {
         struct arena_block *next = arena->blocks->next;
 
+        arena->block_bytes -= arena->blocks->size;
         free(arena->blocks);
         arena->blocks = next;
     }
@@ -100,8 +102,18 @@ struct arena_mark arena_mark(const struct arena *arena)
 
 void arena_release(struct arena *arena, struct arena_mark mark)
 {
-    /* Blocks newer than the mark stay allocated below the mark's block until the next reset would
-     * merge them; only the newest is reused, which keeps this O(1) and the pointers before the mark valid. */
+    size_t n_newer = 0, newer_bytes = 0;
+
+    /* Blocks newer than the mark become one, so that what was taken once finds room again: only the newest
+     * block is looked into. Pointers from before the mark stay valid. */
+    for (struct arena_block *block = arena->blocks; block && block != mark.block; block = block->next) {
+        newer_bytes += block->size;
+        n_newer++;
+    }
+    if (n_newer > 1) {
+        arena_drop_until(arena, mark.block);
+        (void)arena_grow(arena, newer_bytes); /* without memory the next arena_array() reports it */
+    }
     if (arena->blocks == mark.block && arena->blocks)
         arena->blocks->used = mark.block_used;
     else if (arena->blocks)

@@ -67,16 +67,19 @@ static struct screen_particles particles_of(const struct mix_screened *in)
                                        (const double(*)[WEIGHTS_N_CORNER])in->weights->share };
 }
 
-/* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m). */
+/* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m), for n_node nodes.
+ */
 static void add_segment(const struct attenuate_fast *fast, const struct mix_screened *in,
-                        const struct mix_rules *rules, const struct mix_segment *segment, double *weight)
+                        const struct mix_rules *rules, const struct mix_segment *segment, size_t first_node,
+                        size_t n_node, double *weight)
 {
     struct screen_particles particles = particles_of(in);
     double tau_black = segment->k_min > 0.0 ? rules->black / segment->k_min : (double)INFINITY;
     double node[SCREEN_NODE_MAX];
 
     segment_nodes(in, rules, segment, node);
-    fast->add_nodes(&particles, segments_least_tau(in), tau_black, in->slot, segment->n_node, node, weight);
+    fast->add_nodes(&particles, segments_least_tau(in), tau_black, in->slot, n_node, segment->n_node,
+                    node + first_node, weight + first_node);
 }
 
 /* ---- a tile of grains: interpolated and summed ----------------------------------------------- */
@@ -275,15 +278,26 @@ static void add_direct(const struct mix_screened *in, double *const *sum)
 void mix_nodal_add(const struct mix_screened *in, struct mix_nodal *nodal, double *const *sum)
 {
     const struct attenuate_fast *fast = FAST_TABLE(attenuate_fast);
+    const size_t n_thread = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
+    /* Few segments are not enough for all threads: then each takes eight nodes, and meets all particles. */
+    const bool is_split = n_thread > 1 && nodal->end - nodal->begin < 2 * n_thread;
+
     if (nodal->is_direct) {
         if (nodal->begin < nodal->end)
             add_direct(in, sum);
         return;
     }
-#pragma omp parallel for schedule(dynamic) default(none) shared(fast, in, nodal)
+#pragma omp parallel for collapse(2) schedule(dynamic) default(none) shared(fast, in, nodal, is_split)
     for (size_t i = nodal->begin; i < nodal->end; i++)
-        add_segment(fast, in, nodal->rules, &nodal->segment[i],
-                    nodal->weight + nodal->first[i] - nodal->first[nodal->begin]);
+        for (size_t part = 0; part < N_RULE; part++) {
+            const struct mix_segment *segment = &nodal->segment[i];
+            double *weight = nodal->weight + nodal->first[i] - nodal->first[nodal->begin];
+
+            if (is_split && 8 * part < segment->n_node)
+                add_segment(fast, in, nodal->rules, segment, 8 * part, 8, weight);
+            else if (!is_split && part == 0)
+                add_segment(fast, in, nodal->rules, segment, 0, segment->n_node, weight);
+        }
 }
 
 void mix_nodal_close(const struct mix_screened *in, struct mix_nodal *nodal, double *const *sum)

@@ -87,7 +87,7 @@ int columns_search(const struct columns_index *index, size_t n_target, const dou
         size_t n = n_target - i < COLUMNS_PLACES_MAX ? n_target - i : COLUMNS_PLACES_MAX;
         uint32_t place[COLUMNS_PLACES_MAX];
 
-        columns_places(index, n, x + i, y + i, place);
+        fast->places(&index->frame, n, x + i, y + i, place);
         for (size_t j = 0; j < n; j++)
             keys[i + j] = (struct columns_key) { place[j], i + j };
     }

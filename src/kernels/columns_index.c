@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The order of the gas: first slabs in z, by where a particle begins to cover anything, of equal numbers;
- * then powers of two of h; then the place in (x, y) on a curve that stays near itself. Eight consecutive
+ * then factors of four of h; then the place in (x, y) on a curve that stays near itself. Eight consecutive
  * particles are then about as high as wide, of like h, and boxes around them are tight; and what is in front
  * comes first. The order is a matter of speed alone: boxes hold what they hold however large and wherever it
  * is.
@@ -17,8 +17,7 @@ enum {
     FRONT_BITS = 10,       /* slabs are told apart in so many steps */
     SLAB_BITS_MAX = 6,
     LEVEL_BITS = 6,
-    PLACE_BITS = 16,     /* of each coordinate */
-    GAS_PLACE_BITS = 24, /* the first of both together: cells enough for gas */
+    GAS_PLACE_BITS = 24, /* the first of both coordinates together: cells enough for gas */
     GAS_SERIAL = 4096,   /* less is not worth waking threads for */
 };
 
@@ -50,43 +49,9 @@ void columns_sort(size_t n, unsigned n_bit, struct columns_key *keys, struct col
         memcpy(keys, from, n * sizeof(*keys));
 }
 
-/* (x - low) scale as an integer below 2^n_bit, whatever it is. */
-static uint64_t step_of(double x, double low, double scale, unsigned n_bit)
-{
-    double step = (x - low) * scale, most = (double)((1u << n_bit) - 1);
-
-    return step > 0.0 ? (uint64_t)(step < most ? step : most) : 0;
-}
-
 static double scale_of(double low, double high, unsigned n_bit)
 {
     return high > low ? (double)(1u << n_bit) / (high - low) : 0.0;
-}
-
-void columns_places(const struct columns_index *index, size_t n, const double *x, const double *y,
-                    uint32_t ret_place[COLUMNS_PLACES_MAX])
-{
-    uint32_t i_x[COLUMNS_PLACES_MAX], i_y[COLUMNS_PLACES_MAX];
-
-    for (size_t i = 0; i < n; i++) {
-        i_x[i] = (uint32_t)step_of(x[i], index->x_low, index->x_scale, PLACE_BITS);
-        i_y[i] = (uint32_t)step_of(y[i], index->y_low, index->y_scale, PLACE_BITS);
-        ret_place[i] = 0;
-    }
-    /* Each quarter of a square holds the curve turned, so that it enters where it left the last. */
-    for (uint32_t bit = PLACE_BITS; bit-- > 0;) {
-#pragma omp simd
-        for (size_t i = 0; i < n; i++) {
-            uint32_t in_x = i_x[i] >> bit & 1, in_y = i_y[i] >> bit & 1;
-            uint32_t flip = -(in_x & (in_y ^ 1));
-            uint32_t flipped_x = i_x[i] ^ flip, flipped_y = i_y[i] ^ flip;
-            uint32_t swap = (flipped_x ^ flipped_y) & (in_y - 1);
-
-            ret_place[i] = ret_place[i] << 2 | ((in_x * 3) ^ in_y);
-            i_x[i] = flipped_x ^ swap;
-            i_y[i] = flipped_y ^ swap;
-        }
-    }
 }
 
 static uint64_t level_of(double h_kpc)
@@ -116,22 +81,22 @@ static size_t measure(struct columns_index *index, const struct column_gas *gas,
     struct extent extent = { -INFINITY, -INFINITY, INFINITY, -INFINITY };
     size_t n = 0;
 
-    index->x_low = index->y_low = INFINITY;
+    index->frame.x_low = index->frame.y_low = INFINITY;
     for (size_t i = 0; i < gas->n; i++) {
         double x = gas->x_kpc[i], y = gas->y_kpc[i], front = gas->z_kpc[i] - gas->h_kpc[i];
 
         if (!columns_h_counts(gas->h_kpc[i]))
             continue;
         keys[n++].i = i;
-        index->x_low = x < index->x_low ? x : index->x_low;
-        index->y_low = y < index->y_low ? y : index->y_low;
+        index->frame.x_low = x < index->frame.x_low ? x : index->frame.x_low;
+        index->frame.y_low = y < index->frame.y_low ? y : index->frame.y_low;
         extent.x_high = x > extent.x_high ? x : extent.x_high;
         extent.y_high = y > extent.y_high ? y : extent.y_high;
         extent.front_low = front < extent.front_low ? front : extent.front_low;
         extent.front_high = front > extent.front_high ? front : extent.front_high;
     }
-    index->x_scale = scale_of(index->x_low, extent.x_high, PLACE_BITS);
-    index->y_scale = scale_of(index->y_low, extent.y_high, PLACE_BITS);
+    index->frame.x_scale = scale_of(index->frame.x_low, extent.x_high, COLUMNS_PLACE_BITS);
+    index->frame.y_scale = scale_of(index->frame.y_low, extent.y_high, COLUMNS_PLACE_BITS);
     *ret = extent;
     return n;
 }
@@ -140,6 +105,7 @@ static void order(const struct columns_index *index, const struct column_gas *ga
                   const struct extent *extent, size_t n, struct columns_key *keys,
                   struct columns_key *scratch)
 {
+    const struct columns_fast *fast = FAST_TABLE(columns_fast);
     const unsigned n_bit = slab_bits(n);
     const double scale = scale_of(extent->front_low, extent->front_high, FRONT_BITS);
     size_t up_to[1 << FRONT_BITS] = { 0 };
@@ -147,7 +113,7 @@ static void order(const struct columns_index *index, const struct column_gas *ga
     for (size_t i = 0; i < n; i++) {
         size_t j = keys[i].i;
 
-        keys[i].key = step_of(gas->z_kpc[j] - gas->h_kpc[j], extent->front_low, scale, FRONT_BITS);
+        keys[i].key = columns_step(gas->z_kpc[j] - gas->h_kpc[j], extent->front_low, scale, FRONT_BITS);
         up_to[keys[i].key]++;
     }
     /* Slab of a step: by how much gas is before it. */
@@ -167,13 +133,13 @@ static void order(const struct columns_index *index, const struct column_gas *ga
             x[i] = gas->x_kpc[keys[first + i].i];
             y[i] = gas->y_kpc[keys[first + i].i];
         }
-        columns_places(index, n_here, x, y, place);
+        fast->places(&index->frame, n_here, x, y, place);
         for (size_t i = 0; i < n_here; i++) {
             struct columns_key *key = &keys[first + i];
             uint64_t slab = up_to[key->key];
 
             key->key = (slab << LEVEL_BITS | level_of(gas->h_kpc[key->i])) << GAS_PLACE_BITS |
-                       place[i] >> (2 * PLACE_BITS - GAS_PLACE_BITS);
+                       place[i] >> (2 * COLUMNS_PLACE_BITS - GAS_PLACE_BITS);
         }
     }
     columns_sort(n, GAS_PLACE_BITS + LEVEL_BITS + n_bit, keys, scratch);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The image is cut into square tiles, and each tile has the list of the particles that may touch it, in
- * particle order. A thread takes a tile and deposits its list (fast/deposit.c), so pixels have one owner and
- * one order of summation. Tiles depend on the image only.
+ * particle order. A thread takes a tile, or some rows of a crowded one, and deposits its list
+ * (fast/deposit.c), so pixels have one owner and one order of summation.
  */
 #include "polyphony/deposit.h"
 
@@ -130,6 +130,57 @@ static size_t tiles_fill(struct tiles *tiles, size_t first, size_t n_particle)
     return end;
 }
 
+/* What a thread does at once: rows of a tile. */
+struct task {
+    uint32_t tile;
+    uint8_t first, n;
+};
+
+/* A galaxy may be a single tile to most of its particles: tiles with more than a quarter of a thread's part
+ * are cut into up to TILE strips of rows. There are at most four more tasks than tiles for each thread. */
+static size_t count_tasks_most(const struct tiles *tiles, int n_thread)
+{
+    return tiles->n + 4 * (size_t)n_thread;
+}
+
+static size_t count_strips(size_t n_list, size_t n_all, int n_thread)
+{
+    size_t n = 1 + 4 * (size_t)(n_thread - 1) * n_list / n_all, n_strip = 1;
+
+    while (2 * n_strip <= n && n_strip < DEPOSIT_TILE)
+        n_strip *= 2;
+    return n_strip;
+}
+
+/* The number of tasks. */
+static size_t tasks_make(const struct tiles *tiles, int n_thread, struct task *tasks)
+{
+    size_t n_all = tiles->begin[tiles->n], n_task = 0;
+
+    for (size_t t = 0; t < tiles->n; t++) {
+        size_t n_list = tiles->begin[t + 1] - tiles->begin[t];
+        size_t n_strip = n_list ? count_strips(n_list, n_all, n_thread) : 0;
+
+        for (size_t s = 0; s < n_strip; s++)
+            tasks[n_task++] = (struct task) { .tile = (uint32_t)t,
+                                              .first = (uint8_t)(s * (DEPOSIT_TILE / n_strip)),
+                                              .n = (uint8_t)(DEPOSIT_TILE / n_strip) };
+    }
+    return n_task;
+}
+
+static void task_run(const struct deposit *deposit, const struct tiles *tiles, const struct task *task,
+                     struct deposit_work *work)
+{
+    size_t i = task->tile / tiles->n_y * DEPOSIT_TILE + task->first;
+    size_t j = task->tile % tiles->n_y * DEPOSIT_TILE;
+    const size_t *begin = tiles->begin + task->tile;
+
+    if (i < deposit->grid->n_x)
+        FAST_TABLE(deposit_fast)
+            ->tile(deposit, i, task->n, j, begin[1] - begin[0], tiles->particle + begin[0], work);
+}
+
 /* A thread's scratch, a multiple of a cache line. */
 static size_t work_bytes(size_t n_channel)
 {
@@ -142,38 +193,42 @@ uint64_t deposit_scratch_bytes(const struct pixel_grid *grid, size_t n_particle,
     struct tiles tiles = tiles_of(grid, n_particle);
 
     return n_particle * sizeof(*tiles.ranges) + (tiles.n + 2) * sizeof(*tiles.begin) +
-           tiles.n_list * sizeof(*tiles.particle) + (uint64_t)n_thread * work_bytes(n_channel);
+           tiles.n_list * sizeof(*tiles.particle) + count_tasks_most(&tiles, n_thread) * sizeof(struct task) +
+           (uint64_t)n_thread * work_bytes(n_channel);
 }
 
 static int deposit_all(const struct deposit *deposit, size_t n_particle, struct arena *arena,
                        struct error *err)
 {
-    const struct deposit_fast *fast = FAST_TABLE(deposit_fast);
     const struct pixel_grid *grid = deposit->grid;
     struct arena_mark mark = arena_mark(arena);
     struct tiles tiles = tiles_of(grid, n_particle);
     int n_thread = omp_in_parallel() ? 1 : omp_get_max_threads();
     size_t n_byte = work_bytes(deposit->n_channel);
     char *work = arena_array(arena, (size_t)n_thread, n_byte);
+    struct task *tasks = arena_array(arena, count_tasks_most(&tiles, n_thread), sizeof(*tasks));
 
     tiles.ranges = arena_array(arena, n_particle, sizeof(*tiles.ranges));
     tiles.begin = arena_array(arena, tiles.n + 2, sizeof(*tiles.begin));
     tiles.particle = arena_array(arena, tiles.n_list, sizeof(*tiles.particle));
-    if (!work || !tiles.ranges || !tiles.begin || !tiles.particle || n_particle > UINT32_MAX) {
+    if (!work || !tasks || !tiles.ranges || !tiles.begin || !tiles.particle || n_particle > UINT32_MAX) {
         arena_release(arena, mark);
-        return error_set(err, POLYPHONY_INTERNAL,
-                         "image of %zu x %zu pixels: no memory to sort %zu particles into tiles", grid->n_x,
-                         grid->n_y, n_particle);
+        return error_set(
+            err, POLYPHONY_INTERNAL,
+            "image of %zu x %zu pixels: no memory to sort %zu particles into tiles, or more than %u "
+            "of them at once",
+            grid->n_x, grid->n_y, n_particle, UINT32_MAX);
     }
     tiles_find(&tiles, deposit, n_particle, n_thread);
     for (size_t first = 0; first < n_particle;) {
+        size_t n_task;
+
         first = tiles_fill(&tiles, first, n_particle);
+        n_task = tasks_make(&tiles, n_thread, tasks);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_thread)
-        for (size_t t = 0; t < tiles.n; t++)
-            if (tiles.begin[t] < tiles.begin[t + 1])
-                fast->tile(deposit, t / tiles.n_y * DEPOSIT_TILE, t % tiles.n_y * DEPOSIT_TILE,
-                           tiles.begin[t + 1] - tiles.begin[t], tiles.particle + tiles.begin[t],
-                           (struct deposit_work *)(work + (size_t)omp_get_thread_num() * n_byte));
+        for (size_t t = 0; t < n_task; t++)
+            task_run(deposit, &tiles, &tasks[t],
+                     (struct deposit_work *)(work + (size_t)omp_get_thread_num() * n_byte));
     }
     arena_release(arena, mark);
     return 0;

@@ -204,7 +204,9 @@ int kernel_table_open(enum sph_kernel kernel, struct kernel_table **ret_table, s
                          names[kernel], sizeof(*table));
     table->kernel = kernel;
     for (int i = 0; i < KERNEL_TABLE_N; i++)
-        table->column[i] = sph_kernel_column_whole(kernel, (double)i / (KERNEL_TABLE_N - 1));
+        table->column[i][0] = sph_kernel_column_whole(kernel, (double)i / (KERNEL_TABLE_N - 1));
+    for (int i = 0; i < KERNEL_TABLE_N; i++)
+        table->column[i][1] = table->column[i + 1][0] - table->column[i][0];
     fill_enclosed(table);
     *ret_table = table;
     return 0;

@@ -47,12 +47,19 @@ int observe_cache_open(uint64_t max_bytes, struct observe_cache **ret_cache, str
     return 0;
 }
 
-/* Take the entry that *at points to out of the list, and free it. */
-static void drop(struct entry **at)
+/* Take the entry that *at points to out of the list. */
+static struct entry *unlink_entry(struct entry **at)
 {
     struct entry *entry = *at;
 
     *at = entry->next;
+    return entry;
+}
+
+static void free_entry(struct entry *entry)
+{
+    if (!entry)
+        return;
     omp_destroy_lock(&entry->lock);
     arena_free(&entry->arena);
     free(entry);
@@ -63,7 +70,7 @@ void observe_cache_close(struct observe_cache *cache)
     if (!cache)
         return;
     while (cache->first)
-        drop(&cache->first);
+        free_entry(unlink_entry(&cache->first));
     omp_destroy_lock(&cache->lock);
     free(cache);
 }
@@ -87,10 +94,12 @@ uint64_t observe_cache_bytes(struct observe_cache *cache)
     return bytes;
 }
 
-/* Forget those that no galaxy needs, the longest unused first, until the others fit. */
-static void make_room(struct observe_cache *cache, uint64_t max_bytes)
+/* Forget those that no galaxy needs, the longest unused first, until the others fit; the last one of them, to
+ * be used again or freed, or NULL. */
+static struct entry *make_room(struct observe_cache *cache, uint64_t max_bytes)
 {
     uint64_t bytes = bytes_of(cache);
+    struct entry *spare = NULL;
 
     while (bytes > max_bytes) {
         struct entry **oldest = NULL;
@@ -99,16 +108,18 @@ static void make_room(struct observe_cache *cache, uint64_t max_bytes)
             if ((*at)->n_taken == 0)
                 oldest = at;
         if (!oldest)
-            return;
+            break;
         bytes -= (*oldest)->bytes;
-        drop(oldest);
+        free_entry(spare);
+        spare = unlink_entry(oldest);
     }
+    return spare;
 }
 
 void observe_cache_trim(struct observe_cache *cache)
 {
     omp_set_lock(&cache->lock);
-    make_room(cache, 0);
+    free_entry(make_room(cache, 0));
     omp_unset_lock(&cache->lock);
 }
 
@@ -150,18 +161,32 @@ static struct entry *find(struct observe_cache *cache, const struct key *key)
     return NULL;
 }
 
-/* The entry of a key, taken; a new one, without tables, if there is none. NULL without memory. */
+/* An entry without tables: a forgotten one with its memory, if there is no room for another. */
+static struct entry *new_entry(struct observe_cache *cache)
+{
+    struct entry *entry = make_room(cache, cache->max_bytes);
+
+    if (entry) {
+        entry->made = entry->tables = NULL;
+        entry->bytes = 0;
+        return entry;
+    }
+    entry = mem_array(1, sizeof(*entry));
+    if (entry)
+        omp_init_lock(&entry->lock);
+    return entry;
+}
+
+/* The entry of a key, taken; a new one if there is none. NULL without memory. */
 static struct entry *take_entry(struct observe_cache *cache, const struct key *key)
 {
     struct entry *entry = find(cache, key);
 
     if (!entry) {
-        make_room(cache, cache->max_bytes);
-        entry = mem_array(1, sizeof(*entry));
+        entry = new_entry(cache);
         if (!entry)
             return NULL;
         entry->key = *key;
-        omp_init_lock(&entry->lock);
         entry->next = cache->first;
         cache->first = entry;
     }
@@ -186,7 +211,7 @@ int observe_cache_take(struct observe_cache *cache, size_t i_set, double redshif
         return error_set(err, POLYPHONY_INTERNAL, "no memory for tables of bands");
     omp_set_lock(&entry->lock);
     if (!entry->tables) {
-        arena_reset(&entry->arena); /* of one that failed */
+        arena_reset(&entry->arena); /* of one that failed, or was forgotten */
         r = observe_tables_make(light, columns, n_request, request, &entry->tables, &entry->arena, err);
     }
     if (!r)
@@ -195,8 +220,10 @@ int observe_cache_take(struct observe_cache *cache, size_t i_set, double redshif
     *ret_tables = entry->tables;
     omp_unset_lock(&entry->lock);
     omp_set_lock(&cache->lock);
-    entry->bytes = bytes;
-    entry->made = *ret_tables;
+    if (!r) { /* else another thread may have made them meanwhile */
+        entry->bytes = bytes;
+        entry->made = *ret_tables;
+    }
     entry->n_taken -= r != 0;
     omp_unset_lock(&cache->lock);
     return r;

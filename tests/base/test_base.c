@@ -181,6 +181,30 @@ static void release_over_new_blocks_keeps_what_came_before(void **state)
     arena_free(&arena);
 }
 
+/* What was taken once finds room again: not a block more, however often. */
+static void releases_hold_no_more_memory_than_was_taken_at_once(void **state)
+{
+    struct arena arena = { 0 };
+    const size_t n = 1 << 18;
+    size_t held = 0;
+
+    (void)state;
+    assert_non_null(arena_array(&arena, n, 1));
+    for (int round = 0; round < 50; round++) {
+        struct arena_mark mark = arena_mark(&arena);
+
+        for (size_t i = 1; i <= 4; i++)
+            assert_non_null(arena_array(&arena, i * n, 1));
+        arena_release(&arena, mark);
+        if (round == 1)
+            held = arena.block_bytes;
+    }
+    assert_int_equal(arena.block_bytes, held);
+    assert_true(held < 11 * n + n / 8);
+    arena_free(&arena);
+    assert_int_equal(arena.block_bytes, 0);
+}
+
 static void mark_of_an_empty_arena_can_be_released(void **state)
 {
     struct arena arena = { 0 };
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_size_that_overflows_gives_no_piece),
         cmocka_unit_test(release_takes_back_what_came_after_the_mark),
         cmocka_unit_test(release_over_new_blocks_keeps_what_came_before),
+        cmocka_unit_test(releases_hold_no_more_memory_than_was_taken_at_once),
         cmocka_unit_test(mark_of_an_empty_arena_can_be_released),
         cmocka_unit_test(reset_merges_blocks_so_that_later_galaxies_allocate_nothing),
         cmocka_unit_test(pieces_hash_like_the_whole),

@@ -247,10 +247,10 @@ static void a_tiny_disc_across_an_edge_is_shared(void **state)
     double *image = deposit_twice(&grid, 1, &x, &y, &h, 1, &value);
 
     (void)state;
-    /* 4 samples across the disc each way see about 3/4 to 5/4 of it; both sides see the same. The offset of
-     * the image's corner leaves 1e-16/h of asymmetry. */
+    /* 4 samples across the disc each way; both sides see the same. The offset of the image's corner leaves
+     * 1e-16/h of asymmetry. 2e-2: deposit.h. */
     assert_near(image[4 * 1 + 2], image[4 * 2 + 2], 1e-8);
-    assert_near(sum_of(image, 16), 1.0, 0.25);
+    assert_near(sum_of(image, 16), 1.0, 2e-2);
     free(image);
 }
 
@@ -400,6 +400,32 @@ static void images_do_not_depend_on_threads(void **state)
     arena_free(&arena);
 }
 
+/* A tile that most particles are in is cut into strips when there are threads for them. */
+static void a_crowded_tile_has_the_bits_of_the_definition(void **state)
+{
+    enum { N = 3000, N_CHANNEL = 3 };
+    const struct pixel_grid grid = grid_of(43, 37, 1.0);
+    double x[N], y[N], h[N], *value = mem_array(N * N_CHANNEL, sizeof(*value));
+    uint64_t seed = 21;
+    int n_thread = omp_get_max_threads();
+
+    (void)state;
+    assert_non_null(value);
+    for (size_t i = 0; i < N; i++) {
+        x[i] = uniform(&seed, -3.0, 3.0) * (i % 50 ? 1.0 : 7.0);
+        y[i] = uniform(&seed, -3.0, 3.0) * (i % 50 ? 1.0 : 7.0);
+        h[i] = uniform(&seed, 0.0, 4.0);
+        for (size_t c = 0; c < N_CHANNEL; c++)
+            value[N_CHANNEL * i + c] = uniform(&seed, -1.0, 1.0);
+    }
+    for (int n = 1; n <= 64; n *= 2) {
+        omp_set_num_threads(n);
+        free(deposit_twice(&grid, N, x, y, h, N_CHANNEL, value));
+    }
+    omp_set_num_threads(n_thread);
+    free(value);
+}
+
 static void nothing_is_deposited_without_particles_or_pixels(void **state)
 {
     struct pixel_grid grid = grid_of(2, 2, 1.0), none = grid_of(0, 2, 1.0);
@@ -464,6 +490,7 @@ int main(void)
         cmocka_unit_test(any_number_of_channels_has_the_bits_of_the_definition),
         cmocka_unit_test(discs_that_cover_all_tiles_fit_in_the_lists),
         cmocka_unit_test(images_do_not_depend_on_threads),
+        cmocka_unit_test(a_crowded_tile_has_the_bits_of_the_definition),
         cmocka_unit_test(nothing_is_deposited_without_particles_or_pixels),
         cmocka_unit_test(histograms_are_those_of_the_peer),
         cmocka_unit_test(histograms_drop_what_is_far_away),

@@ -9,7 +9,7 @@
 /* n_node is a constant of each call. */
 __attribute__((always_inline)) static inline void
 add_nodes_of(const struct screen_particles *particles, double tau_min, double tau_black, const uint32_t *slot,
-             size_t n_node, const double *restrict node, double *restrict weight)
+             size_t n_node, size_t stride, const double *restrict node, double *restrict weight)
 {
     for (size_t i = 0; i < particles->n; i++) {
         double mass = particles->mass[i], tau = particles->tau[i] - tau_min;
@@ -22,7 +22,7 @@ add_nodes_of(const struct screen_particles *particles, double tau_min, double ta
             transmitted[m] = mass * fast_exp(-tau * node[m]);
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
             double share = particles->share[i][corner];
-            double *at_node = weight + (size_t)slot[particles->cell[i][corner]] * n_node;
+            double *at_node = weight + (size_t)slot[particles->cell[i][corner]] * stride;
 
             if (share == 0.0)
                 continue;
@@ -34,14 +34,14 @@ add_nodes_of(const struct screen_particles *particles, double tau_min, double ta
 }
 
 static void add_nodes(const struct screen_particles *particles, double tau_min, double tau_black,
-                      const uint32_t *slot, size_t n_node, const double *node, double *weight)
+                      const uint32_t *slot, size_t n_node, size_t stride, const double *node, double *weight)
 {
     if (n_node == 8)
-        add_nodes_of(particles, tau_min, tau_black, slot, 8, node, weight);
+        add_nodes_of(particles, tau_min, tau_black, slot, 8, stride, node, weight);
     else if (n_node == 16)
-        add_nodes_of(particles, tau_min, tau_black, slot, 16, node, weight);
+        add_nodes_of(particles, tau_min, tau_black, slot, 16, stride, node, weight);
     else
-        add_nodes_of(particles, tau_min, tau_black, slot, 24, node, weight);
+        add_nodes_of(particles, tau_min, tau_black, slot, 24, stride, node, weight);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */

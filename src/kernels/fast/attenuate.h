@@ -25,11 +25,11 @@ struct screen_particles {
 
 struct attenuate_fast {
     /*
-     * weight[slot[cell]][m] = fma(share, mass * exp(-(tau - tau_min) * node[m]), weight), particle by
-     * particle, for n_node = 8, 16 or 24 nodes. Particles with tau - tau_min above tau_black are left out.
+     * weight[slot[cell] * stride + m] = fma(share, mass * exp(-(tau - tau_min) * node[m]), weight), particle
+     * by particle, for n_node = 8, 16 or 24 nodes. Particles with tau - tau_min above tau_black are left out.
      */
     void (*add_nodes)(const struct screen_particles *particles, double tau_min, double tau_black,
-                      const uint32_t *slot, size_t n_node, const double *node, double *weight);
+                      const uint32_t *slot, size_t n_node, size_t stride, const double *node, double *weight);
     /*
      * Interpolated to the columns of a grain, times the cells' rows, and added to the sums in order of cells:
      *     at_column[c][j] = sum over m, by fma, of weight[c][m] * basis[m][j]

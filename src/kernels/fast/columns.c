@@ -47,6 +47,34 @@ struct state {
     size_t n_whole, n_cut; /* < 8 */
 } ALIGNED;
 
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static void find_places(const struct columns_frame *frame, size_t n, const double *x, const double *y,
+                        uint32_t ret_place[COLUMNS_PLACES_MAX])
+{
+    uint32_t i_x[COLUMNS_PLACES_MAX], i_y[COLUMNS_PLACES_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        i_x[i] = columns_step(x[i], frame->x_low, frame->x_scale, COLUMNS_PLACE_BITS);
+        i_y[i] = columns_step(y[i], frame->y_low, frame->y_scale, COLUMNS_PLACE_BITS);
+        ret_place[i] = 0;
+    }
+    /* Each quarter of a square holds the curve turned, so that it enters where it left the last. */
+    for (uint32_t bit = COLUMNS_PLACE_BITS; bit-- > 0;) {
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            uint32_t in_x = i_x[i] >> bit & 1, in_y = i_y[i] >> bit & 1;
+            uint32_t flip = -(in_x & (in_y ^ 1));
+            uint32_t flipped_x = i_x[i] ^ flip, flipped_y = i_y[i] ^ flip;
+            uint32_t swap = (flipped_x ^ flipped_y) & (in_y - 1);
+
+            ret_place[i] = ret_place[i] << 2 | ((in_x * 3) ^ in_y);
+            i_x[i] = flipped_x ^ swap;
+            i_y[i] = flipped_y ^ swap;
+        }
+    }
+}
+
 /* ---- the walk -------------------------------------------------------------------------------- */
 
 struct group_box {
@@ -254,7 +282,7 @@ static inline eight column_cut(const struct columns_form *form, size_t n_end, ei
         p = eight_fma(p, r, p_1);
         p = eight_fma(p, r, polynomial_2(end->p_0, u));
         part = eight_fma(s_signed, p, eight_mul(s_end, polynomial_2(end->whole, u)));
-        part = eight_fma(eight_mul(u, p_1), eight_sub(eight_log(over), log_of(under)), part);
+        part = eight_fma(eight_mul(u, p_1), eight_sub(log_of(over), log_of(under)), part);
         if (n_end > 1)
             part = eight_choose(eight_less(zero, s_squared), part, zero);
         sum = eight_add(sum, part);
@@ -459,4 +487,4 @@ static void sum_group(const struct columns_tree *tree, size_t n, const double *x
     sum_targets(tree, n, x, y, z, ret_sum, ret_work, &scratch);
 }
 
-const struct columns_fast FAST(columns_fast) = { .sum_group = sum_group };
+const struct columns_fast FAST(columns_fast) = { .places = find_places, .sum_group = sum_group };

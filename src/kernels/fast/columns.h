@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "fast.h"
 #include "../sph_profile.h"
@@ -63,7 +64,27 @@ struct columns_tree {
     const struct columns_boxes *levels[COLUMNS_LEVEL_MAX]; /* from that around blocks to the root */
 };
 
+/* A square around the gas, in steps. */
+struct columns_frame {
+    double x_low, y_low, x_scale, y_scale;
+};
+
+/* Points whose places are found at once, and bits of each coordinate. */
+enum { COLUMNS_PLACES_MAX = 64, COLUMNS_PLACE_BITS = 16 };
+
+/* (x - low) scale as an integer below 2^n_bit, whatever it is. */
+static inline uint32_t columns_step(double x, double low, double scale, unsigned n_bit)
+{
+    double step = (x - low) * scale, most = (double)((1u << n_bit) - 1);
+
+    return step > 0.0 ? (uint32_t)(int32_t)(step < most ? step : most) : 0;
+}
+
 struct columns_fast {
+    /* Places of up to COLUMNS_PLACES_MAX points on a curve through the whole plane that stays near itself
+     * (Hilbert 1891). */
+    void (*places)(const struct columns_frame *frame, size_t n, const double *x, const double *y,
+                   uint32_t ret_place[COLUMNS_PLACES_MAX]);
     /* Columns of up to COLUMNS_GROUP_MAX targets; the nearer they are the quicker. To ret_work[3] are added
      * pairs tested, columns of whole kernels, and of cut ones. */
     void (*sum_group)(const struct columns_tree *tree, size_t n, const double *x, const double *y,

@@ -80,31 +80,63 @@ static size_t work_bytes(size_t n_channel)
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
+#if defined(__AVX2__) && defined(__FMA__)
+/* Of column[place[0]], column[place[1]], ...: pairs, taken apart. Loads of pairs are quicker than two
+ * gathers. */
+static inline void take_four(const double (*column)[2], const int32_t *place, __m256d *ret_below,
+                             __m256d *ret_step)
+{
+    __m256d even = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_load_pd(column[place[0]])),
+                                        _mm_load_pd(column[place[2]]), 1);
+    __m256d odd = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_load_pd(column[place[1]])),
+                                       _mm_load_pd(column[place[3]]), 1);
+
+    *ret_below = _mm256_unpacklo_pd(even, odd);
+    *ret_step = _mm256_unpackhi_pd(even, odd);
+}
+
+/* By way of memory: else compilers take the register apart, at two operations a place. */
+#define KEEP_IN_MEMORY(array) __asm__("" : "+m"(array))
+#endif
+
 /* kernel_table_at_node() of the distance whose square is d2. */
-static inline eight column_at(const double *column, eight d2, eight node_per_length)
+static inline eight column_at(const double (*column)[2], eight d2, eight node_per_length)
 {
     eight node = eight_min(eight_mul(eight_sqrt(d2), node_per_length), eight_all(KERNEL_TABLE_N));
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
     __m256i i = _mm512_cvttpd_epi32(node);
-    eight below = _mm512_i32gather_pd(i, column, 8), above = _mm512_i32gather_pd(i, column + 1, 8);
-    eight whole = _mm512_cvtepi32_pd(i);
+    eight whole = _mm512_cvtepi32_pd(i), below, step;
+    __m256d part[4];
+    int32_t place[8] __attribute__((aligned(32)));
+
+    _mm256_store_si256((__m256i *)place, i);
+    KEEP_IN_MEMORY(place);
+    take_four(column, place, &part[0], &part[1]);
+    take_four(column, place + 4, &part[2], &part[3]);
+    below = _mm512_insertf64x4(_mm512_castpd256_pd512(part[0]), part[2], 1);
+    step = _mm512_insertf64x4(_mm512_castpd256_pd512(part[1]), part[3], 1);
 #elif defined(__AVX2__) && defined(__FMA__)
     __m128i low = _mm256_cvttpd_epi32(node.low), high = _mm256_cvttpd_epi32(node.high);
-    eight below = { _mm256_i32gather_pd(column, low, 8), _mm256_i32gather_pd(column, high, 8) };
-    eight above = { _mm256_i32gather_pd(column + 1, low, 8), _mm256_i32gather_pd(column + 1, high, 8) };
-    eight whole = { _mm256_cvtepi32_pd(low), _mm256_cvtepi32_pd(high) };
+    eight whole = { _mm256_cvtepi32_pd(low), _mm256_cvtepi32_pd(high) }, below, step;
+    int32_t place[8] __attribute__((aligned(16)));
+
+    _mm_store_si128((__m128i *)place, low);
+    _mm_store_si128((__m128i *)(place + 4), high);
+    KEEP_IN_MEMORY(place);
+    take_four(column, place, &below.low, &step.low);
+    take_four(column, place + 4, &below.high, &step.high);
 #else
-    eight below, above, whole;
+    eight below, step, whole;
 
     for (int k = 0; k < 8; k++) {
         int i = (int)node.of[k];
 
-        below.of[k] = column[i];
-        above.of[k] = column[i + 1];
+        below.of[k] = column[i][0];
+        step.of[k] = column[i][1];
         whole.of[k] = i;
     }
 #endif
-    return eight_add(below, eight_mul(eight_sub(node, whole), eight_sub(above, below)));
+    return eight_add(below, eight_mul(eight_sub(node, whole), step));
 }
 
 /* Squared distances of samples `first`, first + 1, ... of n a side, along one axis. */
@@ -117,7 +149,7 @@ static inline eight sample2_of(eight corner, int k, double cell)
 
 static inline void compute_list(const struct tile *tile, struct list *list, const int n_sample)
 {
-    const double *column = tile->deposit->table->column;
+    const double(*column)[2] = tile->deposit->table->column;
     double cell = tile->deposit->grid->pixel_width / n_sample;
     double *share = tile->work->share;
 
@@ -149,7 +181,7 @@ static inline void compute_list(const struct tile *tile, struct list *list, cons
 static void compute_narrow(const struct tile *tile)
 {
     struct narrow *narrow = &tile->work->narrow;
-    const double *column = tile->deposit->table->column;
+    const double(*column)[2] = tile->deposit->table->column;
     eight node_per_length = eight_load(narrow->node_per_length), sum = eight_all(0.0);
     double of_pixel[8];
 
@@ -531,16 +563,14 @@ static void flush(const struct tile *tile)
     work->n_entry = work->n_local = 0;
 }
 
-static void deposit_tile(const struct deposit *deposit, size_t i, size_t j, size_t n,
+static void deposit_tile(const struct deposit *deposit, size_t i, size_t n_i, size_t j, size_t n,
                          const uint32_t *particle, struct deposit_work *work)
 {
     const struct pixel_grid *grid = deposit->grid;
-    struct tile tile = { deposit,
-                         i,
-                         j,
-                         grid->n_x - i < TILE ? grid->n_x - i : TILE,
-                         grid->n_y - j < TILE ? grid->n_y - j : TILE,
-                         work };
+    struct tile tile = {
+        deposit, i, j, grid->n_x - i < n_i ? grid->n_x - i : n_i, grid->n_y - j < TILE ? grid->n_y - j : TILE,
+        work
+    };
 
     work->n_entry = work->n_local = work->inside.n = work->edge.n = work->exact.list.n = 0;
     work->narrow = (struct narrow) { 0 };

@@ -24,8 +24,8 @@ struct deposit_work;
 struct deposit_fast {
     /* Bytes of scratch, to be aligned to 64. */
     size_t (*work_bytes)(size_t n_channel);
-    /* Deposit particle[n], in this order, on the pixels of the tile that begins at (i, j). */
-    void (*tile)(const struct deposit *deposit, size_t i, size_t j, size_t n, const uint32_t *particle,
-                 struct deposit_work *work);
+    /* Deposit particle[n], in this order, on n_i rows of the tile, from row i and column j on. */
+    void (*tile)(const struct deposit *deposit, size_t i, size_t n_i, size_t j, size_t n,
+                 const uint32_t *particle, struct deposit_work *work);
 };
 FAST_DECLARE(struct deposit_fast, deposit_fast);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "eight.h"
+#include "fast.h"
 
 static const double log_inverse[16] __attribute__((aligned(64))) = {
     0x1.f07c1f07c1f08p-1, 0x1.d41d41d41d41dp-1, 0x1.bacf914c1bad0p-1, 0x1.a41a41a41a41ap-1,
@@ -44,3 +45,9 @@ static inline eight eight_log(eight x)
     sum = eight_fma(sum, rho, eight_all(0x1.ffffffffffff9p-1));
     return eight_fma(sum, rho, rest);
 }
+
+struct log_fast {
+    /* ret[i] = log(x[i]), eight of them, for tests */
+    void (*all)(const double *x, double *ret);
+};
+FAST_DECLARE(struct log_fast, log_fast);
