@@ -26,7 +26,7 @@ from profiling import BAD_INPUT, ROOT, USAGE, ProfilingError, run_script
 
 SKIPPED = 77  # meson's word for it
 ALLOWED = 0.05
-LEAST_SHARE = 0.02  # of all instructions: smaller parts are recorded, not compared
+LEAST_SHARE = 0.01  # of all instructions: smaller parts are recorded, not compared
 FUNCTION = "pipeline_run_group"
 JOB = """\
 catalogue: catalogue.hdf5

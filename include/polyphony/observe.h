@@ -151,8 +151,7 @@ int observe_sums_add(const struct stellar_light *light, struct observe_sums *sum
 /** Are more rounds through the stars needed after this one? Asked before observe_sums_next(). */
 bool observe_sums_is_last_round(const struct observe_sums *sums);
 /** All stars have been added: ends a round. */
-int observe_sums_next(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
-                      struct error *err);
+void observe_sums_next(const struct stellar_light *light, struct observe_sums *sums);
 /**
  * What needs no stars, only their histograms: the spectra of n galaxies are mixed together, from the same
  * columns of one program. The bits are those of each galaxy alone.

@@ -173,13 +173,10 @@ bool observe_sums_is_last_round(const struct observe_sums *sums)
     return true;
 }
 
-int observe_sums_next(const struct stellar_light *light, struct observe_sums *sums, struct arena *arena,
-                      struct error *err)
+void observe_sums_next(const struct stellar_light *light, struct observe_sums *sums)
 {
-    (void)arena;
-    (void)err;
     if (sums->is_done)
-        return 0;
+        return;
     sums->is_done = observe_sums_is_last_round(sums);
     for (size_t c = 0; c < light->program->n_channel; c++) {
         struct channel_tables tables;
@@ -190,7 +187,6 @@ int observe_sums_next(const struct stellar_light *light, struct observe_sums *su
         in = screened_of(light, sums, c, &tables);
         mix_nodal_close(&in, &sums->nodal[c], tables.sum);
     }
-    return 0;
 }
 
 /* Sums of one extract that need no stars, of all galaxies and channels: the cells they are mixed from. */

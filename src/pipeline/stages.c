@@ -222,8 +222,9 @@ static int add_sums(struct work *w, enum sums_of which, double *const *label, st
     if (is_direct(w))
         return observe_direct(&w->light, columns[which], label, 0, NULL, w->arena, err);
     r = observe_sums_add(&w->light, sums, w->arena, err);
-
-    return !r && w->i_tile + 1 == w->tiling.n_tile ? observe_sums_next(&w->light, sums, w->arena, err) : r;
+    if (!r && w->i_tile + 1 == w->tiling.n_tile)
+        observe_sums_next(&w->light, sums);
+    return r;
 }
 
 /* Galaxies of a group have been mixed together by now. */

@@ -142,7 +142,9 @@ static void race(struct bench *bench, size_t n)
     scene.n_ref = n < 1000 ? n : (size_t)(1e7 / (double)n);
     scene.n_ref = scene.n_ref > n ? n : scene.n_ref;
     seconds = bench_time(bench, run_ref, &scene) * (double)n / (double)scene.n_ref;
+    work.flop += FLOP_TEST * ((double)n * (double)n - (double)scene.work.n_tested); /* it tests all pairs */
     bench_add(bench, "columns", "plain", size, seconds, &work);
+    work.flop -= FLOP_TEST * ((double)n * (double)n - (double)scene.work.n_tested);
     for (int threads = 1; threads <= n_thread; threads++) {
         omp_set_num_threads(threads);
         for (int isa = 0; isa < ISA_N; isa++) {

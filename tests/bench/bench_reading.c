@@ -71,9 +71,17 @@ static void read_by_hdf5(void *context)
     io_file_close(file);
 }
 
+/* A name that no other process has. */
+static const char *name_file(const char *what, char ret_path[64])
+{
+    snprintf(ret_path, 64, "/tmp/polyphony-bench-%s-%d.hdf5", what, (int)getpid());
+    return ret_path;
+}
+
 static void bench_grid(struct bench *bench)
 {
-    const char *path = "/tmp/polyphony-bench-grid.hdf5";
+    char room[64];
+    const char *path = name_file("grid", room);
     struct reading reading = { .path = path,
                                .needs = { 3, { "incident", "transmitted", "linecont" }, false } };
     struct demo_grid_options options = demo_grid_defaults(path);
@@ -148,7 +156,8 @@ static void read_slices_by_hdf5(void *context)
 
 static void bench_galaxies(struct bench *bench, uint64_t n_galaxy, uint64_t n_star)
 {
-    const char *path = "/tmp/polyphony-bench-catalogue.hdf5";
+    char room[64];
+    const char *path = name_file("catalogue", room);
     struct demo_catalogue_options options = demo_catalogue_defaults(path);
     const struct catalogue_needs needs = { .redshift = true, .gas = true, .dust_to_metal_ratio = 0.3 };
     struct reading reading = { .path = path };

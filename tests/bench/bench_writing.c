@@ -140,6 +140,8 @@ static void copy_to_new_pages(void *context)
     size_t n = w->plan.n_value * sizeof(double), n_all = w->n_row * n;
     char *pages = mmap(NULL, n_all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+    if (pages == MAP_FAILED)
+        abort();
     for (size_t i = 0; i < w->n_row; i++)
         memcpy(pages + i * n, w->row[i].value, n);
     munmap(pages, n_all);

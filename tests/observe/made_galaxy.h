@@ -361,7 +361,7 @@ static inline int sums_all(const struct stellar_light *light, const struct obser
     if (!r)
         r = observe_sums_add(light, &sums, arena, err);
     if (!r)
-        r = observe_sums_next(light, &sums, arena, err);
+        observe_sums_next(light, &sums);
     assert_true(r || sums.is_done);
     if (!r)
         r = observe_sums_mix(1, &light, &all, arena, err);
