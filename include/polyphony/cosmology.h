@@ -53,11 +53,12 @@ struct distances {
  *
  * At exactly z = 0 both distances are 10 pc, so that fluxes there are absolute magnitudes.
  *
- * Allocates and frees a workspace, and swaps GSL's error handler meanwhile: call it once per distinct
- * redshift, one thread at a time.
+ * Allocates and frees a workspace: call it once per distinct redshift. Any thread. (GSL's error handler is
+ * turned off when the program starts, for all.)
  *
- * Return: 0; POLYPHONY_INPUT if the redshift is negative or not finite; POLYPHONY_USAGE as cosmology_check();
- * POLYPHONY_INTERNAL if memory is short or the quadrature fails. The output is written on success only.
+ * Return: 0; POLYPHONY_INPUT if the redshift is negative or not finite, or the quadrature fails for it;
+ * POLYPHONY_USAGE as cosmology_check(); POLYPHONY_INTERNAL if memory is short. The output is written on
+ * success only.
  */
 int cosmology_distances(const struct cosmology *cosmology, double redshift, struct distances *ret_distances,
                         struct error *err);

@@ -98,9 +98,9 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
                       const char *reason, struct error *err);
 /**
  * A rank crashed, or vanished, with this row in hand: count that in its entry, and give the row its id. A row
- * that is done by now, or is not in the file, is not blamed. A row that was in hand with others counts as
- * blamed once, however often that happens: it will be dealt alone, and only what happens then can be too
- * much. *ret_is_enough: it was alone, and has reached one of the limits above; setting it aside is the
+ * that is done or set aside by now, or is not in the file, is not blamed. A row that was in hand with others
+ * counts as blamed once, however often that happens: it will be dealt alone, and only what happens then can
+ * be too much. *ret_is_enough: it was alone, and has reached one of the limits above; setting it aside is the
  * caller's.
  */
 int results_blame(struct results *results, uint64_t row, bool is_crash, bool is_alone, bool *ret_is_enough,

@@ -8,7 +8,7 @@
  * Variables that a process finds when it was launched. A step of SLURM counts even where srun was not told of
  * MPI: then each process is a run of its own, as without these settings, and only the time is lost.
  */
-static const char *const launchers[] = {
+const char *const alone_launchers[] = {
     "OMPI_COMM_WORLD_SIZE", /* mpirun of Open MPI */
     "PMIX_RANK",
     "PMIX_NAMESPACE", /* srun --mpi=pmix, prun, jsrun */
@@ -22,6 +22,7 @@ static const char *const launchers[] = {
     "ALPS_APP_PE",     /* aprun of Cray */
     "FLUX_TASK_RANK",  /* flux run */
     "MPI_LOCALRANKID", /* mpiexec of Intel, over ssh */
+    NULL,
 };
 
 /*
@@ -38,8 +39,8 @@ static const char *const settings[][2] = {
 
 bool alone_is_launched(void)
 {
-    for (size_t i = 0; i < sizeof(launchers) / sizeof(*launchers); i++)
-        if (getenv(launchers[i]))
+    for (size_t i = 0; alone_launchers[i]; i++)
+        if (getenv(alone_launchers[i]))
             return true;
     return false;
 }

@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/** Environment variables by which a launched process is known, NULL behind the last. */
+extern const char *const alone_launchers[];
+
 /** Did something start this process as one of several, or could it have (mpirun, srun, another launcher)? */
 bool alone_is_launched(void);
 

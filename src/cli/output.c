@@ -58,8 +58,8 @@ static void warn_of(const struct plan *plan, const struct hands_blame *blame, si
                       : "it is dealt last");
 }
 
-/* The rows that are not done by now, which count one more end of a rank if they are blamed. Enough may be
- * only what was in hand alone. */
+/* The rows that are neither done nor set aside by now, which count one more end of a rank if they are blamed.
+ * Enough may be only what was in hand alone. */
 static int count_blame(struct output *output, const struct hands_blame *blame, bool is_blamed,
                        uint64_t ret_row[HANDS_ROW_MAX], size_t *ret_n, bool *ret_is_enough, struct error *err)
 {
@@ -75,7 +75,7 @@ static int count_blame(struct output *output, const struct hands_blame *blame, b
             continue;
         if (!r)
             r = results_row_status(output->results, row, &status, err);
-        if (status == ROW_DONE)
+        if (status != ROW_LEFT)
             continue;
         if (!r && is_blamed)
             r = results_blame(output->results, row, blame->is_crash, blame->n_row == 1, ret_is_enough, err);

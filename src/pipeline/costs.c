@@ -20,10 +20,10 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
 }
 
 /*
- * Steps of the inner loops, each some 0.4 ns on one core of the machine this was fitted on (scripts/bench.sh: 4 ms a
- * galaxy and 0.9 us a star for jobs/mission.yaml with 2 threads, and 0.4 us more with a screen for each star):
- * sums over the occupied cells and the writing of the row; nodes of the particle-wise screen and pixels
- * under a star; overlaps of stars and gas.
+ * Steps of the inner loops, each some 0.4 ns on one core of the machine this was fitted on (scripts/bench.sh:
+ * 4 ms a galaxy and 0.9 us a star for jobs/mission.yaml with 2 threads, and 0.4 us more with a screen for
+ * each star): sums over the occupied cells and the writing of the row; nodes of the particle-wise screen and
+ * pixels under a star; overlaps of stars and gas.
  */
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM])
 {

@@ -30,6 +30,8 @@ static int make(const struct pipeline *p, double redshift, struct frame *frame, 
         return no_memory(err);
     r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, redshift, &frame->observer,
                            &frame->arena, err);
+    if (r == POLYPHONY_INPUT) /* a redshift without a distance: its galaxies' own affair */
+        r = POLYPHONY_SET_ASIDE;
     for (size_t j = 0; !r && j < grid->n_lambda; j++)
         frame->screen[j] = frame->observer.fnu_scale * frame->observer.transmission[j];
     for (size_t i = 0; i < plan->n_instrument; i++)
@@ -109,8 +111,10 @@ int frame_find(struct pipeline *p, double redshift, const struct frame **ret_fra
     return 0;
 }
 
-void frame_close(struct pipeline *p)
+void frame_forget(struct pipeline *p)
 {
-    for (size_t i = 0; i < N_FRAME; i++)
+    for (size_t i = 0; i < N_FRAME; i++) {
         arena_free(&p->frame[i].arena);
+        p->frame[i].last_use = 0;
+    }
 }

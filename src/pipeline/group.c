@@ -455,6 +455,9 @@ int pipeline_run_group(struct pipeline *p, size_t n, const uint64_t *row, const 
         pipeline_drop_expected(p, row[i]);
     group_choose(p->plan, &p->settings, n, row, &bytes);
     pipeline_make_room(p, &piece, bytes);
+    /* Each thread keeps room for the most that it ever had to keep; who gets which galaxy is chance. */
+    if (group_kept_bytes(group) > bytes)
+        group_free_kept(group);
     r = take_rows(p, err);
     for (size_t i = 0; !r && i < n; i++)
         begin_member(p, &group->member[i], row[i], i);

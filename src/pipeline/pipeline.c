@@ -175,6 +175,7 @@ void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, ui
         arena_free(&p->gas_arena);
         arena_free(&p->tile_arena);
         group_free_kept(p->group);
+        frame_forget(p);
         reader_trim(p->reader);
         observe_cache_trim(p->cache);
         kept = 0;
@@ -403,7 +404,7 @@ void pipeline_close(struct pipeline *p)
     arena_free(&p->tile_arena);
     group_close(p->group);
     observe_cache_close(p->cache);
-    frame_close(p);
+    frame_forget(p);
     free(p->value);
     free(p->first_filter);
     free(p->rest_band);

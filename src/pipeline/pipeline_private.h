@@ -82,7 +82,8 @@ enum { N_FRAME = 8 };
  * before may go. Of a frame that cannot be made frame_find() returns why; any thread may call that. */
 void frame_prepare(struct pipeline *p, size_t n, const double *redshift);
 int frame_find(struct pipeline *p, double redshift, const struct frame **ret_frame, struct error *err);
-void frame_close(struct pipeline *p);
+/* Give all their memory back: they are made anew. */
+void frame_forget(struct pipeline *p);
 
 /* ---- a galaxy in hand ---------------------------------------------------------------------------- */
 

@@ -172,7 +172,7 @@ int results_blame(struct results *results, uint64_t row, bool is_crash, bool is_
     if (row >= results->plan->catalogue->n_galaxy)
         return 0;
     r = read_entry(results, row, &entry, err);
-    if (r || entry.status == ROW_DONE)
+    if (r || entry.status != ROW_LEFT)
         return r;
     if (is_crash)
         entry.n_crash = count_blame(entry.n_crash, is_alone);

@@ -132,13 +132,18 @@ static double inverse_efunc(double redshift, void *params)
     return 1 / sqrt(matter_and_radiation + background->omega_lambda);
 }
 
+/* GSL's handler is one for all threads, and would abort: it is off before there are any. */
+__attribute__((constructor)) static void turn_handler_off(void)
+{
+    gsl_set_error_handler_off();
+}
+
 /* Comoving distance over the Hubble distance c/H0. */
 static int integrate_distance(const struct cosmology *cosmology, double redshift, double *ret_distance,
                               struct error *err)
 {
     struct background background = background_make(cosmology);
     gsl_function integrand = { inverse_efunc, &background };
-    gsl_error_handler_t *handler = gsl_set_error_handler_off(); /* it would abort */
     gsl_integration_workspace *workspace = gsl_integration_workspace_alloc(QUADRATURE_N_INTERVAL);
     double error_estimate;
     int r = 0;
@@ -152,13 +157,12 @@ static int integrate_distance(const struct cosmology *cosmology, double redshift
                                 GSL_INTEG_GAUSS61, workspace, ret_distance, &error_estimate);
 
         if (status || !(*ret_distance > 0)) {
-            r = error_set(err, POLYPHONY_INTERNAL,
+            r = error_set(err, POLYPHONY_INPUT,
                           "cosmology: no distance to z = %.17g, quadrature failed (%s): check the redshift",
                           redshift, status ? gsl_strerror(status) : "it is not positive");
         }
         gsl_integration_workspace_free(workspace);
     }
-    gsl_set_error_handler(handler);
     return r;
 }
 

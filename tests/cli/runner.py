@@ -2,6 +2,7 @@
 """What the tests of the program need: running it under mpirun, small inputs, and files as bytes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,9 +87,16 @@ class ProgramTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory(prefix="polyphony-cli-")
         cls.dir = Path(cls.directory.name)
+        cls.mpi = []  # directories of our own for what killed ranks leave behind; a sandbox has them
+        if not os.environ.get("POLYPHONY_SANDBOX"):
+            cls.mpi = [tempfile.mkdtemp(prefix="polyphony-", dir="/dev/shm"),
+                       tempfile.mkdtemp(prefix="pc-")]  # short: Open MPI makes sockets in it
+            os.environ |= dict(zip(("OMPI_MCA_btl_vader_backing_directory", "OMPI_MCA_orte_tmpdir_base"), cls.mpi))
 
     @classmethod
     def tearDownClass(cls):
+        for directory in cls.mpi:
+            shutil.rmtree(directory, ignore_errors=True)
         cls.directory.cleanup()
 
     @classmethod

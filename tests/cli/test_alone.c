@@ -28,9 +28,6 @@ static void forget_settings(void)
 
 static void under_a_launcher_nothing_is_set(void **state)
 {
-    static const char *const launchers[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK",
-                                             "SLURM_STEP_ID" };
-
     (void)state;
     if (was_launched) {
         forget_settings();
@@ -39,11 +36,11 @@ static void under_a_launcher_nothing_is_set(void **state)
             assert_null(getenv(names[i]));
         return;
     }
-    for (size_t l = 0; l < sizeof(launchers) / sizeof(*launchers); l++) {
+    for (size_t l = 0; alone_launchers[l]; l++) {
         forget_settings();
-        setenv(launchers[l], "0", 1);
+        setenv(alone_launchers[l], "0", 1);
         alone_prepare();
-        unsetenv(launchers[l]);
+        unsetenv(alone_launchers[l]);
         for (size_t i = 0; i < N_NAME; i++)
             assert_null(getenv(names[i]));
     }

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What crash tests share: a job of some hundred small galaxies, its reference, and a look at a run from outside.
-
-Open MPI's files go to directories of our own, so that what killed ranks leave behind can be removed without touching
-anyone else's.
 """
 
 import glob
@@ -96,10 +93,7 @@ class CrashTest(runner.ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.shm = tempfile.mkdtemp(prefix="polyphony-crash-", dir="/dev/shm")
-        cls.mpi = tempfile.mkdtemp(prefix="pc-")  # short: Open MPI makes sockets in it
-        os.environ |= {"OMPI_MCA_btl_vader_backing_directory": cls.shm, "OMPI_MCA_orte_tmpdir_base": cls.mpi,
-                       "HDF5_USE_FILE_LOCKING": "FALSE", "LAUNCH_GRACE_S": "1"}
+        os.environ |= {"HDF5_USE_FILE_LOCKING": "FALSE", "LAUNCH_GRACE_S": "1"}
         cls.make_grid()
         cls.make_catalogue()
         cls.write_job("reference", JOB, method="direct")
@@ -121,15 +115,9 @@ class CrashTest(runner.ProgramTest):
         merge_catalogues(parts, cls.dir / "catalogue.hdf5", seed=1)
 
     @classmethod
-    def tearDownClass(cls):
-        for directory in (cls.shm, cls.mpi):
-            shutil.rmtree(directory, ignore_errors=True)
-        super().tearDownClass()
-
-    @classmethod
     def clean_mpi(cls):
         """Remove what killed ranks have left; no run of ours may be under way."""
-        for directory in (cls.shm, cls.mpi):
+        for directory in cls.mpi:
             for path in glob.glob(f"{directory}/*"):
                 shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines that this one plays: namespaces that nothing outside sees, and of which nothing is left.
 
-A test runs itself again in a sandbox: a process namespace, whose end ends everything, and a network of its own, so that
-the usual ports are free. A machine in it is what has the same host name (UTS namespace), with its own /etc/hosts and
+A test runs itself again in a sandbox: a process namespace, whose end ends everything, a network of its own, so that
+the usual ports are free, and a /dev/shm of its own. A machine in it is what has the same host name (UTS namespace), with its own /etc/hosts and
 /dev/shm (in which ranks of two machines would meet); to kill all of that is a power cut.
 """
 
@@ -21,8 +21,14 @@ SANDBOX = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-pro
 # SLURM resolves names only where there is an address besides loopback's.
 NETWORK = ("ip link set lo up && ip link add net0 type veth peer name net1 && ip addr add 10.98.0.1/24 dev net0 && "
            "ip link set net0 up")
-# The first process adopts orphans and must reap them: a shell that waits does.
-INIT = NETWORK + ' && "$@"; exit $?'
+# The first process adopts orphans and must reap them: a shell that waits does. Open MPI names its files by process and
+# host, and both names occur again in the next sandbox: nobody else may see them.
+INIT = NETWORK + """ && mount -t tmpfs tmpfs /dev/shm && mpi=$(mktemp -d /tmp/ps-XXXXXX) || exit 1
+export OMPI_MCA_orte_tmpdir_base="$mpi"
+"$@"
+code=$?
+rm -rf "$mpi"
+exit $code"""
 MACHINE_INIT = """\
 hostname "$1" && mount -t tmpfs tmpfs /dev/shm && mount --bind "$2" /etc/hosts && ip link set lo up || exit 1
 exec sleep infinity

@@ -164,14 +164,14 @@ static inline void made_catalogue_write(const char *path, bool has_gas)
     io_file_close(made.file);
 }
 
-/* Galaxies of the same region with so many stars and gas particles each; the last star of all has a mass of
- * -1. */
+/* Galaxies of the same region, at eight redshifts, with so many stars and gas particles each; the last star
+ * of all has a mass of -1. */
 static inline void made_galaxies_write(const char *path, size_t n_galaxy, const int64_t *n_star,
                                        const int64_t *n_gas)
 {
     struct made_file made = { 0 };
     uint64_t n, seed = 1;
-    double *mass;
+    double *mass, *redshift;
 
     made_ok(&made, io_file_create(path, &made.file, &made.err));
     made_ok(&made, io_attr_write_text(made.file, "/", "format", "polyphony-catalogue", &made.err));
@@ -189,9 +189,15 @@ static inline void made_galaxies_write(const char *path, size_t n_galaxy, const 
     made_particles(&made, "Gas/dust_masses", n, 1, 1e4, 1e5, "Msun");
     made_particles(&made, "Gas/coordinates", n, 3, -5, 5, "kpc");
     made_particles(&made, "Gas/smoothing_lengths", n, 1, 0.02, 0.1, "kpc");
+    redshift = made_array(n_galaxy, sizeof(*redshift));
+    for (size_t i = 0; i < n_galaxy; i++)
+        redshift[i] = 0.5 + 0.25 * (double)(i % 8);
+    n = n_galaxy;
+    made_f64(&made, "Galaxies/redshift", 1, &n, redshift, "dimensionless");
     made_ok(&made, io_file_commit(made.file, &made.err));
     io_file_close(made.file);
     free(mass);
+    free(redshift);
 }
 
 /* A triangle between two wavelengths [angstrom]. */

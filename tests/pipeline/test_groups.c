@@ -9,6 +9,8 @@
 
 #include "made_jobs.h"
 
+#include "../../src/pipeline/pipeline_private.h"
+
 /* Many small galaxies, the last of which has a bad star. */
 enum { N_MANY = 45, N_THREAD = 2 };
 static int64_t many_n_star[N_MANY], many_n_gas[N_MANY];
@@ -57,11 +59,34 @@ static void forget(struct caught *caught)
         free(caught->all[i]);
 }
 
+/* These rows, as one batch; returns how many groups they made. */
+static size_t run_batch(struct run *run, size_t n, const uint64_t *row, const struct pipeline_sink *sink)
+{
+    struct error err = { "" };
+    size_t n_group = 0;
+
+    pipeline_expect(run->pipeline, n, row);
+    for (size_t i = 0, n_together; i < n; i += n_together, n_group++) {
+        n_together = pipeline_group(run->pipeline, n - i, row + i);
+        assert_true(n_together >= 1 && n_together <= n - i);
+        if (pipeline_run_group(run->pipeline, n_together, row + i, sink, &err))
+            fail_msg("%s", err.text);
+    }
+    return n_group;
+}
+
+static void run_these(struct run *run, size_t n, const uint64_t *row, struct caught *ret_caught)
+{
+    const struct pipeline_sink sink = { catch, ret_caught };
+
+    *ret_caught = (struct caught) { .run = run };
+    run_batch(run, n, row, &sink);
+}
+
 /* Rows 0 to n - 1 in batches; returns how many groups they made. */
 static size_t run_rows(struct run *run, size_t n, size_t n_batch, struct caught *ret_caught)
 {
     const struct pipeline_sink sink = { catch, ret_caught };
-    struct error err = { "" };
     size_t n_group = 0;
 
     *ret_caught = (struct caught) { .run = run };
@@ -71,13 +96,7 @@ static size_t run_rows(struct run *run, size_t n, size_t n_batch, struct caught 
 
         for (size_t i = 0; i < n_now; i++)
             row[i] = first + i;
-        pipeline_expect(run->pipeline, n_now, row);
-        for (size_t i = 0, n_together; i < n_now; i += n_together, n_group++) {
-            n_together = pipeline_group(run->pipeline, n_now - i, row + i);
-            assert_true(n_together >= 1 && n_together <= n_now - i);
-            if (pipeline_run_group(run->pipeline, n_together, row + i, &sink, &err))
-                fail_msg("%s", err.text);
-        }
+        n_group += run_batch(run, n_now, row, &sink);
     }
     assert_int_equal(ret_caught->n_row, n);
     return n_group;
@@ -125,8 +144,9 @@ static void galaxies_in_groups_have_the_bits_of_galaxies_alone(void **state)
     }
 }
 
-#define MANY                                                                                                 \
-    "catalogue: many.hdf5\ngrid: g.hdf5\nredshift: 1\n" INSTRUMENTS "emission: {tau_v: los, fesc: 0.1}\n"
+#define MANY_AT(redshift)                                                                                    \
+    "catalogue: many.hdf5\ngrid: g.hdf5\n" redshift INSTRUMENTS "emission: {tau_v: los, fesc: 0.1}\n"
+#define MANY MANY_AT("redshift: 1\n")
 
 static void any_batch_gives_the_same_bits(void **state)
 {
@@ -190,10 +210,10 @@ static void large_rows_are_handed_over_by_their_threads(void **state)
 /* With rows that are kept together, or a thread its own; from what is enough for a galaxy alone to plenty. */
 static void groups_hold_no_more_than_the_memory_allows(void **state)
 {
-    static const char *const texts[] = { MANY OPERATIONS, LARGE_ROWS };
+    static const char *const texts[] = { MANY OPERATIONS, LARGE_ROWS, MANY_AT("") OPERATIONS };
 
     (void)state;
-    for (size_t t = 0; t < 2; t++) {
+    for (size_t t = 0; t < 3; t++) {
         struct run *free_run = run_open(texts[t]);
         uint64_t alone = plan_galaxy_bytes(free_run->plan, N_MANY - 1);
         size_t n_row_bytes = free_run->plan->n_value * sizeof(double);
@@ -228,12 +248,13 @@ static void groups_hold_no_more_than_the_memory_allows(void **state)
  * they stand out of what the prediction has to spare (some MB, of tables and scratch). */
 static void groups_take_no_more_than_was_predicted(void **state)
 {
-    static const char *const texts[] = { MANY OPERATIONS, ROWS_OF("12"), ROWS_OF("90") };
+    static const char *const texts[] = { MANY OPERATIONS, ROWS_OF("12"), ROWS_OF("90"),
+                                         MANY_AT("") OPERATIONS };
     const struct pipeline_settings settings = { .groups = true };
 
     (void)state;
     for (int n_thread = 1; n_thread <= 8; n_thread *= 2)
-        for (size_t t = 0; t < 3; t++) {
+        for (size_t t = 0; t < 4; t++) {
             struct run *run;
             struct caught caught;
             uint64_t predicted, peak, alone;
@@ -250,6 +271,62 @@ static void groups_take_no_more_than_was_predicted(void **state)
             run_close(run);
         }
     omp_set_num_threads(N_THREAD);
+}
+
+/* Which thread keeps what for which galaxy is chance: over many groups that must not add up. */
+static void many_groups_keep_no_more_than_twice_what_one_takes(void **state)
+{
+    const struct pipeline_settings settings = { .groups = true };
+    struct run *run;
+    uint64_t bytes, row[32];
+
+    (void)state;
+    omp_set_num_threads(8);
+    run = run_open_with(MANY OPERATIONS, &settings);
+    for (size_t i = 0; i < 32; i++)
+        row[i] = i;
+    bytes = plan_group_bytes(run->plan, 0);
+    for (int i = 0; i < 100; i++) {
+        struct caught caught;
+
+        for (size_t j = 31; j > 0; j--) { /* another order each time */
+            size_t k = (size_t)(i * 7 + 5) * j % (j + 1);
+            uint64_t other = row[j];
+
+            row[j] = row[k];
+            row[k] = other;
+        }
+        run_these(run, 32, row, &caught);
+        forget(&caught);
+    }
+    assert_true(pipeline_peak_bytes(run->pipeline) <= 2 * bytes);
+    run_close(run);
+    omp_set_num_threads(N_THREAD);
+}
+
+static void all_that_is_kept_goes_where_there_is_no_room(void **state)
+{
+    const struct pipeline_settings settings = { .groups = true };
+    struct run *run = run_open_with(MANY_AT("") OPERATIONS, &settings);
+    struct pipeline *p = run->pipeline;
+    const struct reader_piece piece = { .row = 0, .n = 1 };
+    struct caught caught;
+
+    (void)state;
+    run_rows(run, 32, 32, &caught);
+    for (size_t i = 0; i < N_FRAME; i++) /* one for each redshift */
+        assert_true(p->frame[i].arena.block_bytes > 0);
+    assert_true(group_kept_bytes(p->group) > 0);
+    p->settings.memory_bytes = 1;
+    pipeline_make_room(p, &piece, 1);
+    for (size_t i = 0; i < N_FRAME; i++)
+        assert_true(p->frame[i].arena.block_bytes == 0 && p->frame[i].last_use == 0);
+    assert_int_equal(group_kept_bytes(p->group), 0);
+    p->settings.memory_bytes = 0;
+    forget(&caught);
+    run_rows(run, 32, 32, &caught); /* and is made anew */
+    forget(&caught);
+    run_close(run);
 }
 
 /* How many of n rows go together with so many threads, and no bound of memory. */
@@ -345,6 +422,8 @@ int main(void)
         cmocka_unit_test(large_rows_are_handed_over_by_their_threads),
         cmocka_unit_test(groups_hold_no_more_than_the_memory_allows),
         cmocka_unit_test(groups_take_no_more_than_was_predicted),
+        cmocka_unit_test(many_groups_keep_no_more_than_twice_what_one_takes),
+        cmocka_unit_test(all_that_is_kept_goes_where_there_is_no_room),
         cmocka_unit_test(few_galaxies_for_many_threads_go_one_by_one),
         cmocka_unit_test(many_threads_have_full_groups),
         cmocka_unit_test(a_sink_that_fails_ends_the_run),

@@ -220,6 +220,22 @@ static void blame_adds_up_and_the_row_stays_left(void **state)
     close_session(&s);
 }
 
+static void a_row_that_was_set_aside_is_not_blamed_for_the_company_it_was_in(void **state)
+{
+    struct session s = open_session();
+    struct seen_ledger seen;
+    struct error err = { "" };
+
+    (void)state;
+    EXPECT_OK(results_set_aside(s.results, 1, 0, 0.5, "Reading", "a negative mass", &err), err);
+    assert_false(blame_with(&s, 1, true, false));
+    assert_false(blame_with(&s, 1, true, true));
+    seen = see_ledger(s.job->output);
+    assert_int_equal(seen.entry[1].status, ROW_SET_ASIDE);
+    assert_int_equal(seen.entry[1].n_crash, 0);
+    close_session(&s);
+}
+
 static void the_second_crash_and_the_third_vanishing_are_enough(void **state)
 {
     struct session s = open_session();
@@ -302,6 +318,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_torn_entry_counts_as_left),
         cmocka_unit_test(a_truncated_file_is_named_with_what_is_missing),
         cmocka_unit_test(blame_adds_up_and_the_row_stays_left),
+        cmocka_unit_test(a_row_that_was_set_aside_is_not_blamed_for_the_company_it_was_in),
         cmocka_unit_test(the_second_crash_and_the_third_vanishing_are_enough),
         cmocka_unit_test(company_counts_once_and_is_never_enough),
         cmocka_unit_test(a_row_that_is_done_is_not_blamed),
