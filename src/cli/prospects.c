@@ -124,7 +124,7 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
     galaxy = find_galaxy_memory(plan);
     memory_find_facts(*plan->job->memory_mb, n_rank, &facts);
     budget_bytes = (double)memory_of_rank(&facts, &source);
-    group_bytes = (double)plan_group_bytes(plan, (uint64_t)budget_bytes);
+    group_bytes = (double)plan_group_bytes(plan, (uint64_t)fmin(budget_bytes, 0x1p63));
     worker_bytes =
         WORKER_BYTES + fmin(fmax(galaxy.most_bytes, group_bytes), fmax(budget_bytes, galaxy.least_bytes));
     dealer_bytes = DEALER_BYTES + DEALER_ROW_BYTES * n_galaxy;

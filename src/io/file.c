@@ -137,7 +137,7 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
     file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
         r = error_set(err, POLYPHONY_OUTPUT,
-                      "'%s': cannot be created (does the directory exist, may you write there?)", path);
+                      "'%s': cannot be created (does the directory exist, may you write there, is there room?)", path);
         goto out;
     }
     *ret_file = file;
