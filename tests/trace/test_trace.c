@@ -373,35 +373,48 @@ static void samples_follow_the_resident_set(void **state)
     trace_close(trace);
 }
 
-static void merged_samples_keep_the_peak(void **state)
+/* Times are multiples of unit_ns; false: on a machine this busy there were too few samples in them. */
+static bool merge_samples_keeps_the_peak(struct trace_settings settings, int64_t unit_ns)
 {
-    struct trace_settings settings = plain;
-    struct trace *trace;
+    struct trace *trace = open_trace(settings);
     const struct trace_sample *sample;
     uint64_t high = 0, n_read = 0;
     size_t n = 0;
     uint32_t n_merge = 0;
     void *pages;
 
-    (void)state;
-    settings.sample_hz = TRACE_HZ_MAX;
-    settings.n_sample_max = 5; /* rows go in pairs: no read may be lost with an odd one */
-    trace = open_trace(settings);
     /* Early, but not in the first row: its rows are merged into one, of which they are the later part. */
-    sleep_ns(10000000);
+    sleep_ns(unit_ns);
     pages = take_pages(64 * MIB);
-    sleep_ns(20000000);
+    sleep_ns(2 * unit_ns);
     munmap(pages, 64 * MIB);
-    sleep_ns(170000000);
+    sleep_ns(17 * unit_ns);
     trace_stop(trace);
     trace_stop(trace);
     sample = trace_samples(trace, &n, &n_merge, &n_read);
-    assert_true(n >= 2 && n <= 4 && n_merge >= 4 && n_read > 10);
-    assert_true(n * n_merge >= n_read && (n - 1) * n_merge < n_read);
     for (size_t i = 0; i < n; i++)
         high = sample[i].rss_bytes > high ? sample[i].rss_bytes : high;
-    assert_true(high > sample[n - 1].rss_bytes + 32 * MIB);
+    if (n_read > 40) {
+        assert_true(n >= 2 && n <= 4 && n_merge >= 4);
+        assert_true(n * n_merge >= n_read && (n - 1) * n_merge < n_read);
+        assert_true(high > sample[n - 1].rss_bytes + 32 * MIB);
+    }
     trace_close(trace);
+    return n_read > 40;
+}
+
+static void merged_samples_keep_the_peak(void **state)
+{
+    struct trace_settings settings = plain;
+    int64_t unit_ns = 10000000;
+
+    (void)state;
+    settings.sample_hz = TRACE_HZ_MAX;
+    settings.n_sample_max = 5; /* rows go in pairs: no read may be lost with an odd one */
+    while (!merge_samples_keeps_the_peak(settings, unit_ns)) {
+        unit_ns *= 4;
+        assert_true(unit_ns < 1000000000);
+    }
 }
 
 static void signals_do_not_reach_the_sampler(void **state)
