@@ -7,7 +7,9 @@
  * which also is where float64 becomes float32; a piece that is large is written from where it lies. (Measured
  * on ext4: rows of 120 datasets x 100 bytes take 52 us one by one, 10 us with pwritev(), 8 us so. Pages of
  * mmap() cost more than pwrite() from 100 bytes on, twice as much for spectra and images; two threads on one
- * file gain nothing; starting the write-back early costs what the last fsync() then saves.)
+ * file gain nothing; starting the write-back early costs what the last fsync() then saves. Looking at,
+ * hashing and writing a large row piece by piece, so that it comes from memory once, takes longer with two
+ * threads.)
  *
  * Nothing here is shared between calls: any number of threads may write, each its own rows.
  */

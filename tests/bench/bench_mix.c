@@ -142,7 +142,7 @@ static void race_batch(struct bench *bench, struct race *race, size_t n_galaxy, 
     work.flop = 2.0 * work.n;
     work.bytes = 8.0 * (double)race->n_column * (n_row + (double)n_galaxy);
     snprintf(size, sizeof(size), "%zu galaxies, %.0f%% of cells, %d threads", n_galaxy, 100.0 * occupied,
-             bench_threads(bench));
+             omp_get_max_threads());
     if (n_galaxy <= 8)
         bench_add(bench, "mix", "plain", size, bench_time(bench, run_ref, race), &work);
     bench_add(bench, "mix", "row by row", size, bench_time(bench, run_rows, race), &work);
