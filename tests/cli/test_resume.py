@@ -14,7 +14,7 @@ import h5py
 import runner
 
 N_GALAXY = 500
-N_STAR = 1000  # the direct method takes 7 ms for them
+N_STAR = 2000  # the direct method takes 7 ms for them
 POLL_S = 0.01
 JOB = """\
 catalogue: {catalogue}
@@ -149,7 +149,7 @@ class ResumeTest(runner.ProgramTest):
         """mpirun ends its ranks, with a code of its own or ours."""
         code, output = self.interrupt("term", 50, lambda process: kill(process.pid, signal.SIGTERM))
         self.assertNotEqual(code, 0, output)
-        self.expect_interrupted("term", 50)
+        self.assertGreaterEqual(self.count_done("term"), 50)  # all, if they make use of the second that mpirun gives them
         self.expect_continued("term")
 
     def test_a_killed_rank_loses_nothing(self):

@@ -16,7 +16,7 @@ import runner
 from test_resume import JOB, kill, read_children
 
 N_GALAXY = 400
-N_STAR = 1200  # the direct method takes 8 ms for them
+N_STAR = 2400  # the direct method takes 8 ms for them
 ALL_DONE, SOME_ASIDE, USAGE, INPUT, STOPPED = 0, 1, 2, 3, 4
 STOPS_WITHIN_S = 15  # a stop file is looked for about once a second; the rest is a busy machine
 POLL_S = 0.01

@@ -24,7 +24,7 @@ from test_resume import JOB, kill, read_children  # noqa: E402
 __all__ = ["CrashTest", "JOB", "Ledger", "N_GALAXY", "find_ranks", "is_alive", "kill", "runner", "wait_until"]
 
 N_GALAXY = 240
-N_STAR = 150
+N_STAR = 300
 TAIL = 10  # the largest galaxy has so many times the stars of the smallest
 POLL_S = 0.001
 
