@@ -75,14 +75,6 @@ static size_t run_batch(struct run *run, size_t n, const uint64_t *row, const st
     return n_group;
 }
 
-static void run_these(struct run *run, size_t n, const uint64_t *row, struct caught *ret_caught)
-{
-    const struct pipeline_sink sink = { catch, ret_caught };
-
-    *ret_caught = (struct caught) { .run = run };
-    run_batch(run, n, row, &sink);
-}
-
 /* Rows 0 to n - 1 in batches; returns how many groups they made. */
 static size_t run_rows(struct run *run, size_t n, size_t n_batch, struct caught *ret_caught)
 {
@@ -273,37 +265,6 @@ static void groups_take_no_more_than_was_predicted(void **state)
     omp_set_num_threads(N_THREAD);
 }
 
-/* Which thread keeps what for which galaxy is chance: over many groups that must not add up. */
-static void many_groups_keep_no_more_than_twice_what_one_takes(void **state)
-{
-    const struct pipeline_settings settings = { .groups = true };
-    struct run *run;
-    uint64_t bytes, row[32];
-
-    (void)state;
-    omp_set_num_threads(8);
-    run = run_open_with(MANY OPERATIONS, &settings);
-    for (size_t i = 0; i < 32; i++)
-        row[i] = i;
-    bytes = plan_group_bytes(run->plan, 0);
-    for (int i = 0; i < 100; i++) {
-        struct caught caught;
-
-        for (size_t j = 31; j > 0; j--) { /* another order each time */
-            size_t k = (size_t)(i * 7 + 5) * j % (j + 1);
-            uint64_t other = row[j];
-
-            row[j] = row[k];
-            row[k] = other;
-        }
-        run_these(run, 32, row, &caught);
-        forget(&caught);
-    }
-    assert_true(pipeline_peak_bytes(run->pipeline) <= 2 * bytes);
-    run_close(run);
-    omp_set_num_threads(N_THREAD);
-}
-
 static void all_that_is_kept_goes_where_there_is_no_room(void **state)
 {
     const struct pipeline_settings settings = { .groups = true };
@@ -422,7 +383,6 @@ int main(void)
         cmocka_unit_test(large_rows_are_handed_over_by_their_threads),
         cmocka_unit_test(groups_hold_no_more_than_the_memory_allows),
         cmocka_unit_test(groups_take_no_more_than_was_predicted),
-        cmocka_unit_test(many_groups_keep_no_more_than_twice_what_one_takes),
         cmocka_unit_test(all_that_is_kept_goes_where_there_is_no_room),
         cmocka_unit_test(few_galaxies_for_many_threads_go_one_by_one),
         cmocka_unit_test(many_threads_have_full_groups),
