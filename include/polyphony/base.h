@@ -38,6 +38,20 @@ int error_set(struct error *err, int code, const char *format, ...) __attribute_
 /** Put "context: " before the text already recorded and return `code`. */
 int error_prefix(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/**
+ * Doubts that cannot be decided: what a user should know of inputs that were taken all the same. A reader
+ * collects them in what it hands out, and the plan of a job gathers them; each text is kept once.
+ */
+#define WARNINGS_MAX 32
+struct warnings {
+    size_t n;
+    char text[WARNINGS_MAX][320];
+};
+/** Where there is no room for one more it is left out. NULL is fine. */
+void warnings_add(struct warnings *warnings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Add all of `more`. */
+void warnings_gather(struct warnings *warnings, const struct warnings *more);
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /** Zeroed array of n elements of `size` bytes; NULL when n*size overflows or memory is short. n = 0 gives a

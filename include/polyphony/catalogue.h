@@ -42,6 +42,7 @@ struct catalogue {
     const uint32_t *n_star, *n_gas, *n_black_hole;    /* [n_galaxy] ... and how long they are */
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
+    struct warnings warnings;
     struct catalogue_reader *reader;
 };
 

@@ -80,7 +80,6 @@ struct image_set {
     size_t n_channel; /* images */
 };
 
-#define PLAN_WARNING_MAX 16
 
 struct plan {
     const struct job *job;
@@ -128,8 +127,7 @@ struct plan {
     struct product *product;
     size_t n_value; /* 8-byte values in a row */
 
-    size_t n_warning;
-    char warning[PLAN_WARNING_MAX][320];
+    struct warnings warnings;
 
     struct arena arena; /* of all tables above */
 };

@@ -74,8 +74,8 @@ static void print_plan(const struct plan *plan)
            plan->model->name, plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
     print_operations(plan);
     printf("output      %s: %s a galaxy, %s in all\n", plan->job->output, row, all);
-    for (size_t i = 0; i < plan->n_warning; i++)
-        printf("warning     %s\n", plan->warning[i]);
+    for (size_t i = 0; i < plan->warnings.n; i++)
+        printf("warning     %s\n", plan->warnings.text[i]);
 }
 
 /* Can the results go where the job says? */

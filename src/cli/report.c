@@ -27,8 +27,8 @@ void report_begin(struct report *report, const struct plan *plan, const struct d
     size_t n_before = dealing->n_done + dealing->n_set_aside;
     size_t n_other = dealing->n_galaxy - n_before - dealing->n_now;
 
-    for (size_t i = 0; i < plan->n_warning; i++)
-        fprintf(stderr, "warning: %s\n", plan->warning[i]);
+    for (size_t i = 0; i < plan->warnings.n; i++)
+        fprintf(stderr, "warning: %s\n", plan->warnings.text[i]);
     if (n_before)
         fprintf(stderr, "continuing '%s': %zu galaxies were finished, %zu are left\n", plan->job->output,
                 n_before, dealing->n_now + n_other);

@@ -2,7 +2,6 @@
 #include "plan_private.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,22 +14,6 @@ void *plan_array(struct plan *plan, size_t n, size_t size, int *r, struct error 
     if (!*r && !array)
         *r = error_set(err, POLYPHONY_INTERNAL, "no memory for the plan of the job");
     return array;
-}
-
-void plan_warn(struct plan *plan, const char *format, ...)
-{
-    va_list args;
-    struct error text;
-
-    if (plan->n_warning == PLAN_WARNING_MAX)
-        return;
-    va_start(args, format);
-    vsnprintf(text.text, sizeof(text.text), format, args);
-    va_end(args);
-    for (size_t i = 0; i < plan->n_warning; i++)
-        if (!strncmp(plan->warning[i], text.text, sizeof(plan->warning[i]) - 1))
-            return;
-    text_format(plan->warning[plan->n_warning++], sizeof(plan->warning[0]), "%s", text.text);
 }
 
 /* ---- names of the job to things ------------------------------------------------------------------------ */
@@ -247,8 +230,8 @@ static void warn_unused(struct plan *plan)
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         if (job_given(plan->job, keys[i].key) && !plan->program.parameter_is_used[keys[i].parameter])
-            plan_warn(plan, "%s is given, but the emission model '%s' does not use it", keys[i].key,
-                      plan->model->name);
+            warnings_add(&plan->warnings, "%s is given, but the emission model '%s' does not use it",
+                         keys[i].key, plan->model->name);
 }
 
 /* A galaxy at redshift 0 is put at 10 pc (docs/physics.md 1): rarely what an image is wanted of. */
@@ -256,8 +239,8 @@ static void warn_near(struct plan *plan)
 {
     for (size_t row = 0; plan->needs_observer && row < plan->catalogue->n_galaxy; row++)
         if (plan_redshift(plan, row) == 0.0) {
-            plan_warn(
-                plan,
+            warnings_add(
+                &plan->warnings,
                 "galaxy %lld is at redshift 0 and is put at 10 pc; give 'redshift' to observe it from afar",
                 (long long)plan->catalogue->id[row]);
             return;
@@ -280,6 +263,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
     r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
+    warnings_gather(&plan->warnings, &plan->catalogue->warnings);
     for (size_t p = 0; p < EMISSION_N_PARAMETER; p++)
         is_per_particle[p] = plan->parameter[p].is_los ||
                              (plan->parameter[p].is_catalogue &&
@@ -301,6 +285,8 @@ static int open_grid(struct plan *plan, const struct node_share *share, struct e
         if (plan->extract_is_used[e])
             needs.spectrum[needs.n_spectrum++] = plan->program.extract[e];
     r = grid_open(plan->job->grid, &needs, share, &plan->grid, err);
+    if (!r)
+        warnings_gather(&plan->warnings, &plan->grid->warnings);
     if (!r)
         r = open_instruments(plan, err);
     return r ? r : check_filter_codes(plan, err);
@@ -336,7 +322,8 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         warn_near(plan);
     }
     if (!r && job->operations.los_optical_depths && plan->catalogue->n_gas_all == 0)
-        plan_warn(plan, "'%s' has no gas: all optical depths from the line of sight are 0", job->catalogue);
+        warnings_add(&plan->warnings, "'%s' has no gas: all optical depths from the line of sight are 0",
+                     job->catalogue);
     if (r) {
         plan_close(plan);
         return r;

@@ -201,9 +201,9 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
             "%s; leave the filter out, use another grid, or look at the redshifts",
             filter->code, curve_low, curve_high, plan->job->grid, low, high, where);
     if (curve_low < low || curve_high > high)
-        plan_warn(plan,
-                  "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
-                  filter->code, curve_low, curve_high, low, high);
+        warnings_add(&plan->warnings,
+                     "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
+                     filter->code, curve_low, curve_high, low, high);
     return 0;
 }
 

@@ -23,7 +23,5 @@ bool plan_redshift_is_valid(const struct plan *plan, uint64_t row);
 /* List what a row holds and where. */
 int plan_products(struct plan *plan, struct error *err);
 
-void plan_warn(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Memory of the plan, or an error. */
 void *plan_array(struct plan *plan, size_t n, size_t size, int *r, struct error *err);

@@ -22,6 +22,23 @@ static void a_failure_keeps_its_code_and_text(void **state)
     assert_int_equal(error_set(NULL, POLYPHONY_OUTPUT, "nobody listens"), POLYPHONY_OUTPUT);
 }
 
+static void a_warning_is_kept_once_and_the_last_ones_are_left_out(void **state)
+{
+    struct warnings warnings = { 0 }, all = { 0 };
+
+    (void)state;
+    warnings_add(NULL, "nobody listens");
+    for (int i = 0; i < 2 * (WARNINGS_MAX + 3); i++)
+        warnings_add(&warnings, "star %d is %s", i / 2, "dark");
+    assert_int_equal(warnings.n, WARNINGS_MAX);
+    assert_string_equal(warnings.text[1], "star 1 is dark");
+    warnings_add(&all, "star 1 is dark");
+    warnings_gather(&all, &warnings);
+    assert_int_equal(all.n, WARNINGS_MAX);
+    assert_string_equal(all.text[1], "star 0 is dark");
+    assert_string_equal(all.text[2], "star 2 is dark");
+}
+
 static void context_goes_before_what_was_said(void **state)
 {
     struct error err = { "value is -1" };
@@ -436,6 +453,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_keeps_its_code_and_text),
+        cmocka_unit_test(a_warning_is_kept_once_and_the_last_ones_are_left_out),
         cmocka_unit_test(context_goes_before_what_was_said),
         cmocka_unit_test(long_texts_are_cut_inside_the_buffer),
         cmocka_unit_test(arrays_are_zeroed_and_refuse_sizes_that_overflow),

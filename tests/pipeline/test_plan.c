@@ -238,9 +238,9 @@ static void doubts_are_warnings(void **state)
                                "operations: {photometry_luminosities: {}}\n",
                                &job, &plan, &err),
                      0);
-    assert_int_equal(plan->n_warning, 1);
-    assert_text_has(plan->warning[0], "filter 'EDGE' (");
-    assert_text_has(plan->warning[0], "is cut off by the grid, which covers 600 to 18000 angstrom");
+    assert_int_equal(plan->warnings.n, 1);
+    assert_text_has(plan->warnings.text[0], "filter 'EDGE' (");
+    assert_text_has(plan->warnings.text[0], "is cut off by the grid, which covers 600 to 18000 angstrom");
     plan_close(plan);
     job_free(job);
     assert_int_equal(job_parse("job.yaml",
@@ -248,14 +248,14 @@ static void doubts_are_warnings(void **state)
                                &job, &err),
                      0);
     assert_int_equal(plan_open(job, NULL, &plan, &err), 0);
-    assert_int_equal(plan->n_warning, 1);
-    assert_text_has(plan->warning[0], "'dry.hdf5' has no gas");
+    assert_int_equal(plan->warnings.n, 1);
+    assert_text_has(plan->warnings.text[0], "'dry.hdf5' has no gas");
     plan_close(plan);
     job_free(job);
     assert_int_equal(
         open_plan(CAMERA "operations: {los_optical_depths: {}, photometry_fluxes: {}}\n", &job, &plan, &err),
         0);
-    assert_int_equal(plan->n_warning, 0);
+    assert_int_equal(plan->warnings.n, 0);
     plan_close(plan);
     job_free(job);
 }
@@ -312,10 +312,10 @@ static void expect_plan(const char *text, size_t n_line, size_t n_spectrum, cons
         fail_msg("%s: %s", text, err.text);
     assert_int_equal(plan->n_line, n_line);
     assert_int_equal(plan->grid->n_spectrum, n_spectrum);
-    for (size_t i = 0; i < plan->n_warning; i++)
-        is_said |= part && strstr(plan->warning[i], part);
-    if (part ? !is_said : plan->n_warning > 0)
-        fail_msg("%s: %zu warnings, none says '%s'", text, plan->n_warning, part ? part : "");
+    for (size_t i = 0; i < plan->warnings.n; i++)
+        is_said |= part && strstr(plan->warnings.text[i], part);
+    if (part ? !is_said : plan->warnings.n > 0)
+        fail_msg("%s: %zu warnings, none says '%s'", text, plan->warnings.n, part ? part : "");
     plan_close(plan);
     job_free(job);
 }
