@@ -16,6 +16,7 @@ import argparse
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,9 @@ def parse_arguments():
 
 
 def ask(command):
-    """First line of what a command says; empty if it fails."""
+    """First line of what a command says; empty if it fails or is not installed."""
+    if not shutil.which(command[0]):
+        return ""
     done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else ""
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Build polyphony and its tests. Quiet unless it fails.
+# Build polyphony and its tests. Says what it does, and nothing where there is nothing to do.
 #
 #     scripts/build.sh [DIR]      DIR: build directory, default build
 set -euo pipefail
@@ -32,6 +32,24 @@ if [ -f "$build/meson-info/meson-info.json" ] &&
 fi
 mkdir -p "$build"
 if [ ! -f "$build/build.ninja" ]; then
+    echo "Configuring $build"
     meson setup "$build" "$root" >"$log" 2>&1 || fail 'Configuring'
 fi
-ninja -C "$build" >"$log" 2>&1 || fail 'Building'
+
+# Ninja's lines to the log, and how far it is to a terminal.
+follow() {
+    local line
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        if [ -t 1 ] && [[ $line =~ ^\[([0-9]+/[0-9]+)\] ]]; then
+            printf '\r  %s ' "${BASH_REMATCH[1]}"
+        fi
+    done
+    [ ! -t 1 ] || printf '\r\033[K'
+}
+
+: >"$log"
+if ! ninja -C "$build" -n | grep -q 'no work to do'; then
+    echo "Building in $build, a minute or two the first time (log: $log)"
+fi
+ninja -C "$build" 2>&1 | follow || fail 'Building'

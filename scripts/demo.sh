@@ -41,7 +41,6 @@ fi
 
 scripts/install.sh
 . scripts/env.sh
-echo 'Building'
 scripts/build.sh build
 polyphony=build/polyphony
 mkdir -p "$dir"

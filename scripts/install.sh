@@ -74,8 +74,10 @@ header_found() {
 parallel_hdf5_found() {
     local dir
     pkg-config --exists hdf5-openmpi 2>/dev/null && return 0
-    dir=$(pkg-config --variable=includedir hdf5 2>/dev/null) || return 1
-    grep -qs 'define H5_HAVE_PARALLEL 1' "$dir/H5pubconf.h"
+    dir=$(pkg-config --variable=includedir hdf5 2>/dev/null) &&
+        grep -qs 'define H5_HAVE_PARALLEL 1' "$dir/H5pubconf.h" && return 0
+    # HDF5 that was built from source or by Spack may have no .pc file; its compiler wrapper is what Meson asks then.
+    "${HDF5_CC:-h5pcc}" -showconfig 2>/dev/null | grep -q 'Parallel HDF5: *yes'
 }
 
 found_without_dpkg() {
@@ -119,16 +121,21 @@ root_words() {
     fi
 }
 
+# Runs with the log as its output, and says on the terminal how far it is.
 apt_install() {
-    "${as_root[@]}" apt-get update -q &&
-        "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-            -o DPkg::Lock::Timeout=120 "${missing[@]}"
+    echo '  fetching the lists of packages' >&3
+    "${as_root[@]}" apt-get update -q || return
+    echo '  fetching and unpacking packages, with what these need' >&3
+    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 "${missing[@]}"
 }
 
 install_missing() {
     local log
     log=$(mktemp "${TMPDIR:-/tmp}/polyphony-install.XXXXXX")
-    echo "Installing ${#missing[@]} packages (log: $log)"
+    echo "Installing ${#missing[@]} packages, a minute or two (log: $log):"
+    fold -s -w 100 <<<"${missing[*]}" | sed 's/^/  /'
+    exec 3>&1
     # A mirror may be out of step, or another apt may hold the lists: once more usually helps.
     if apt_install </dev/null >"$log" 2>&1 || { sleep 5 && apt_install </dev/null >>"$log" 2>&1; }; then
         rm -f "$log"

@@ -25,8 +25,10 @@ nice -n 19 scripts/sanitize.sh >$log 2>&1 &
 sanitized=$!
 trap 'kill $sanitized 2>/dev/null || true' EXIT
 code=0
+echo "Testing: $(meson test -C build --no-rebuild --list 2>/dev/null | wc -l) tests, a quarter of an hour on two cores;" \
+    'beside them, at low priority, the unit tests with sanitizers (log: '"$log)"
 meson test -C build --no-rebuild --print-errorlogs || code=$?
-echo 'With the sanitizers'
+echo 'Waiting for the tests with sanitizers'
 wait $sanitized || code=$?
 trap - EXIT
 cat $log

@@ -18,7 +18,6 @@ from test_resume import JOB, kill, read_children
 N_GALAXY = 400
 N_STAR = 2400  # the direct method takes 8 ms for them
 ALL_DONE, SOME_ASIDE, USAGE, INPUT, STOPPED = 0, 1, 2, 3, 4
-STOPS_WITHIN_S = 15  # a stop file is looked for about once a second; the rest is a busy machine
 POLL_S = 0.01
 WATCHED_S = 6  # three times the time after which status.json is replaced
 KEYS = {"state", "exit_code", "reason", "results", "job", "n_galaxy", "n_done", "n_set_aside", "n_left", "n_done_now",
@@ -96,10 +95,8 @@ class EarlyEnds(StopTest):
         for ranks, given in ((3, "1s"), (None, "0:00:01")):
             name = f"runtime{ranks}"
             with self.subTest(name):
-                begin = time.monotonic()
                 code, output = self.run_job(name, f"--max-runtime={given}", ranks=ranks)
                 self.assertEqual(code, STOPPED, output)
-                self.assertLess(time.monotonic() - begin, 1 + STOPS_WITHIN_S)
                 found = self.expect_state(name, "stopped", STOPPED, "max-runtime")
                 self.assertGreater(found["n_left"], 0)
                 self.expect_continued(name)
@@ -125,10 +122,8 @@ class EarlyEnds(StopTest):
                 process = self.start(name, ranks=ranks)
                 self.wait_for((self.dir / f"{name}.hdf5").exists, process)
                 (self.dir / f"{name}.hdf5.stop").touch()
-                begin = time.monotonic()
                 code, output = runner.finish(process)
                 self.assertEqual(code, STOPPED, output)
-                self.assertLess(time.monotonic() - begin, STOPS_WITHIN_S)
                 self.assertFalse((self.dir / f"{name}.hdf5.stop").exists())
                 self.assertGreater(self.expect_state(name, "stopped", STOPPED, "stop file")["n_left"], 0)
                 self.expect_continued(name)
