@@ -84,7 +84,7 @@ def find_obstacle(program):
 
 def name_part(path, library):
     """The part of the program that a line belongs to; None: not ours."""
-    match = re.search(r"(?:^|/)src/([a-z_]+/.*)$", path)
+    match = re.match(r"(?:.*/)?src/([a-z_]+/.*)$", path)  # the last src/: the repository may lie in one
     if library and Path(library).name.startswith("libm."):
         return "libm"
     if match and (not library or "/lib" not in library):

@@ -18,9 +18,9 @@ ANNOTATED = """\
 --------------------------------------------------------------------------------
 34,300,414 (100.0%)  PROGRAM TOTALS
 --------------------------------------------------------------------------------
-9,521,498 (27.76%)  ../work/src/kernels/deposit.c:deposit_smoothed._omp_fn.0 [/build/polyphony]
-  500,000 ( 1.46%)  /work/src/kernels/deposit.c:scan [/build/polyphony]
-   60,000 ( 0.17%)  /work/src/kernels/fast/eight.h:scan [/build/polyphony]
+9,521,498 (27.76%)  /src/src/kernels/deposit.c:deposit_smoothed._omp_fn.0 [/build/polyphony]
+  500,000 ( 1.46%)  ../src/kernels/deposit.c:scan [/build/polyphony]
+   60,000 ( 0.17%)  ../src/kernels/fast/eight.h:scan [/build/polyphony]
 1,393,131 ( 4.06%)  ./math/../sysdeps/ieee754/dbl-64/e_exp.c:exp@@GLIBC_2.29 [/usr/lib/x86_64-linux-gnu/libm.so.6]
 4,000,000 (11.66%)  ???:H5D_write [/usr/lib/x86_64-linux-gnu/libhdf5_openmpi.so]
     7,000 ( 0.02%)  ./src/H5Dio.c:H5Dwrite [/usr/lib/x86_64-linux-gnu/libhdf5_openmpi.so]
