@@ -47,18 +47,47 @@ enum units_kind {
     UNITS_ANGLE,         /* arcsec */
 };
 
+/*
+ * A unit is an expression: numbers, words and powers, multiplied and divided (docs/formats.md), in the
+ * spellings of unyt, astropy, FITS and h5py users: "1e10*Msun", "erg s^-1 Hz^-1", "kiloparsec", "0.1 nm",
+ * "M\u2609", "ckpc/h". What it measures must be the kind that is expected; Hz counts as something else than
+ * 1/s, so that an energy is no luminosity density. An empty text is a pure number and nothing else.
+ */
+
+/** What a file says of its frame; scale factor a = 1/(1+z), h = H0 / (100 km/s/Mpc). */
+struct units_frame {
+    bool has_a, has_h;
+    double a, h; /* [-] */
+};
+
+/** A unit is factor * a^a_power * h^h_power of ours. */
+struct units_reading {
+    double factor;
+    double a_power, h_power;
+};
+
 /**
- * Factor that turns a value in `unit` into our internal unit of `kind`.
- *
- * Spellings are those of our files, unyt, h5py and astropy ("erg/(Hz*s)", "erg/s/Hz", "angstrom", "Å" in
- * UTF-8), matched letter by letter. Some units serve two kinds: "cm" is a length and a wavelength. An empty
- * text is not dimensionless: a missing unit is an error of the file.
+ * Factor that turns a value in `unit` into our internal unit of `kind`; rounded once.
  *
  * @param unit       the text of the file's attribute, not NULL
- * @param ret_factor [internal unit / unit], written on success only
+ * @param frame      what a and h are, or NULL: then a unit with them is refused, with what to do
+ * @param ret_factor [internal unit / unit], > 0 and finite, written on success only
  *
  * Any thread, allocates nothing.
- * Return: 0; POLYPHONY_INPUT for an unknown unit (the text lists the known ones of that kind) or a unit of
- * another kind ("is a length, expected a mass"). Callers prefix file and dataset.
+ * Return: 0; POLYPHONY_INPUT for a word that is not known (the text has the nearest one), a unit of another
+ * kind ("is a length, expected a mass"), one with two readings (mpc, "kpc / a h"), code units, solar
+ * metallicities, logarithms. Callers prefix file and dataset.
  */
-int units_factor(const char *unit, enum units_kind kind, double *ret_factor, struct error *err);
+int units_factor(const char *unit, enum units_kind kind, const struct units_frame *frame, double *ret_factor,
+                 struct error *err);
+
+/** The two halves of it: does a unit need a or h? */
+int units_read(const char *unit, enum units_kind kind, struct units_reading *ret_reading, struct error *err);
+int units_apply(const char *unit, const struct units_reading *reading, const struct units_frame *frame,
+                double *ret_factor, struct error *err);
+
+/**
+ * The same for numbers that are decimal logarithms: our value is factor * 10^number. "dex(Myr)", "log10(yr)",
+ * "yr" (old grids); without a unit or with that of a pure number the logarithm is of our unit.
+ */
+int units_factor_log10(const char *unit, enum units_kind kind, double *ret_factor, struct error *err);

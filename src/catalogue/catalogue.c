@@ -36,7 +36,7 @@ int catalogue_unit(struct io_file *file, const char *path, enum units_kind kind,
             io_file_path(file), path);
     r = io_attr_read_text(file, path, "Units", unit, sizeof(unit), err);
     if (!r)
-        r = units_factor(unit, kind, ret_factor, err);
+        r = units_factor(unit, kind, NULL, ret_factor, err);
     return r ? error_prefix(err, r, "'%s': dataset '%s'", io_file_path(file), path) : 0;
 }
 

@@ -1,141 +1,361 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "polyphony/units.h"
+#include "units_private.h"
 
-#include <stdio.h>
+#include <float.h>
+#include <math.h>
 #include <string.h>
+#include <strings.h>
 
-/* With their article, for messages; in the order of the enum. */
-static const char *const kind_names[] = {
-    [UNITS_DIMENSIONLESS] = "a pure number",
-    [UNITS_LENGTH] = "a length",
-    [UNITS_MASS] = "a mass",
-    [UNITS_TIME] = "a time",
-    [UNITS_VELOCITY] = "a velocity",
-    [UNITS_MASS_RATE] = "a mass per time",
-    [UNITS_WAVELENGTH] = "a wavelength",
-    [UNITS_FREQUENCY] = "a frequency",
-    [UNITS_ENERGY_RATE] = "an energy per time",
-    [UNITS_LNU] = "an energy per time and frequency",
-    [UNITS_FLUX] = "an energy per time and area",
-    [UNITS_FNU] = "a flux density",
-    [UNITS_ANGLE] = "an angle",
+/* Far above roundings of exponents such as 1/3, far below any difference that is meant. */
+#define EXPONENT_ROUNDING 1e-9
+
+static const struct {
+    long double value; /* cgs */
+    signed char dimension[N_DIMENSION];
+} bases[N_BASE] = {
+    [BASE_TEN] = { 10, { 0 } },
+    [BASE_CM] = { 1, { [LENGTH] = 1 } },
+    [BASE_KPC] = { UNITS_KPC_CM, { [LENGTH] = 1 } },
+    [BASE_G] = { 1, { [MASS] = 1 } },
+    [BASE_MSUN] = { UNITS_MSUN_G, { [MASS] = 1 } },
+    [BASE_S] = { 1, { [TIME] = 1 } },
+    [BASE_YR] = { UNITS_YEAR_S, { [TIME] = 1 } },
+    [BASE_LSUN] = { UNITS_LSUN_ERG_S, { [MASS] = 1, [LENGTH] = 2, [TIME] = -3 } },
+    [BASE_EV] = { UNITS_EV_ERG, { [MASS] = 1, [LENGTH] = 2, [TIME] = -2 } },
+    [BASE_HZ] = { 1, { [FREQUENCY] = 1 } },
+    [BASE_RAD] = { 1, { [ANGLE] = 1 } },
+    [BASE_ARCSEC] = { UNITS_ARCSEC_RAD, { [ANGLE] = 1 } },
+    [BASE_KELVIN] = { 1, { [TEMPERATURE] = 1 } },
+    [BASE_SCALE_FACTOR] = { 1, { 0 } },
+    [BASE_HUBBLE] = { 1, { 0 } },
 };
 
-struct unit {
-    const char *name;
-    enum units_kind kind;
-    double factor; /* internal unit per unit */
+/* Our unit of a kind; what messages call the kind, and offer, ours first. In the order of the enum. */
+static const struct {
+    const char *name, *examples;
+    signed char power[N_BASE];
+} kinds[] = {
+    [UNITS_DIMENSIONLESS] = { "a pure number", "dimensionless", { 0 } },
+    [UNITS_LENGTH] = { "a length", "kpc, pc, Mpc, Gpc, cm, m, km", { [BASE_KPC] = 1 } },
+    [UNITS_MASS] = { "a mass", "Msun, 1e10*Msun, solMass, g, kg", { [BASE_MSUN] = 1 } },
+    [UNITS_TIME] = { "a time", "yr, kyr, Myr, Gyr, s", { [BASE_YR] = 1 } },
+    [UNITS_VELOCITY] = { "a velocity", "km/s, m/s, cm/s", { [BASE_CM] = 1, [BASE_S] = -1, [BASE_TEN] = 5 } },
+    [UNITS_MASS_RATE] = { "a mass per time",
+                          "Msun/yr, Msun/Myr, Msun/Gyr, g/s",
+                          { [BASE_MSUN] = 1, [BASE_YR] = -1 } },
+    [UNITS_WAVELENGTH] = { "a wavelength",
+                           "angstrom, nm, um, micron, mm, cm, m",
+                           { [BASE_CM] = 1, [BASE_TEN] = -8 } },
+    [UNITS_FREQUENCY] = { "a frequency", "Hz, GHz", { [BASE_HZ] = 1 } },
+    [UNITS_ENERGY_RATE] = { "an energy per time",
+                            "erg/s, W, Lsun",
+                            { [BASE_G] = 1, [BASE_CM] = 2, [BASE_S] = -3 } },
+    [UNITS_LNU] = { "an energy per time and frequency",
+                    "erg/s/Hz, erg/(Hz*s), W/Hz",
+                    { [BASE_G] = 1, [BASE_CM] = 2, [BASE_S] = -3, [BASE_HZ] = -1 } },
+    [UNITS_FLUX] = { "an energy per time and area",
+                     "erg/s/cm**2, erg/(cm**2*s)",
+                     { [BASE_G] = 1, [BASE_S] = -3 } },
+    [UNITS_FNU] = { "a flux density",
+                    "nJy, uJy, mJy, Jy",
+                    { [BASE_G] = 1, [BASE_S] = -3, [BASE_HZ] = -1, [BASE_TEN] = -32 } },
+    [UNITS_ANGLE] = { "an angle", "arcsec, mas, arcmin, degree, rad", { [BASE_ARCSEC] = 1 } },
 };
+#define N_KIND ((int)(sizeof(kinds) / sizeof(*kinds)))
 
-/* The internal unit of a kind comes first: it is what a message should offer first. */
-static const struct unit units[] = {
-    { "dimensionless", UNITS_DIMENSIONLESS, 1 },
+/* ---- quantities -------------------------------------------------------------------------------- */
 
-    { "kpc", UNITS_LENGTH, 1 },
-    { "pc", UNITS_LENGTH, 1e-3 },
-    { "Mpc", UNITS_LENGTH, 1e3 },
-    { "Gpc", UNITS_LENGTH, 1e6 },
-    { "cm", UNITS_LENGTH, 1 / UNITS_KPC_CM },
-    { "m", UNITS_LENGTH, 1e2 / UNITS_KPC_CM },
-    { "km", UNITS_LENGTH, 1e5 / UNITS_KPC_CM },
-
-    { "Msun", UNITS_MASS, 1 },
-    { "solMass", UNITS_MASS, 1 },
-    { "g", UNITS_MASS, 1 / UNITS_MSUN_G },
-    { "kg", UNITS_MASS, 1e3 / UNITS_MSUN_G },
-
-    { "yr", UNITS_TIME, 1 },
-    { "kyr", UNITS_TIME, 1e3 },
-    { "Myr", UNITS_TIME, 1e6 },
-    { "Gyr", UNITS_TIME, 1e9 },
-    { "s", UNITS_TIME, 1 / UNITS_YEAR_S },
-
-    { "km/s", UNITS_VELOCITY, 1 },
-    { "m/s", UNITS_VELOCITY, 1e-3 },
-    { "cm/s", UNITS_VELOCITY, 1e-5 },
-
-    { "Msun/yr", UNITS_MASS_RATE, 1 },
-    { "Msun/Myr", UNITS_MASS_RATE, 1e-6 },
-    { "Msun/Gyr", UNITS_MASS_RATE, 1e-9 },
-    { "g/s", UNITS_MASS_RATE, UNITS_YEAR_S / UNITS_MSUN_G },
-
-    { "angstrom", UNITS_WAVELENGTH, 1 },
-    { "Angstrom", UNITS_WAVELENGTH, 1 },
-    { "AA", UNITS_WAVELENGTH, 1 },
-    { "\u00c5", UNITS_WAVELENGTH, 1 }, /* the letter */
-    { "\u212b", UNITS_WAVELENGTH, 1 }, /* the sign */
-    { "nm", UNITS_WAVELENGTH, 1e1 },
-    { "um", UNITS_WAVELENGTH, 1e4 },
-    { "\u00b5m", UNITS_WAVELENGTH, 1e4 }, /* the micro sign */
-    { "\u03bcm", UNITS_WAVELENGTH, 1e4 }, /* the Greek letter */
-    { "micron", UNITS_WAVELENGTH, 1e4 },
-    { "mm", UNITS_WAVELENGTH, 1e7 },
-    { "cm", UNITS_WAVELENGTH, 1e8 },
-    { "m", UNITS_WAVELENGTH, 1e10 },
-
-    { "Hz", UNITS_FREQUENCY, 1 },
-    { "GHz", UNITS_FREQUENCY, 1e9 },
-
-    { "erg/s", UNITS_ENERGY_RATE, 1 },
-    { "W", UNITS_ENERGY_RATE, 1e7 },
-    { "Lsun", UNITS_ENERGY_RATE, UNITS_LSUN_ERG_S },
-
-    { "erg/s/Hz", UNITS_LNU, 1 },
-    { "erg/Hz/s", UNITS_LNU, 1 },
-    { "erg/(Hz*s)", UNITS_LNU, 1 },
-    { "erg/(s*Hz)", UNITS_LNU, 1 },
-    { "W/Hz", UNITS_LNU, 1e7 },
-
-    { "erg/s/cm**2", UNITS_FLUX, 1 },
-    { "erg/s/cm^2", UNITS_FLUX, 1 },
-    { "erg/(cm**2*s)", UNITS_FLUX, 1 },
-    { "erg/(s*cm**2)", UNITS_FLUX, 1 },
-
-    { "nJy", UNITS_FNU, 1 },
-    { "uJy", UNITS_FNU, 1e3 },
-    { "mJy", UNITS_FNU, 1e6 },
-    { "Jy", UNITS_FNU, 1e9 },
-
-    { "arcsec", UNITS_ANGLE, 1 },
-    { "mas", UNITS_ANGLE, 1e-3 },
-    { "arcmin", UNITS_ANGLE, 60 },
-    { "degree", UNITS_ANGLE, 3600 },
-    { "deg", UNITS_ANGLE, 3600 },
-    { "rad", UNITS_ANGLE, 1 / UNITS_ARCSEC_RAD },
-};
-static const size_t n_units = sizeof(units) / sizeof(units[0]);
-
-/* "kpc, pc, Mpc …" of one kind. `size` holds the longest list; a test reads each of them to its end. */
-static void list_units(enum units_kind kind, char *ret_list, size_t size)
+/* By multiplying where that is exact or nearly so. */
+static long double power_of(long double value, double exponent)
 {
-    size_t used = 0;
+    long double power = 1;
 
-    ret_list[0] = '\0';
-    for (size_t i = 0; i < n_units && used < size; i++) {
-        if (units[i].kind == kind)
-            used += (size_t)snprintf(ret_list + used, size - used, "%s%s", used ? ", " : "", units[i].name);
+    if (exponent != rint(exponent) || exponent > 1024)
+        return powl(value, (long double)exponent);
+    for (int i = 0; i < (int)exponent; i++)
+        power *= value;
+    return power;
+}
+
+void quantity_multiply(struct quantity *quantity, const struct quantity *factor, double power)
+{
+    for (size_t i = 0; i < N_BASE; i++)
+        quantity->power[i] += power * factor->power[i];
+    if (power < 0)
+        quantity->number /= power_of(factor->number, -power);
+    else
+        quantity->number *= power_of(factor->number, power);
+    quantity->is_comoving |= factor->is_comoving;
+}
+
+void quantity_dimensions(const struct quantity *quantity, double ret_dimension[N_DIMENSION])
+{
+    for (size_t d = 0; d < N_DIMENSION; d++) {
+        ret_dimension[d] = 0;
+        for (size_t i = 0; i < N_BASE; i++)
+            ret_dimension[d] += quantity->power[i] * bases[i].dimension[d];
     }
 }
 
-int units_factor(const char *unit, enum units_kind kind, double *ret_factor, struct error *err)
+double quantity_value(const struct quantity *quantity)
 {
-    const struct unit *other = NULL;
-    char known[256];
+    long double above = quantity->number, below = 1;
 
-    for (size_t i = 0; i < n_units; i++) {
-        if (strcmp(unit, units[i].name))
+    for (size_t i = 0; i < N_BASE; i++)
+        if (quantity->power[i] > 0)
+            above *= power_of(bases[i].value, quantity->power[i]);
+        else if (quantity->power[i] < 0)
+            below *= power_of(bases[i].value, -quantity->power[i]);
+    return (double)(above / below);
+}
+
+static struct quantity unit_of_kind(enum units_kind kind)
+{
+    struct quantity quantity = { .number = 1 };
+
+    for (size_t i = 0; i < N_BASE; i++)
+        quantity.power[i] = kinds[kind].power[i];
+    return quantity;
+}
+
+static bool have_same_dimensions(const struct quantity *a, const struct quantity *b)
+{
+    double of_a[N_DIMENSION], of_b[N_DIMENSION];
+
+    quantity_dimensions(a, of_a);
+    quantity_dimensions(b, of_b);
+    for (size_t d = 0; d < N_DIMENSION; d++)
+        if (!(fabs(of_a[d] - of_b[d]) < EXPONENT_ROUNDING))
+            return false;
+    return true;
+}
+
+static bool is_of_kind(const struct quantity *quantity, enum units_kind kind)
+{
+    const struct quantity unit = unit_of_kind(kind);
+
+    return have_same_dimensions(quantity, &unit);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
+
+/* "length^2 mass time^-2" */
+static void describe_dimensions(const struct quantity *quantity, char *ret_text, size_t size)
+{
+    static const char *const names[] = { "length", "mass", "time", "frequency", "angle", "temperature" };
+    double dimension[N_DIMENSION];
+
+    *ret_text = '\0';
+    quantity_dimensions(quantity, dimension);
+    for (size_t d = 0; d < N_DIMENSION; d++) {
+        size_t used = strlen(ret_text);
+
+        if (fabs(dimension[d]) < EXPONENT_ROUNDING)
             continue;
-        if (units[i].kind == kind) {
-            *ret_factor = units[i].factor;
-            return 0;
-        }
-        other = &units[i];
+        if (fabs(dimension[d] - 1) < EXPONENT_ROUNDING)
+            text_format(ret_text + used, size - used, "%s%s", used ? " " : "", names[d]);
+        else
+            text_format(ret_text + used, size - used, "%s%s^%g", used ? " " : "", names[d], dimension[d]);
     }
-    list_units(kind, known, sizeof(known));
-    if (other) {
-        return error_set(err, POLYPHONY_INPUT, "unit '%s' is %s, expected %s: use one of %s", unit,
-                         kind_names[other->kind], kind_names[kind], known);
+}
+
+static int wrong_kind(const char *unit, const struct quantity *quantity, enum units_kind kind,
+                      struct error *err)
+{
+    char text[160];
+
+    for (int other = 0; other < N_KIND; other++)
+        if (is_of_kind(quantity, (enum units_kind)other))
+            return error_set(err, POLYPHONY_INPUT, "unit '%.80s' is %s, expected %s: use one of %s", unit,
+                             kinds[other].name, kinds[kind].name, kinds[kind].examples);
+    describe_dimensions(quantity, text, sizeof(text));
+    return error_set(err, POLYPHONY_INPUT, "unit '%.80s' is %s, expected %s: use one of %s", unit, text,
+                     kinds[kind].name, kinds[kind].examples);
+}
+
+/* The reader's reason becomes a message. What a word needs it says itself; elsewhere examples help. */
+static int unreadable(const char *unit, enum units_kind kind, struct error *err)
+{
+    char reason[sizeof(err->text)];
+
+    if (!err)
+        return POLYPHONY_INPUT;
+    memcpy(reason, err->text, sizeof(reason));
+    if (*reason == '\'')
+        return error_set(err, POLYPHONY_INPUT, "unit %s", reason);
+    if (strncmp(reason, "unknown", strlen("unknown")))
+        error_set(err, POLYPHONY_INPUT, "unit '%.80s' %s", unit, reason);
+    else if (!strstr(reason, unit))
+        error_set(err, POLYPHONY_INPUT, "%s in '%.80s'", reason, unit);
+    memcpy(reason, err->text, sizeof(reason));
+    return error_set(err, POLYPHONY_INPUT,
+                     "%s, expected %s: use one of %s, or an expression of numbers, units and powers "
+                     "(1e10*Msun, erg s^-1 Hz^-1)",
+                     reason, kinds[kind].name, kinds[kind].examples);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static bool is_pure_number(const char *text)
+{
+    static const char *const spellings[] = { "",         "1",    "-",        "dimensionless",
+                                             "unitless", "none", "no units", "no unit",
+                                             "--",       "n/a",  "na",       "(dimensionless)" };
+
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(*spellings); i++)
+        if (!strcasecmp(text, spellings[i]))
+            return true;
+    return false;
+}
+
+/* "[kpc]" is kpc. */
+static void strip_brackets(char *text)
+{
+    size_t n = strlen(text), first;
+
+    if (n < 2 || text[0] != '[' || text[n - 1] != ']')
+        return;
+    text[n - 1] = '\0';
+    first = 1 + strspn(text + 1, " ");
+    memmove(text, text + first, strlen(text + first) + 1);
+    for (n = strlen(text); n > 0 && text[n - 1] == ' '; n--)
+        text[n - 1] = '\0';
+}
+
+/* Of the two readings of "erg / s Hz", the one that is of this kind. */
+static int read_expression(const char *unit, enum units_kind kind, struct quantity *ret_quantity,
+                           struct error *err)
+{
+    struct quantity tight;
+    bool is_doubtful;
+    int r = expression_read(unit, kind, false, ret_quantity, &is_doubtful, err);
+
+    if (r || !is_doubtful)
+        return r;
+    r = expression_read(unit, kind, true, &tight, &is_doubtful, err);
+    if (r || !is_of_kind(&tight, kind))
+        return r;
+    if (is_of_kind(ret_quantity, kind) && memcmp(ret_quantity->power, tight.power, sizeof(tight.power)))
+        return error_set(err, POLYPHONY_INPUT,
+                         "can be read in two ways: write * after the division, or brackets");
+    *ret_quantity = tight;
+    return 0;
+}
+
+int units_read(const char *unit, enum units_kind kind, struct units_reading *ret_reading, struct error *err)
+{
+    struct quantity quantity = { .number = 1 }, ours = unit_of_kind(kind);
+    struct units_reading reading = { 0 };
+    char text[EXPRESSION_MAX];
+    int r = 0;
+
+    if (!expression_to_ascii(unit, text))
+        return error_set(err, POLYPHONY_INPUT, "unit '%.40s...' is longer than %d letters", text,
+                         EXPRESSION_MAX - 1);
+    strip_brackets(text);
+    if (!strcmp(text, "a") && kind == UNITS_TIME)
+        text_format(text, sizeof(text), "yr"); /* annum */
+    if (!is_pure_number(text))
+        r = read_expression(text, kind, &quantity, err);
+    if (r)
+        return unreadable(text, kind, err);
+    if (!is_of_kind(&quantity, kind))
+        return wrong_kind(text, &quantity, kind, err);
+    if (quantity.is_comoving && kind != UNITS_LENGTH)
+        return error_set(err, POLYPHONY_INPUT,
+                         "unit '%.80s': only lengths are called comoving: write the power of a instead",
+                         text);
+    if (kind == UNITS_DIMENSIONLESS &&
+        (quantity.power[BASE_SCALE_FACTOR] != 0 || quantity.power[BASE_HUBBLE] != 0))
+        return error_set(err, POLYPHONY_INPUT,
+                         "unit '%.80s' is the scale factor or h, expected a pure number", text);
+    reading.a_power = quantity.power[BASE_SCALE_FACTOR];
+    reading.h_power = quantity.power[BASE_HUBBLE];
+    quantity_multiply(&quantity, &ours, -1);
+    reading.factor = quantity_value(&quantity);
+    if (!(reading.factor >= DBL_MIN && reading.factor <= DBL_MAX))
+        return error_set(err, POLYPHONY_INPUT, "unit '%.80s' is %g of ours: out of range", text,
+                         reading.factor);
+    *ret_reading = reading;
+    return 0;
+}
+
+/* value^power, or what a user is to do about it. */
+static int apply(const char *unit, bool is_known, const char *name, const char *what, double value,
+                 double power, long double *factor, struct error *err)
+{
+    char how[48] = "";
+
+    if (power == 0)
+        return 0;
+    if (is_known) {
+        if (power < 0)
+            *factor /= power_of(value, -power);
+        else
+            *factor *= power_of(value, power);
+        return 0;
     }
-    return error_set(err, POLYPHONY_INPUT, "unknown unit '%.100s', expected %s: use one of %s", unit,
-                     kind_names[kind], known);
+    if (fabs(power) != 1)
+        text_format(how, sizeof(how), "^%g", fabs(power));
+    return error_set(
+        err, POLYPHONY_INPUT,
+        "unit '%.80s' has %s, which the file does not give: %s the numbers by %s%s, %s, and leave it "
+        "out of the unit; or give it as attribute '%s' of the file",
+        unit, what, power < 0 ? "divide" : "multiply", name, how,
+        *name == 'a' ? "a = 1/(1+z)" : "h = H0/(100 km/s/Mpc)", name);
+}
+
+int units_apply(const char *unit, const struct units_reading *reading, const struct units_frame *frame,
+                double *ret_factor, struct error *err)
+{
+    static const struct units_frame nothing;
+    long double factor = reading->factor;
+    int r;
+
+    frame = frame ? frame : &nothing;
+    r = apply(unit, frame->has_a, "a", "the scale factor (comoving)", frame->a, reading->a_power, &factor,
+              err);
+    if (!r)
+        r = apply(unit, frame->has_h, "h", "the Hubble parameter h", frame->h, reading->h_power, &factor,
+                  err);
+    if (!r && !((double)factor >= DBL_MIN && (double)factor <= DBL_MAX))
+        r = error_set(err, POLYPHONY_INPUT, "unit '%.80s' is %g of ours: out of range", unit, (double)factor);
+    if (!r)
+        *ret_factor = (double)factor;
+    return r;
+}
+
+int units_factor(const char *unit, enum units_kind kind, const struct units_frame *frame, double *ret_factor,
+                 struct error *err)
+{
+    struct units_reading reading;
+    int r = units_read(unit, kind, &reading, err);
+
+    return r ? r : units_apply(unit, &reading, frame, ret_factor, err);
+}
+
+int units_factor_log10(const char *unit, enum units_kind kind, double *ret_factor, struct error *err)
+{
+    static const char *const functions[] = { "dex", "log10", "log_10", "log", "lg" };
+    const char *inner = unit + strspn(unit, " ");
+    char text[EXPRESSION_MAX];
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+        size_t n = strlen(functions[i]);
+
+        if (strncasecmp(inner, functions[i], n) || !(inner[n] == '\0' || strchr(" (/[", inner[n])))
+            continue;
+        inner += n;
+        break;
+    }
+    inner += strspn(inner, " /");
+    if (!expression_to_ascii(inner, text))
+        return error_set(err, POLYPHONY_INPUT, "unit '%.40s...' is longer than %d letters", text,
+                         EXPRESSION_MAX - 1);
+    strip_brackets(text);
+    if (is_pure_number(text) || !strcmp(text, "()")) {
+        *ret_factor = 1;
+        return 0;
+    }
+    return units_factor(text, kind, NULL, ret_factor, err);
 }
