@@ -24,6 +24,9 @@ extern const struct cosmology COSMOLOGY_WMAP9;    /* Hinshaw et al. 2013, ApJS 2
 #define COSMOLOGY_N_NAMES 3
 /** Beyond it (recombination is at 1090) there are no galaxies, and a redshift is a mistake. */
 #define COSMOLOGY_REDSHIFT_MAX 1000
+/** Nearer than it (the 10 pc at which 0 is put are at 2e-9) a redshift is a rounding of 0: headers of
+ * snapshots at z = 0 say 2.2e-16. */
+#define COSMOLOGY_REDSHIFT_ZERO 1e-8
 extern const char *const COSMOLOGY_NAMES[COSMOLOGY_N_NAMES];
 
 /**
@@ -45,6 +48,10 @@ struct distances {
     double angular_diameter_distance_mpc;
     double arcsec_per_kpc; /* proper kpc */
 };
+
+/** The redshift that is meant: 0 for roundings of it, also negative ones. The job's and the catalogue's
+ * redshifts go through it before anyone else sees them. */
+double cosmology_redshift(double redshift);
 
 /**
  * Distances to a redshift, relative error 1e-12.

@@ -23,23 +23,6 @@ const struct field catalogue_fields[N_FIELD] = {
     [BLACK_HOLE_COORDINATES] = { "BlackHoles/coordinates", BLACK_HOLES, 3, UNITS_LENGTH, ANY_FINITE },
 };
 
-int catalogue_unit(struct io_file *file, const char *path, enum units_kind kind, double *ret_factor,
-                   struct error *err)
-{
-    char unit[64];
-    int r;
-
-    if (!io_attr_has(file, path, "Units"))
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' has no 'Units' attribute; add one (kpc, Msun, yr, dimensionless, ...)",
-            io_file_path(file), path);
-    r = io_attr_read_text(file, path, "Units", unit, sizeof(unit), err);
-    if (!r)
-        r = units_factor(unit, kind, NULL, ret_factor, err);
-    return r ? error_prefix(err, r, "'%s': dataset '%s'", io_file_path(file), path) : 0;
-}
-
 static int check_format(struct io_file *file, struct error *err)
 {
     char format[64] = "";
@@ -78,7 +61,7 @@ static int check_field(struct catalogue *catalogue, enum field_id id, struct err
     int r = io_dataset_expect(reader->file, field->path, field->width > 1 ? 2 : 1, dims, NULL, err);
 
     if (!r)
-        r = catalogue_unit(reader->file, field->path, field->kind, &reader->factor[id], err);
+        r = catalogue_unit(catalogue, field->path, field->kind, &reader->factor[id], err);
     reader->is_read[id] = true;
     return r;
 }
@@ -149,7 +132,7 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
     if (io_has(reader->file, path)) {
         r = io_dataset_expect(reader->file, path, 1, &dim, NULL, err);
         if (!r)
-            r = catalogue_unit(reader->file, path, UNITS_DIMENSIONLESS, &factor, err);
+            r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &factor, err);
         memcpy(reader->star_parameter_path[i], path, sizeof(path));
         catalogue->parameter_is_per_particle[i] = true;
         return r;
@@ -198,6 +181,8 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         { reader->star_parameter_path, sizeof(reader->star_parameter_path) },
         { reader->has_column, sizeof(reader->has_column) },
         { reader->column_factor, sizeof(reader->column_factor) },
+        { &reader->frame, sizeof(reader->frame) },
+        { &reader->uses_scale_factor, sizeof(reader->uses_scale_factor) },
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
@@ -260,6 +245,7 @@ int catalogue_open(const char *path, const struct catalogue_needs *needs, const 
         catalogue_close(catalogue);
         return r;
     }
+    node_broadcast(group, &catalogue->warnings, sizeof(catalogue->warnings));
     node_table_seal(&catalogue->reader->index);
     if (!computes) {
         io_file_close(catalogue->reader->file);

@@ -72,11 +72,21 @@ struct catalogue_reader {
     const double *centre_kpc;                                /* [n_galaxy][3], or NULL */
     const double *galaxy_dust_ratio;                         /* [n_galaxy], or NULL */
     const double *galaxy_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_galaxy], or NULL */
+
+    struct units_frame frame; /* as attributes of the file say, looked for when a unit needs it */
+    bool has_frame, uses_scale_factor;
 };
 
-/* Factor from the dataset's Units attribute to ours; a missing or unfit unit is an error. */
-int catalogue_unit(struct io_file *file, const char *path, enum units_kind kind, double *ret_factor,
+/* ---- frame.c: units, scale factor and h, redshifts that are 0 ---------------------------------- */
+
+/* Factor from the dataset's Units attribute (or units, Unit, unit) to ours. Without one numbers are pure; for
+ * anything else a missing unit is an error, and so is an unfit one. */
+int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kind kind, double *ret_factor,
                    struct error *err);
+/* redshift[n_galaxy]: roundings of 0 become 0, and a warning. */
+void frame_settle_redshifts(struct catalogue *catalogue, double *redshift);
+/* Where a unit is comoving: is each galaxy at the redshift of the file's scale factor? */
+int frame_check_scale_factor(struct catalogue *catalogue, struct error *err);
 
 /* ---- index.c: what is known of every galaxy ---------------------------------------------------- */
 

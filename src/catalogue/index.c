@@ -89,7 +89,7 @@ int index_add(struct catalogue *catalogue, size_t i_column, struct error *err)
     column_path(catalogue, i_column, path);
     r = io_dataset_expect(reader->file, path, dims[1] > 1 ? 2 : 1, dims, NULL, err);
     if (!r)
-        r = catalogue_unit(reader->file, path, kind, &reader->column_factor[i_column], err);
+        r = catalogue_unit(catalogue, path, kind, &reader->column_factor[i_column], err);
     reader->has_column[i_column] = true;
     return r;
 }
@@ -372,6 +372,10 @@ int index_fill(struct catalogue *catalogue, struct error *err)
         r = fill_ids(catalogue, err);
     if (!r)
         r = fill_numbers(catalogue, INDEX_REDSHIFT, err);
+    if (!r && catalogue->reader->has_column[INDEX_REDSHIFT])
+        frame_settle_redshifts(catalogue, column_of(catalogue, INDEX_REDSHIFT));
+    if (!r)
+        r = frame_check_scale_factor(catalogue, err);
     for (size_t i = INDEX_CENTRE; !r && i < N_INDEX_COLUMN; i++)
         r = fill_numbers(catalogue, i, err);
     return r ? r : check_redshifts(catalogue, err);

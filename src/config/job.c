@@ -63,7 +63,7 @@ struct range {
 
 static const struct range positive = { 0, true, INFINITY };
 static const struct range not_negative = { 0, false, INFINITY };
-static const struct range of_redshift = { 0, false, COSMOLOGY_REDSHIFT_MAX };
+static const struct range of_redshift = { 0, false, COSMOLOGY_REDSHIFT_MAX }; /* roundings of 0 aside */
 /* No node has more cores; the schedule packs no more rows into a message. */
 static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
@@ -133,7 +133,7 @@ static int check_redshift(const struct job *job, struct error *err)
     double redshift;
 
     if (job_is_number(job->redshift, &redshift))
-        return check_number(job, err, "redshift", redshift, &of_redshift);
+        return check_number(job, err, "redshift", cosmology_redshift(redshift), &of_redshift);
     if (strcmp(job->redshift, "catalogue"))
         return job_error(job, err, "redshift", "'%.80s' is neither 'catalogue' nor a number", job->redshift);
     return 0;
@@ -405,6 +405,9 @@ static int fill_defaults(struct job *job, struct error *err)
 
     if (load_values("template", job_template(), &defaults, err))
         return POLYPHONY_INTERNAL;
+    /* New jobs begin with what the template says; older ones, that do not say, get what they always got. */
+    *defaults->operations.images_luminosity->sampling = JOB_SAMPLING_PEER;
+    *defaults->operations.images_flux->sampling = JOB_SAMPLING_PEER;
     schema_merge(schema_job.mapping.fields, job, defaults);
     job_free(defaults);
     return 0;

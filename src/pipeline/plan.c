@@ -47,6 +47,16 @@ static int resolve_cosmology(struct plan *plan, struct error *err)
     return plan_at_key(plan, r, "cosmology", err);
 }
 
+static void resolve_redshift(struct plan *plan)
+{
+    double given = 0;
+
+    plan->redshift_is_given = job_is_number(plan->job->redshift, &given);
+    plan->redshift = cosmology_redshift(given);
+    if (plan->redshift != given)
+        warnings_add(&plan->warnings, "the job's redshift %g is a rounding of 0 and taken as 0", given);
+}
+
 static int resolve_names(struct plan *plan, struct error *err)
 {
     const struct job *job = plan->job;
@@ -69,7 +79,7 @@ static int resolve_names(struct plan *plan, struct error *err)
     plan->scheme = *job->emission.grid_assignment == JOB_ASSIGN_NGP ? WEIGHTS_NGP : WEIGHTS_CIC;
     plan->dust_tolerance = *job->emission.dust_tolerance;
     plan->method = *job->emission.method == JOB_METHOD_DIRECT ? OBSERVE_DIRECT : OBSERVE_FAST;
-    plan->redshift_is_given = job_is_number(job->redshift, &plan->redshift);
+    resolve_redshift(plan);
     return r;
 }
 

@@ -166,6 +166,11 @@ static int integrate_distance(const struct cosmology *cosmology, double redshift
     return r;
 }
 
+double cosmology_redshift(double redshift)
+{
+    return fabs(redshift) < COSMOLOGY_REDSHIFT_ZERO ? 0 : redshift;
+}
+
 int cosmology_distances(const struct cosmology *cosmology, double redshift, struct distances *ret_distances,
                         struct error *err)
 {

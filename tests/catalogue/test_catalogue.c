@@ -382,13 +382,57 @@ static void units_must_be_there_known_and_of_the_right_kind(void **state)
         struct column *column = column_of(&made, paths[i]);
 
         column->is_absent = false;
-        column->unit = NULL;
-        EXPECT_REFUSED(&made, paths[i], "no 'Units' attribute");
+        if (!column->unit || strcmp(column->unit, "dimensionless")) {
+            column->unit = NULL;
+            EXPECT_REFUSED(&made, paths[i], "no 'Units' attribute");
+            column->unit = "";
+            EXPECT_REFUSED(&made, paths[i], "'' is a pure number");
+        }
         column->unit = "furlong";
         EXPECT_REFUSED(&made, paths[i], "unknown unit 'furlong'", "use one of");
         column->unit = "km/s";
         EXPECT_REFUSED(&made, paths[i], "unit 'km/s' is a velocity", "expected a");
     }
+}
+
+static void pure_numbers_need_no_unit(void **state)
+{
+    static const char *const paths[] = { "Galaxies/redshift", "Galaxies/fesc", "Stars/tau",
+                                         "Stars/metallicities", "Gas/metallicities" };
+    struct made made = ordinary;
+    struct arena arena = { 0 };
+    struct galaxy galaxy;
+    struct catalogue *catalogue;
+    struct error err = { "" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+        column_of(&made, paths[i])->unit = i % 2 ? NULL : "";
+    catalogue = open_well(&made, &everything);
+    EXPECT_OK(catalogue_read(catalogue, 2, &arena, &galaxy, &err), err);
+    assert_true(galaxy.redshift == 7 && galaxy.star_metallicity[1] == 0.01);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+/* As headers of snapshots at z = 0 have them: 1/a - 1, rounded. */
+static void roundings_of_redshift_zero_are_zero_and_said(void **state)
+{
+    struct made made = ordinary;
+    struct column *redshift = column_of(&made, "Galaxies/redshift");
+    struct catalogue *catalogue;
+
+    (void)state;
+    redshift->value[0] = -2.220446049250313e-16;
+    redshift->value[1] = 9e-9;
+    redshift->value[2] = 1.1e-8;
+    catalogue = open_well(&made, &everything);
+    assert_true(catalogue->redshift[0] == 0 && catalogue->redshift[1] == 0 &&
+                catalogue->redshift[2] == 1.1e-8);
+    assert_true(catalogue_redshift_is_valid(catalogue, 0));
+    assert_int_equal(catalogue->warnings.n, 1);
+    EXPECT_PARTS(catalogue->warnings.text[0], "'Galaxies/redshift' of 2 of 3", "galaxy 101", "-2.22045e-16");
+    catalogue_close(catalogue);
 }
 
 static void slices_must_be_in_order_and_inside(void **state)
@@ -557,6 +601,8 @@ int main(void)
         cmocka_unit_test(slices_must_be_in_order_and_inside),
         cmocka_unit_test(the_offset_of_an_empty_slice_does_not_matter),
         cmocka_unit_test(ids_must_be_unique_integers),
+        cmocka_unit_test(pure_numbers_need_no_unit),
+        cmocka_unit_test(roundings_of_redshift_zero_are_zero_and_said),
         cmocka_unit_test(some_galaxy_must_have_a_redshift),
         cmocka_unit_test(a_missing_dataset_is_named),
         cmocka_unit_test(shapes_must_agree),

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a catalogue says of its units, its frame and its redshifts, through the whole program: the same galaxies in
+other units give the same results; what cannot be known is refused or said."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+import runner
+from small import INPUT, USAGE, SmallTest
+
+REDSHIFT, HUBBLE = 1.0, 0.6774
+A = 1 / (1 + REDSHIFT)
+
+# Operations that need lengths too.
+IMAGES = ("  lines: {ids: [all]}\n", "  los_optical_depths: {}\n  images_flux: {fov_arcsec: 2, labels: [intrinsic]}\n")
+
+
+def rewrite(path, factor, unit):
+    """The numbers of a dataset times `factor`, in a unit that is 1/factor of the one they had."""
+    def change(file):
+        dataset = file[path]
+        dataset[...] = dataset[()] * factor
+        dataset.attrs["Units"] = unit
+    return change
+
+
+def both(*changes):
+    def change(file):
+        for one in changes:
+            one(file)
+    return change
+
+
+def frame(place="/", **attributes):
+    def change(file):
+        file.require_group(place).attrs.update(attributes)
+    return change
+
+
+class UnitsTest(SmallTest):
+    """One catalogue, in many units."""
+
+    def run_changed(self, name, change, *more):
+        """Run the job on a catalogue changed so; its results, and what was said."""
+        source = self.spoil("catalogue.hdf5", f"{name}_in.hdf5", change)
+        output = self.call("run", self.job(name, ("catalogue.hdf5", source), IMAGES, *more))
+        return self.dir / f"{name}.hdf5", output
+
+    def expect_close(self, path, expected, tolerance):
+        """All numbers of galaxies agree, relative to the largest of their dataset."""
+        with h5py.File(path) as file, h5py.File(expected) as wanted:
+            def compare(name, item):
+                if not isinstance(item, h5py.Dataset) or item.dtype.kind != "f":
+                    return
+                scale = np.abs(item[()]).max()
+                self.assertLessEqual(np.abs(file["Galaxies"][name][()] - item[()]).max(), tolerance * scale, name)
+            wanted["Galaxies"].visititems(compare)
+
+    def test_the_same_galaxies_in_other_units_are_the_same(self):
+        plain, _ = self.run_changed("plain", lambda file: None)
+        cases = {
+            # Where the factor is 1 the bits are too.
+            "spelt": (both(*(rewrite(f"Stars/{name}", 1, unit) for name, unit in
+                             (("initial_masses", "M_sun"), ("ages", "Julian years"), ("coordinates", "KPC"),
+                              ("smoothing_lengths", "proper kiloparsec"), ("metallicities", "")))), 0),
+            "sun": (rewrite("Stars/initial_masses", 1, "M\N{SUN}"), 0),
+            # A number times a factor and back is up to two roundings off, 2e-16 each, and sums of 20 stars a few of
+            # them: 1e-12 leaves room. Where coordinates move by a rounding, kernels are looked up beside it: 1e-9.
+            "heavy": (rewrite("Stars/initial_masses", 1e-10, "1e10*Msun"), 1e-12),
+            "h": (both(rewrite("Stars/initial_masses", 1e-10 * HUBBLE, "1e10 Msun/h"), frame(HubbleParam=HUBBLE)), 1e-12),
+            "comoving": (both(*(rewrite(f"{group}/{name}", HUBBLE / A, "ckpc h^-1") for group in ("Stars", "Gas")
+                                for name in ("coordinates", "smoothing_lengths")),
+                              rewrite("BlackHoles/coordinates", 1e-3 / A, "cMpc"),
+                              frame("Header", Redshift=REDSHIFT, Time=A), frame("Cosmology", H0=100 * HUBBLE)), 1e-9),
+            "scale": (both(rewrite("Stars/smoothing_lengths", 1 / A, "a kpc"),
+                           frame(scale_factor=np.array([A]))), 1e-12),
+            "ages": (rewrite("Stars/ages", 1e-9, "gigayear"), 1e-12),
+        }
+        for name, (change, tolerance) in cases.items():
+            with self.subTest(name):
+                path, output = self.run_changed(name, change)
+                self.assertNotIn("warning", output)
+                self.expect_close(path, plain, tolerance)
+
+    def test_masses_are_those_of_numpy(self):
+        path, _ = self.run_changed("numpy", both(rewrite("Stars/initial_masses", 1, "10^7 h^-2 Msun"), frame(h=0.7)),
+                                   ("sfzh: {}", "sfzh: {}\n  sfh: {}"))
+        with h5py.File(path) as file, h5py.File(self.dir / "catalogue.hdf5") as catalogue:
+            expected = catalogue["Stars/initial_masses"][()].reshape(3, 20).sum(axis=1) * 1e7 / 0.7**2
+            # 1e-14: sums of 20 in another order
+            np.testing.assert_allclose(file["Galaxies/Stars/SFH"][()].sum(axis=1), expected, rtol=1e-14)
+
+    def test_what_the_file_does_not_say_is_asked_for(self):
+        cases = [
+            ("Stars/coordinates", "ckpc", frame(h=0.7), "multiply the numbers by a, a = 1/(1+z)"),
+            ("Stars/initial_masses", "1e10*Msun/h", frame(a=0.5), "divide the numbers by h"),
+            ("Stars/coordinates", "code_length", frame(), "the simulation's own unit"),
+            ("Stars/metallicities", "Zsun", frame(), "0.0134"),
+            ("Stars/initial_masses", "Msun/h", frame(HubbleParam=67.74), "'HubbleParam' of '/' is 67.74"),
+            ("Stars/initial_masses", "Msun/h", frame(h="0.7"), "'h' of '/' is not one number"),
+            ("Stars/initial_masses", "Msun/h", both(frame(h=0.7), frame("Header", HubbleParam=0.6774)), "correct one"),
+            ("Stars/coordinates", "ckpc", frame(a=2.0), "'a' of '/' is 2"),
+            ("Stars/coordinates", "ckpc", frame(a=0.25), "scale factor 0.25 (redshift 3)"),
+            ("Stars/ages", "", frame(), "a pure number, expected a time"),
+        ]
+        for i, (path, unit, change, said) in enumerate(cases):
+            with self.subTest(f"{path} {unit} {said}"):
+                name = self.spoil("catalogue.hdf5", f"refused{i}_in.hdf5", both(rewrite(path, 1, unit), change))
+                self.expect(INPUT, self.job(f"refused{i}", ("catalogue.hdf5", name)), f"'{name}'", said)
+
+    def test_attributes_of_other_meaning_do_not_matter(self):
+        self.run_changed("other", frame(a="a note", h=70.0, Redshift=-5))
+
+    def test_galaxies_off_the_scale_factor_are_said(self):
+        def change(file):
+            file["Galaxies/redshift"][1] = REDSHIFT + 0.004
+        for ranks in (None, 3):
+            name = self.spoil("catalogue.hdf5", f"off{ranks}_in.hdf5",
+                              both(rewrite("Stars/coordinates", 1 / A, "ckpc"), frame(a=A), change))
+            output = self.call("run", self.job(f"off{ranks}", ("catalogue.hdf5", name)), ranks=ranks)
+            self.assertIn("from which 1 galaxies differ", output)
+            self.assertIn("redshift 1.004: its lengths would be 0.2% off", output)
+
+    def test_names_of_the_attribute(self):
+        def rename(name, path="Stars/ages"):
+            def change(file):
+                file[path].attrs[name] = file[path].attrs["Units"]
+                if name != "Units":
+                    del file[path].attrs["Units"]
+            return change
+        for name in ("units", "Unit", "unit"):
+            self.run_changed(f"attribute_{name}", rename(name))
+        name = self.spoil("catalogue.hdf5", "two_in.hdf5", lambda f: f["Stars/ages"].attrs.update(units="Myr"))
+        self.expect(INPUT, self.job("two", ("catalogue.hdf5", name)), "'Stars/ages'", "'yr'", "'Myr'", "leave one")
+
+    # ---- redshifts that are 0 --------------------------------------------------------------------
+
+    def test_roundings_of_redshift_zero_are_ten_parsecs(self):
+        def nearly(value):
+            def change(file):
+                file["Galaxies/redshift"][...] = [0.0, value, 1.0]
+            return change
+        exact, _ = self.run_changed("exact_zero", nearly(0.0))
+        for ranks, value in ((None, 2.220446049250313e-16), (None, -2.220446049250313e-16), (3, 9e-9)):
+            name = f"nearly_zero{ranks}{value}"
+            source = self.spoil("catalogue.hdf5", f"{name}_in.hdf5", nearly(value))
+            output = self.call("run", self.job(name, ("catalogue.hdf5", source), IMAGES), ranks=ranks)
+            self.assertIn("of 1 of 3 galaxies is a rounding of 0", output)
+            self.assertIn(f"{value:.6g}", output)
+            self.assertIn("put at 10 pc", output)
+            self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), runner.read_bytes(exact), name)
+
+    def test_a_redshift_of_the_job_that_is_a_rounding_of_zero(self):
+        results = []
+        for name, value in (("job_zero", "0"), ("job_nearly", "2.2e-16"), ("job_below", "-2.2e-16")):
+            output = self.call("run", self.job(name, ("threads: 1", f"threads: 1\nredshift: {value}")))
+            self.assertIn("put at 10 pc", output)
+            self.assertEqual("a rounding of 0" in output, value != "0", output)
+            results.append(runner.read_bytes(self.dir / f"{name}.hdf5"))
+        self.expect_same(results[1], results[0], "2.2e-16")
+        self.expect_same(results[2], results[0], "-2.2e-16")
+        self.expect(USAGE, self.job("job_negative", ("threads: 1", "threads: 1\nredshift: -1e-3")), "redshift")
+
+    # ---- what newcomers start with ---------------------------------------------------------------
+
+    def test_the_readme_and_init_run_on_a_light_cone(self):
+        """As they are, but for where the files are."""
+        readme = (runner.ROOT / "README.md").read_text(encoding="utf-8")
+        example = readme.split("```yaml\n")[1].split("```")[0]
+        template = self.call("init")
+        shutil.copy(self.dir / "grid.hdf5", self.dir / "cone_grid.hdf5")
+        for name, text in (("readme", example), ("template", template)):
+            here = self.dir / f"cone_{name}"
+            here.mkdir()
+            shutil.copy(self.dir / "grid.hdf5", here)
+            source = self.spoil("catalogue.hdf5", "cone.hdf5",
+                                lambda file: file["Galaxies/redshift"].write_direct(np.array([0.5, 1.0, 6.0])))
+            shutil.copy(self.dir / source, here / "catalogue.hdf5")
+            (here / "job.yaml").write_text(text, encoding="utf-8")
+            for command in ("check", "run"):
+                code, output = runner.finish(runner.start([self.program, command, "job.yaml"], cwd=here))
+                self.assertEqual(code, 0, output)
+            with h5py.File(here / "results.hdf5") as file:
+                self.assertTrue((file["Run/Ledger"]["status"] == 1).all())
+            shutil.rmtree(here)
+
+
+if __name__ == "__main__":
+    runner.main()
