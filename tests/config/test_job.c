@@ -57,7 +57,8 @@ static void the_template_is_a_valid_job_with_every_operation(void **state)
     assert_string_equal(job->emission.tau_v, "0.5");
     assert_non_null(job->operations.sfzh);
     assert_non_null(job->operations.images_flux);
-    assert_true(*job->operations.images_flux->fov_kpc == 60);
+    assert_true(*job->operations.images_flux->fov_arcsec == 10);
+    assert_int_equal(*job->operations.images_flux->sampling, JOB_SAMPLING_EXACT);
     assert_true(job_given(job, "operations.observed_lines.ids[0]"));
     assert_null(job->cosmology.h0_km_s_mpc);
     job_free(job);
@@ -71,6 +72,7 @@ static const struct job_echo_entry *echo_find(const struct job_echo *echo, const
     return NULL;
 }
 
+/* But for sampling, of which the template says another value than older jobs had. */
 static void what_is_left_out_has_the_value_of_the_template(void **state)
 {
     struct job *whole = parse_well(job_template());
@@ -78,8 +80,8 @@ static void what_is_left_out_has_the_value_of_the_template(void **state)
         parse_well("catalogue: catalogue.hdf5\ngrid: grid.hdf5\noperations:\n"
                    "  {los_optical_depths: {}, sfzh: {}, sfh: {}, spectra: {},\n"
                    "   observed_spectra: {}, photometry_luminosities: {}, photometry_fluxes: {},\n"
-                   "   lines: {}, observed_lines: {}, images_luminosity: {fov_kpc: 60},\n"
-                   "   images_flux: {fov_kpc: 60}}\n");
+                   "   lines: {}, observed_lines: {}, images_luminosity: {fov_arcsec: 10,\n"
+                   "   sampling: exact}, images_flux: {fov_arcsec: 10, sampling: exact}}\n");
     struct job_echo given, filled;
 
     (void)state;
