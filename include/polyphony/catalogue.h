@@ -30,6 +30,15 @@ struct catalogue_needs {
     /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
     size_t n_parameter;
     const char *parameter[CATALOGUE_PARAMETER_MAX];
+    /* Parameters that the job leaves at their defaults: what the file has of them is to be said. */
+    size_t n_defaulted;
+    const char *defaulted[CATALOGUE_PARAMETER_MAX];
+};
+
+/** A dataset that is there and not asked for; path "" if it is not there. */
+struct catalogue_range {
+    char path[96];
+    double least, most; /* of its first million numbers */
 };
 
 /** The index may be shared memory: read-only. What the file does not have is all zeros, and takes none. */
@@ -42,6 +51,8 @@ struct catalogue {
     const uint32_t *n_star, *n_gas, *n_black_hole;    /* [n_galaxy] ... and how long they are */
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
+    struct catalogue_range unused[CATALOGUE_PARAMETER_MAX]; /* [needs.n_defaulted] */
+    bool has_dust; /* gas is needed, and its dust is the file's, not needs.dust_to_metal_ratio */
     struct warnings warnings;
     struct catalogue_reader *reader;
 };

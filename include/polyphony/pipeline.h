@@ -80,7 +80,6 @@ struct image_set {
     size_t n_channel; /* images */
 };
 
-
 struct plan {
     const struct job *job;
     struct catalogue *catalogue;
@@ -100,7 +99,8 @@ struct plan {
 
     const struct emission_model *model;
     struct emission_program program;
-    bool extract_is_used[EMISSION_EXTRACT_MAX]; /* by the labels that the job names */
+    bool extract_is_used[EMISSION_EXTRACT_MAX];     /* by the labels that the job names */
+    bool parameter_is_wanted[EMISSION_N_PARAMETER]; /* a number for all, by a label that is wanted */
     /* Where a parameter comes from: a number, a catalogue parameter, or the line of sight. */
     struct {
         double value;

@@ -160,6 +160,11 @@ static int find_parts(struct catalogue *catalogue, const char *path, struct erro
         r = check_field(catalogue, BLACK_HOLE_COORDINATES, err);
     for (size_t i = 0; !r && i < reader->needs.n_parameter; i++)
         r = find_parameter(catalogue, i, err);
+    if (!r) {
+        catalogue_find_unused(catalogue);
+        catalogue->has_dust = reader->is_read[GAS_DUST_MASS] || reader->is_read[GAS_DUST_RATIO] ||
+                              reader->has_column[INDEX_DUST_RATIO];
+    }
     return r;
 }
 
@@ -176,6 +181,8 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         { &catalogue->n_gas_all, sizeof(catalogue->n_gas_all) },
         { &catalogue->n_black_hole_all, sizeof(catalogue->n_black_hole_all) },
         { catalogue->parameter_is_per_particle, sizeof(catalogue->parameter_is_per_particle) },
+        { catalogue->unused, sizeof(catalogue->unused) },
+        { &catalogue->has_dust, sizeof(catalogue->has_dust) },
         { reader->is_read, sizeof(reader->is_read) },
         { reader->factor, sizeof(reader->factor) },
         { reader->star_parameter_path, sizeof(reader->star_parameter_path) },

@@ -85,6 +85,8 @@ int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kin
                    struct error *err);
 /* redshift[n_galaxy]: roundings of 0 become 0, and a warning. */
 void frame_settle_redshifts(struct catalogue *catalogue, double *redshift);
+/* unused.c: what the file has of parameters that are left at their defaults. */
+void catalogue_find_unused(struct catalogue *catalogue);
 /* Where a unit is comoving: is each galaxy at the redshift of the file's scale factor? */
 int frame_check_scale_factor(struct catalogue *catalogue, struct error *err);
 

@@ -190,6 +190,13 @@ static bool wants_smoothed(const struct job_images *images)
     return images && *images->type == JOB_IMAGE_SMOOTHED;
 }
 
+static void mark_term(struct plan *plan, const struct emission_term *term)
+{
+    plan->extract_is_used[term->i_extract] = true;
+    for (size_t f = 0; f < term->galaxy.n; f++)
+        plan->parameter_is_wanted[term->galaxy.factor[f].parameter] = true;
+}
+
 static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_labels)
 {
     for (size_t l = 0; l < plan->program.n_label; l++) {
@@ -199,7 +206,7 @@ static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_
         for (unsigned i = 0; i < n_labels; i++)
             is_named |= !strcmp(labels[i], label->name);
         for (size_t t = 0; is_named && t < label->n_term; t++)
-            plan->extract_is_used[label->term[t].i_extract] = true;
+            mark_term(plan, &label->term[t]);
     }
 }
 
@@ -270,6 +277,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
     int r;
 
     resolve_parameters(plan, &needs);
+    plan_list_defaulted(plan, &needs);
     r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
@@ -329,6 +337,7 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         r = plan_products(plan, err);
     if (!r) {
         warn_unused(plan);
+        plan_warn_unused_data(plan);
         warn_near(plan);
     }
     if (!r && job->operations.los_optical_depths && plan->catalogue->n_gas_all == 0)

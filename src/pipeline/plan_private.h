@@ -20,6 +20,11 @@ int plan_line_columns(struct plan *plan, struct error *err);
 /* Can this galaxy be observed, as far as its redshift goes? */
 bool plan_redshift_is_valid(const struct plan *plan, uint64_t row);
 
+/* plan_unused.c: parameters of the model that the catalogue may have and the job does not name; afterwards, a
+ * warning of those that it has. */
+void plan_list_defaulted(const struct plan *plan, struct catalogue_needs *needs);
+void plan_warn_unused_data(struct plan *plan);
+
 /* List what a row holds and where. */
 int plan_products(struct plan *plan, struct error *err);
 

@@ -118,10 +118,10 @@ class ErrorTest(SmallTest):
             file["Galaxies/redshift"][1] = 1e100
         self.check_set_aside("far_away", change, "'Galaxies/redshift' row 1", "1e+100", "must be >= 0 and <= 1000")
 
-    def test_a_redshift_without_a_distance_costs_one_galaxy(self):
+    def test_a_negative_redshift_that_is_no_rounding_costs_one_galaxy(self):
         def change(file):
-            file["Galaxies/redshift"][1] = 5e-324
-        self.check_set_aside("too_near", change, "no distance", "4.94", "check the redshift")
+            file["Galaxies/redshift"][1] = -1e-7
+        self.check_set_aside("too_near", change, "'Galaxies/redshift' row 1", "-1e-07", "must be >= 0 and <= 1000")
 
     def test_a_nan_parameter_costs_one_galaxy(self):
         def change(file):

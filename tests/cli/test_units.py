@@ -137,6 +137,36 @@ class UnitsTest(SmallTest):
         name = self.spoil("catalogue.hdf5", "two_in.hdf5", lambda f: f["Stars/ages"].attrs.update(units="Myr"))
         self.expect(INPUT, self.job("two", ("catalogue.hdf5", name)), "'Stars/ages'", "'yr'", "'Myr'", "leave one")
 
+    # ---- what the catalogue says of the model, and the job does not ask for --------------------
+
+    def test_a_parameter_left_at_its_default_is_said_if_the_catalogue_has_it(self):
+        def deep(file):
+            file["Galaxies/tau_v"][...] = [4.0, 5.0, 6.0]
+            file["Stars/Fesc"] = np.full(60, 0.25)
+        source = self.spoil("catalogue.hdf5", "deep_in.hdf5", deep)
+        change = ("catalogue.hdf5", source)
+        tau = "'Galaxies/tau_v' (4 to 6), which the job does not use: emission.tau_v is 0.5 for all by default"
+        fesc = "'Stars/Fesc' (0.25 to 0.25), which the job does not use: emission.fesc is 0 for all by default"
+        cases = [  # (what the job says, what is said)
+            ("", [tau, fesc]), ("tau_v: 0.5", [fesc]), ("tau_v: tau_v", [fesc]), ("fesc: Fesc", [tau]),
+            ("tau_v: 2\n  fesc: 0", []), ("model: incident", []), ("model: transmitted", [fesc]),
+        ]
+        for i, (text, said) in enumerate(cases):
+            job = self.job(f"deep{i}", change, ("  tau_v: tau_v\n", ""), ("  fesc: fesc\n", f"  {text}\n"),
+                           *([("model: pacman\n", "")] if "model" in text else []))
+            for command, ranks in (("check", None), ("run", None), ("run", 3))[:3 if i == 0 else 1]:
+                output = self.call(command, job, ranks=ranks)
+                self.assertEqual(output.count("warning"), len(said), output)
+                for part in said:
+                    self.assertEqual(output.count(part), 1, output)
+
+    def test_a_ratio_of_the_job_that_the_catalogue_has_too_is_said(self):
+        name = self.spoil("catalogue.hdf5", "dusty_in.hdf5",
+                          lambda file: file["Galaxies/dust_to_metal_ratio"].write_direct(np.array([0.1, 0.2, 0.3])))
+        output = self.call("check", self.job("dusty", ("catalogue.hdf5", name), IMAGES,
+                                             ("threads: 1", "threads: 1\ndust_to_metal_ratio: 0.4")))
+        self.assertIn("dust_to_metal_ratio is given, but 'dusty_in.hdf5' has", output)
+
     # ---- redshifts that are 0 --------------------------------------------------------------------
 
     def test_roundings_of_redshift_zero_are_ten_parsecs(self):

@@ -235,7 +235,7 @@ static void doubts_are_warnings(void **state)
 
     (void)state;
     assert_int_equal(open_plan("instruments: [{label: cam, filters: [{code: EDGE, file: edge.txt}]}]\n"
-                               "operations: {photometry_luminosities: {}}\n",
+                               "operations: {photometry_luminosities: {labels: [incident]}}\n",
                                &job, &plan, &err),
                      0);
     assert_int_equal(plan->warnings.n, 1);
@@ -253,7 +253,10 @@ static void doubts_are_warnings(void **state)
     plan_close(plan);
     job_free(job);
     assert_int_equal(
-        open_plan(CAMERA "operations: {los_optical_depths: {}, photometry_fluxes: {}}\n", &job, &plan, &err),
+        open_plan(
+            CAMERA
+            "emission: {fesc_ly_alpha: 1}\noperations: {los_optical_depths: {}, photometry_fluxes: {}}\n",
+            &job, &plan, &err),
         0);
     assert_int_equal(plan->warnings.n, 0);
     plan_close(plan);
@@ -323,8 +326,12 @@ static void expect_plan(const char *text, size_t n_line, size_t n_spectrum, cons
 static void a_list_of_lines_serves_both_operations(void **state)
 {
     (void)state;
-    expect_plan("operations:\n  lines: {}\n  observed_lines: {ids: [H 1 6562.80A]}\n", 1, 4, NULL);
-    expect_plan("operations:\n  lines: {ids: [H 1 6562.80A]}\n  observed_lines: {}\n", 1, 4, NULL);
+    expect_plan(
+        "emission: {fesc_ly_alpha: 1}\noperations:\n  lines: {}\n  observed_lines: {ids: [H 1 6562.80A]}\n",
+        1, 4, NULL);
+    expect_plan(
+        "emission: {fesc_ly_alpha: 1}\noperations:\n  lines: {ids: [H 1 6562.80A]}\n  observed_lines: {}\n",
+        1, 4, NULL);
 }
 
 static void only_spectra_that_labels_are_made_of_are_read(void **state)
@@ -332,9 +339,10 @@ static void only_spectra_that_labels_are_made_of_are_read(void **state)
     (void)state;
     expect_plan("operations: {sfh: {}}\n", 0, 0, NULL);
     expect_plan("operations: {spectra: {labels: [incident]}}\n", 0, 1, NULL);
-    expect_plan("operations: {spectra: {labels: [incident]}, observed_spectra: {labels: [nebular]}}\n", 0, 3,
-                NULL);
-    expect_plan("operations: {spectra: {}}\n", 0, 4, NULL);
+    expect_plan("emission: {fesc_ly_alpha: 1}\n"
+                "operations: {spectra: {labels: [incident]}, observed_spectra: {labels: [nebular]}}\n",
+                0, 3, NULL);
+    expect_plan("emission: {fesc_ly_alpha: fesc_ly_alpha}\noperations: {spectra: {}}\n", 0, 4, NULL);
 }
 
 static void a_key_that_changes_nothing_is_warned_of(void **state)
@@ -343,7 +351,10 @@ static void a_key_that_changes_nothing_is_warned_of(void **state)
     expect_plan("emission: {model: incident, tau_v: 3}\noperations: {spectra: {}}\n", 0, 1, "emission.tau_v");
     expect_plan("emission: {model: nebular, fesc: 0.5}\noperations: {spectra: {}}\n", 0, 2,
                 "emission.fesc is");
-    expect_plan("emission: {model: intrinsic, fesc: 0.5}\noperations: {spectra: {}}\n", 0, 4, NULL);
+    expect_plan("emission: {model: intrinsic, fesc: 0.5, fesc_ly_alpha: 1}\noperations: {spectra: {}}\n", 0,
+                4, NULL);
+    expect_plan("operations: {spectra: {}}\n", 0, 4,
+                "'Galaxies/fesc_ly_alpha' (0 to 1), which the job does not use: emission.fesc_ly_alpha is 1");
     expect_plan("redshift: 0\noperations: {observed_spectra: {}}\n", 0, 4, "10 pc");
 }
 
