@@ -23,9 +23,12 @@ struct node_share;
 /** What a job will read, so that only this is checked and read. */
 struct catalogue_needs {
     bool redshift; /* false: the job overrides it */
+    bool centre;   /* from the file, or from star_coordinates, which then are needed too */
     bool star_smoothing_lengths;
-    bool gas;                   /* coordinates, smoothing lengths and dust masses */
-    bool black_holes;           /* coordinates */
+    /* The operation that needs them, for messages; NULL: none does. */
+    const char *star_coordinates;
+    const char *gas;            /* coordinates, smoothing lengths and dust masses */
+    const char *black_holes;    /* coordinates */
     double dust_to_metal_ratio; /* where the file gives neither dust masses nor a ratio [-] */
     /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
     size_t n_parameter;
@@ -41,13 +44,14 @@ struct catalogue_range {
     double least, most; /* of its first million numbers */
 };
 
-/** The index may be shared memory: read-only. What the file does not have is all zeros, and takes none. */
+/** No galaxies at all are a catalogue, too. The index may be shared memory: read-only. What the file does not
+ * have is all zeros, and takes none. */
 struct catalogue {
     size_t n_galaxy;
-    const int64_t *id;                        /* [n_galaxy] unique */
-    const double *redshift;                   /* [n_galaxy] as in the file, zeros unless needed */
-    const uint64_t *star_offset, *gas_offset; /* [n_galaxy] slices of /Stars, /Gas, ... begin, ... */
-    const uint64_t *black_hole_offset;
+    const int64_t *id;      /* [n_galaxy] unique */
+    const double *redshift; /* [n_galaxy] as in the file, zeros unless needed */
+    /* [n_galaxy] slices of /Stars, /Gas, ... begin, in any order; of empty ones anywhere inside; ... */
+    const uint64_t *star_offset, *gas_offset, *black_hole_offset;
     const uint32_t *n_star, *n_gas, *n_black_hole;    /* [n_galaxy] ... and how long they are */
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
@@ -62,12 +66,13 @@ struct galaxy {
     uint64_t row;
     int64_t id;
     double redshift;
-    double centre_kpc[3];
+    double centre_kpc[3]; /* zeros unless needed */
+    uint64_t n_rounded;   /* values slightly below 0 that were read, and taken as 0 */
 
     uint64_t first_star; /* of a tile, in the galaxy */
     size_t n_star;       /* that are in the arrays: all, or a tile of them */
     const double *star_mass_msun, *star_age_yr, *star_metallicity;
-    const double *star_x_kpc, *star_y_kpc, *star_z_kpc;
+    const double *star_x_kpc, *star_y_kpc, *star_z_kpc; /* NULL unless needed */
     const double *star_h_kpc; /* compact support of the kernel; NULL unless needed */
 
     size_t n_gas;
@@ -102,10 +107,11 @@ void catalogue_touch_pages(const struct catalogue *catalogue);
 bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row);
 
 /**
- * Read and validate one galaxy. Checked: redshift >= 0 and <= 1000; finite coordinates; masses, ages and
- * metallicities finite and
- * >= 0 (a star of age 0 counts as the youngest of the grid); smoothing lengths > 0; parameters finite. The
- * text of a failure names file, galaxy, dataset, index, value and bound.
+ * Read and validate one galaxy. Checked: redshift >= 0 and <= 1000; finite coordinates; masses, ages,
+ * metallicities and dust-to-metal ratios finite and >= 0 (a star of age 0 counts as the youngest of the
+ * grid); smoothing lengths > 0; parameters finite. What rounding has taken below 0 is 0: more than -1.7e3 yr,
+ * -1e-6 of a metallicity, ratio or parameter, -1e-6 Msun. The text of a failure names file, galaxy, dataset,
+ * index, value and bound.
  *
  * Return: 0; POLYPHONY_SET_ASIDE; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL.
  */
@@ -122,14 +128,15 @@ int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t firs
 /**
  * Read n whole galaxies into one arena, in few large requests: those of neighbours in the file are one. Each
  * has a status of its own: 0, or what catalogue_read_tile() would return, with a text in ret_error[i]. Then
- * its arrays are undefined, but not its row and id. Centres are not set. Any order of rows is right,
- * ascending rows are fast.
+ * its arrays are undefined, but not its row and id. Centres are not set. Any order of rows is right, and of
+ * their places in the file.
  */
 void catalogue_read_many(struct catalogue *catalogue, size_t n, const uint64_t *row, struct arena *arena,
                          struct galaxy *ret_galaxy, int *ret_status, struct error *ret_error);
-/** Add the coordinates of a tile of stars to sum_kpc[3], for the centre. */
+/** Add the coordinates of a tile of stars to sum_kpc[3], for the centre; without them nothing. */
 void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3]);
-/** Set the centre: as the file has it, or the mean of all stars. POLYPHONY_SET_ASIDE when not finite. */
+/** Set the centre where it is needed: as the file has it, or the mean of all stars. POLYPHONY_SET_ASIDE when
+ * not finite. */
 int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc[3], struct galaxy *galaxy,
                          struct error *err);
 

@@ -8,33 +8,55 @@
 #include "polyphony/cosmology.h"
 
 const struct field catalogue_fields[N_FIELD] = {
-    [STAR_MASS] = { "Stars/initial_masses", STARS, 1, UNITS_MASS, NOT_NEGATIVE },
+    [STAR_MASS] = { "Stars/initial_masses", STARS, 1, UNITS_MASS, NOT_NEGATIVE, ROUNDING_MASS_MSUN },
     /* Simulations write 0 for stars of the last step: they are as young as the grid goes. */
-    [STAR_AGE] = { "Stars/ages", STARS, 1, UNITS_TIME, NOT_NEGATIVE },
-    [STAR_METALLICITY] = { "Stars/metallicities", STARS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE },
-    [STAR_COORDINATES] = { "Stars/coordinates", STARS, 3, UNITS_LENGTH, ANY_FINITE },
-    [STAR_SMOOTHING] = { "Stars/smoothing_lengths", STARS, 1, UNITS_LENGTH, POSITIVE },
-    [GAS_MASS] = { "Gas/masses", GAS, 1, UNITS_MASS, NOT_NEGATIVE },
-    [GAS_METALLICITY] = { "Gas/metallicities", GAS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE },
-    [GAS_COORDINATES] = { "Gas/coordinates", GAS, 3, UNITS_LENGTH, ANY_FINITE },
-    [GAS_SMOOTHING] = { "Gas/smoothing_lengths", GAS, 1, UNITS_LENGTH, POSITIVE },
-    [GAS_DUST_MASS] = { "Gas/dust_masses", GAS, 1, UNITS_MASS, NOT_NEGATIVE },
-    [GAS_DUST_RATIO] = { "Gas/dust_to_metal_ratio", GAS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE },
-    [BLACK_HOLE_COORDINATES] = { "BlackHoles/coordinates", BLACK_HOLES, 3, UNITS_LENGTH, ANY_FINITE },
+    [STAR_AGE] = { "Stars/ages", STARS, 1, UNITS_TIME, NOT_NEGATIVE, ROUNDING_AGE_YR },
+    [STAR_METALLICITY] = { "Stars/metallicities", STARS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE,
+                           ROUNDING_FRACTION },
+    [STAR_COORDINATES] = { "Stars/coordinates", STARS, 3, UNITS_LENGTH, ANY_FINITE, 0 },
+    [STAR_SMOOTHING] = { "Stars/smoothing_lengths", STARS, 1, UNITS_LENGTH, POSITIVE, 0 },
+    [GAS_MASS] = { "Gas/masses", GAS, 1, UNITS_MASS, NOT_NEGATIVE, ROUNDING_MASS_MSUN },
+    [GAS_METALLICITY] = { "Gas/metallicities", GAS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE, ROUNDING_FRACTION },
+    [GAS_COORDINATES] = { "Gas/coordinates", GAS, 3, UNITS_LENGTH, ANY_FINITE, 0 },
+    [GAS_SMOOTHING] = { "Gas/smoothing_lengths", GAS, 1, UNITS_LENGTH, POSITIVE, 0 },
+    [GAS_DUST_MASS] = { "Gas/dust_masses", GAS, 1, UNITS_MASS, NOT_NEGATIVE, ROUNDING_MASS_MSUN },
+    [GAS_DUST_RATIO] = { "Gas/dust_to_metal_ratio", GAS, 1, UNITS_DIMENSIONLESS, NOT_NEGATIVE,
+                         ROUNDING_FRACTION },
+    [BLACK_HOLE_COORDINATES] = { "BlackHoles/coordinates", BLACK_HOLES, 3, UNITS_LENGTH, ANY_FINITE, 0 },
 };
+
+/* The version is 1, however it was written: an integer, 1.0, or the text "1". */
+static int read_version(struct io_file *file, double *ret_version, struct error *err)
+{
+    int64_t integer;
+    char text[64];
+    int r = io_attr_read_i64(file, "/", "version", &integer, err);
+
+    if (!r)
+        *ret_version = (double)integer;
+    else if (!io_attr_read_f64(file, "/", "version", ret_version, NULL))
+        r = 0;
+    else if (!io_attr_read_text(file, "/", "version", text, sizeof(text), NULL))
+        r = text_to_double(text, ret_version) ? 0
+                                              : error_set(err, POLYPHONY_INPUT,
+                                                          "'%s': attribute 'version' of '/' is '%s', "
+                                                          "expected 1",
+                                                          io_file_path(file), text);
+    return r;
+}
 
 static int check_format(struct io_file *file, struct error *err)
 {
     char format[64] = "";
-    int64_t version = 0;
+    double version = 0;
     int r = io_attr_read_text(file, "/", "format", format, sizeof(format), err);
 
     if (!r)
-        r = io_attr_read_i64(file, "/", "version", &version, err);
-    if (!r && (strcmp(format, "polyphony-catalogue") || version != 1))
+        r = read_version(file, &version, err);
+    if (!r && (strcmp(format, "polyphony-catalogue") || version != 1.0))
         r = error_set(err, POLYPHONY_INPUT,
-                      "'%s': format '%s' version %lld, expected 'polyphony-catalogue' version 1",
-                      io_file_path(file), format, (long long)version);
+                      "'%s': format '%s' version %g, expected 'polyphony-catalogue' version 1",
+                      io_file_path(file), format, version);
     return r ? error_prefix(err, r, "not a galaxy catalogue") : 0;
 }
 
@@ -53,49 +75,75 @@ static uint64_t component_length(const struct catalogue *catalogue, enum compone
     return length[component];
 }
 
-static int check_field(struct catalogue *catalogue, enum field_id id, struct error *err)
+/* `operation`: what needs it; NULL: every job. */
+static int check_field(struct catalogue *catalogue, enum field_id id, const char *operation,
+                       struct error *err)
 {
     const struct field *field = &catalogue_fields[id];
     struct catalogue_reader *reader = catalogue->reader;
-    uint64_t dims[2] = { component_length(catalogue, field->component), (uint64_t)field->width };
-    int r = io_dataset_expect(reader->file, field->path, field->width > 1 ? 2 : 1, dims, NULL, err);
+    int r;
 
+    if (operation && !io_has(reader->file, field->path))
+        return error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'; operation '%s' needs it",
+                         io_file_path(reader->file), field->path, operation);
+    r = shape_expect(reader->file, field->path, component_length(catalogue, field->component),
+                     (size_t)field->width, err);
     if (!r)
         r = catalogue_unit(catalogue, field->path, field->kind, &reader->factor[id], err);
     reader->is_read[id] = true;
     return r;
 }
 
-static int check_fields(struct catalogue *catalogue, struct error *err)
+static int check_stars(struct catalogue *catalogue, struct error *err)
 {
-    static const enum field_id stars[] = { STAR_MASS, STAR_AGE, STAR_METALLICITY, STAR_COORDINATES };
-    struct catalogue_reader *reader = catalogue->reader;
+    static const enum field_id always[] = { STAR_MASS, STAR_AGE, STAR_METALLICITY };
+    const struct catalogue_reader *reader = catalogue->reader;
     int r = 0;
 
-    for (size_t i = 0; !r && i < sizeof(stars) / sizeof(*stars); i++)
-        r = check_field(catalogue, stars[i], err);
+    for (size_t i = 0; !r && i < sizeof(always) / sizeof(*always); i++)
+        r = check_field(catalogue, always[i], NULL, err);
+    if (!r && reader->needs.star_coordinates)
+        r = check_field(catalogue, STAR_COORDINATES, reader->needs.star_coordinates, err);
     if (!r && reader->needs.star_smoothing_lengths) {
         if (!io_has(reader->file, catalogue_fields[STAR_SMOOTHING].path))
             return error_set(err, POLYPHONY_INPUT,
                              "'%s': no dataset '%s'; smoothed images need it, 'type: histogram' does without",
                              io_file_path(reader->file), catalogue_fields[STAR_SMOOTHING].path);
-        r = check_field(catalogue, STAR_SMOOTHING, err);
+        r = check_field(catalogue, STAR_SMOOTHING, NULL, err);
     }
-    if (!r && reader->needs.gas && io_has(reader->file, "Gas")) {
-        r = check_field(catalogue, GAS_COORDINATES, err);
-        if (!r)
-            r = check_field(catalogue, GAS_SMOOTHING, err);
-        if (!r && io_has(reader->file, "Gas/dust_masses"))
-            return check_field(catalogue, GAS_DUST_MASS, err);
-        if (!r)
-            r = check_field(catalogue, GAS_MASS, err);
-        if (!r)
-            r = check_field(catalogue, GAS_METALLICITY, err);
-        if (!r && io_has(reader->file, "Gas/dust_to_metal_ratio"))
-            r = check_field(catalogue, GAS_DUST_RATIO, err);
-        else if (!r && index_is_in_file(catalogue, INDEX_DUST_RATIO))
-            r = index_add(catalogue, INDEX_DUST_RATIO, err);
-    }
+    return r;
+}
+
+static int check_gas(struct catalogue *catalogue, struct error *err)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    const char *operation = reader->needs.gas;
+    int r = check_field(catalogue, GAS_COORDINATES, operation, err);
+
+    if (!r)
+        r = check_field(catalogue, GAS_SMOOTHING, operation, err);
+    if (!r && io_has(reader->file, "Gas/dust_masses"))
+        return check_field(catalogue, GAS_DUST_MASS, operation, err);
+    if (!r)
+        r = check_field(catalogue, GAS_MASS, operation, err);
+    if (!r)
+        r = check_field(catalogue, GAS_METALLICITY, operation, err);
+    if (!r && io_has(reader->file, "Gas/dust_to_metal_ratio"))
+        r = check_field(catalogue, GAS_DUST_RATIO, operation, err);
+    else if (!r && index_is_in_file(catalogue, INDEX_DUST_RATIO))
+        r = index_add(catalogue, INDEX_DUST_RATIO, err);
+    return r;
+}
+
+static int check_fields(struct catalogue *catalogue, struct error *err)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    int r = check_stars(catalogue, err);
+
+    if (!r && reader->needs.gas && io_has(reader->file, "Gas"))
+        r = check_gas(catalogue, err);
+    if (!r && reader->needs.black_holes && io_has(reader->file, "BlackHoles"))
+        r = check_field(catalogue, BLACK_HOLE_COORDINATES, reader->needs.black_holes, err);
     return r;
 }
 
@@ -123,14 +171,13 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
 {
     struct catalogue_reader *reader = catalogue->reader;
     const char *name = reader->needs.parameter[i];
-    uint64_t dim = catalogue->n_star_all;
     double factor = 1.0;
     char path[IO_NAME_MAX];
     int r;
 
     text_format(path, sizeof(path), "Stars/%s", name);
     if (io_has(reader->file, path)) {
-        r = io_dataset_expect(reader->file, path, 1, &dim, NULL, err);
+        r = shape_expect(reader->file, path, catalogue->n_star_all, 1, err);
         if (!r)
             r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &factor, err);
         memcpy(reader->star_parameter_path[i], path, sizeof(path));
@@ -156,8 +203,6 @@ static int find_parts(struct catalogue *catalogue, const char *path, struct erro
         r = index_find(catalogue, err);
     if (!r)
         r = check_fields(catalogue, err);
-    if (!r && reader->needs.black_holes && io_has(reader->file, "BlackHoles"))
-        r = check_field(catalogue, BLACK_HOLE_COORDINATES, err);
     for (size_t i = 0; !r && i < reader->needs.n_parameter; i++)
         r = find_parameter(catalogue, i, err);
     if (!r) {
@@ -190,6 +235,7 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         { reader->column_factor, sizeof(reader->column_factor) },
         { &reader->frame, sizeof(reader->frame) },
         { &reader->uses_scale_factor, sizeof(reader->uses_scale_factor) },
+        { &catalogue->warnings, sizeof(catalogue->warnings) },
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
@@ -295,5 +341,28 @@ uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row)
             values += n[catalogue_fields[i].component] * (uint64_t)catalogue_fields[i].width;
     for (size_t i = 0; i < reader->needs.n_parameter; i++)
         values += catalogue->parameter_is_per_particle[i] ? n[STARS] : 0;
+    return values * sizeof(double);
+}
+
+size_t catalogue_star_bytes(const struct catalogue *catalogue)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    size_t n = 3 + (reader->is_read[STAR_COORDINATES] ? 3 : 0) + reader->is_read[STAR_SMOOTHING];
+
+    for (size_t i = 0; i < reader->needs.n_parameter; i++)
+        n += catalogue->parameter_is_per_particle[i];
+    return n * sizeof(double);
+}
+
+uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
+{
+    const struct catalogue_reader *reader = catalogue->reader;
+    size_t after = 1 + (reader->is_read[GAS_DUST_MASS] ? 1 : 2) + reader->is_read[GAS_DUST_RATIO];
+    uint64_t values = 0;
+
+    if (reader->is_read[GAS_COORDINATES])
+        values += (uint64_t)catalogue->n_gas[row] * (3 + after);
+    if (reader->is_read[BLACK_HOLE_COORDINATES])
+        values += (uint64_t)catalogue->n_black_hole[row] * 3;
     return values * sizeof(double);
 }

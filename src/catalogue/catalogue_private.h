@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include <float.h>
+
 #include "polyphony/catalogue.h"
 #include "polyphony/io.h"
 #include "polyphony/node_table.h"
@@ -9,7 +11,7 @@
 /* The three kinds of particles, in the file's group names. */
 enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
 
-/* What a value must satisfy to be used. */
+/* What a value must satisfy to be used; in the order of values.c's tables. */
 enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT };
 
 enum field_id {
@@ -35,9 +37,19 @@ struct field {
     int width; /* 1, or 3 for vectors */
     enum units_kind kind;
     enum bound bound;
+    double rounding; /* so much below 0 counts as 0, in our unit; 0: nothing does */
 };
 
 extern const struct field catalogue_fields[N_FIELD];
+
+/*
+ * What rounding makes of a 0. Mass fractions, ratios and other numbers of order one: some units of float32's
+ * last place (1.2e-7), as of 1 - X - Y. Ages: that of a difference of two times of the universe's age.
+ * Masses: nothing in a simulation weighs as little.
+ */
+#define ROUNDING_FRACTION  1e-6                 /* [-] */
+#define ROUNDING_AGE_YR    (14e9 * FLT_EPSILON) /* [yr] 1.7e3 */
+#define ROUNDING_MASS_MSUN 1e-6                 /* [Msun] */
 
 /* Columns of the index; those of a component are in the order of enum component. */
 enum index_column {
@@ -89,6 +101,24 @@ void frame_settle_redshifts(struct catalogue *catalogue, double *redshift);
 void catalogue_find_unused(struct catalogue *catalogue);
 /* Where a unit is comoving: is each galaxy at the redshift of the file's scale factor? */
 int frame_check_scale_factor(struct catalogue *catalogue, struct error *err);
+
+/* ---- shape.c: rows of one number or three ------------------------------------------------------- */
+
+/* How many rows of `width` numbers a dataset has: (N,), (N,1) or (N,3). */
+int shape_count(struct io_file *file, const char *path, size_t width, uint64_t *ret_n, struct error *err);
+/* It must have n rows. */
+int shape_expect(struct io_file *file, const char *path, uint64_t n, size_t width, struct error *err);
+
+/* ---- values.c: what a value must be ------------------------------------------------------------- */
+
+bool value_is_within(enum bound bound, double value);
+/* What a message says it must be. */
+const char *value_needed(enum bound bound);
+/* A value below 0 by no more than `rounding` becomes 0: did this one? */
+bool value_round(double rounding, double *value);
+/* The first value that is out of bounds, or n. On the way those that rounding has taken below 0 become 0, and
+ * are added to *n_rounded. `rounding` is in the unit of the values. */
+size_t values_check(enum bound bound, double rounding, double *value, size_t n, uint64_t *n_rounded);
 
 /* ---- index.c: what is known of every galaxy ---------------------------------------------------- */
 

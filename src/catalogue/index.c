@@ -17,10 +17,6 @@
 
 static const char *const groups[N_COMPONENT] = { "Stars", "Gas", "BlackHoles" };
 
-/* The dataset whose rows are counted. */
-static const char *const counted[N_COMPONENT] = { "Stars/initial_masses", "Gas/coordinates",
-                                                  "BlackHoles/coordinates" };
-
 /* ---- columns ----------------------------------------------------------------------------------- */
 
 static size_t column_width(size_t i_column)
@@ -81,17 +77,52 @@ bool index_is_in_file(const struct catalogue *catalogue, size_t i_column)
 int index_add(struct catalogue *catalogue, size_t i_column, struct error *err)
 {
     struct catalogue_reader *reader = catalogue->reader;
-    const uint64_t dims[2] = { catalogue->n_galaxy, column_width(i_column) };
     enum units_kind kind = i_column == INDEX_CENTRE ? UNITS_LENGTH : UNITS_DIMENSIONLESS;
     char path[IO_NAME_MAX];
     int r;
 
     column_path(catalogue, i_column, path);
-    r = io_dataset_expect(reader->file, path, dims[1] > 1 ? 2 : 1, dims, NULL, err);
+    r = shape_expect(reader->file, path, catalogue->n_galaxy, column_width(i_column), err);
     if (!r)
         r = catalogue_unit(catalogue, path, kind, &reader->column_factor[i_column], err);
     reader->has_column[i_column] = true;
     return r;
+}
+
+static bool is_needed(const struct catalogue *catalogue, size_t component)
+{
+    const struct catalogue_needs *needs = &catalogue->reader->needs;
+
+    return component == STARS || (component == GAS ? needs->gas : needs->black_holes);
+}
+
+/* The first dataset of particles of this component that the file has, by which they are counted; N_FIELD
+ * without any. */
+static size_t find_counted(const struct catalogue *catalogue, size_t component)
+{
+    size_t i = 0;
+
+    while (i < N_FIELD && (catalogue_fields[i].component != component ||
+                           !io_has(catalogue->reader->file, catalogue_fields[i].path)))
+        i++;
+    return i;
+}
+
+/* Particles that no operation needs are counted for the results, where that can be done. */
+static bool can_be_left_out(struct catalogue *catalogue, size_t component)
+{
+    struct io_file *file = catalogue->reader->file;
+    char offset[IO_NAME_MAX], length[IO_NAME_MAX];
+
+    text_format(offset, sizeof(offset), "%s/offset", groups[component]);
+    text_format(length, sizeof(length), "%s/length", groups[component]);
+    if (is_needed(catalogue, component) ||
+        (io_has(file, offset) && io_has(file, length) && find_counted(catalogue, component) < N_FIELD))
+        return false;
+    warnings_add(&catalogue->warnings,
+                 "'%s': '%s' has no offsets, lengths and particles by which to count them: it is left out",
+                 io_file_path(file), groups[component]);
+    return true;
 }
 
 /* Slices of one component; all empty when the file does not have it. */
@@ -99,23 +130,23 @@ static int find_slices(struct catalogue *catalogue, size_t component, uint64_t *
 {
     static const char *const names[] = { "offset", "length" };
     struct catalogue_reader *reader = catalogue->reader;
-    const uint64_t dim = catalogue->n_galaxy;
-    struct io_info info = { 0 };
+    size_t i_field = find_counted(catalogue, component);
     int r = 0;
 
-    if (component != STARS && !io_has(reader->file, groups[component]))
+    if (component != STARS &&
+        (!io_has(reader->file, groups[component]) || can_be_left_out(catalogue, component)))
         return 0;
     for (size_t i = 0; !r && i < 2; i++) {
         char path[IO_NAME_MAX];
 
         text_format(path, sizeof(path), "%s/%s", groups[component], names[i]);
-        r = io_dataset_expect(reader->file, path, 1, &dim, NULL, err);
+        r = shape_expect(reader->file, path, catalogue->n_galaxy, 1, err);
     }
-    if (!r)
-        r = io_dataset_info(reader->file, counted[component], &info, err);
+    if (!r && i_field < N_FIELD)
+        r = shape_count(reader->file, catalogue_fields[i_field].path, (size_t)catalogue_fields[i_field].width,
+                        ret_n_all, err);
     reader->has_column[INDEX_OFFSET + component] = true;
     reader->has_column[INDEX_COUNT + component] = true;
-    *ret_n_all = info.dims[0];
     return r;
 }
 
@@ -135,26 +166,23 @@ int index_find(struct catalogue *catalogue, struct error *err)
     struct io_file *file = catalogue->reader->file;
     uint64_t *const n_all[N_COMPONENT] = { &catalogue->n_star_all, &catalogue->n_gas_all,
                                            &catalogue->n_black_hole_all };
-    uint64_t dim;
-    struct io_info info;
-    int r = io_dataset_info(file, "Stars/offset", &info, err);
+    uint64_t n = 0;
+    int r = shape_count(file, "Stars/offset", 1, &n, err);
 
     if (r)
         return r;
-    dim = catalogue->n_galaxy = info.dims[0];
-    if (dim == 0)
-        return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue has no galaxies", io_file_path(file));
-    if (dim > N_GALAXY_MAX)
+    if (n > N_GALAXY_MAX)
         return error_set(err, POLYPHONY_INPUT, "'%s': the catalogue claims %llu galaxies, at most %zu fit",
-                         io_file_path(file), (unsigned long long)dim, N_GALAXY_MAX);
+                         io_file_path(file), (unsigned long long)n, N_GALAXY_MAX);
+    catalogue->n_galaxy = n;
     for (size_t component = 0; !r && component < N_COMPONENT; component++)
         r = find_slices(catalogue, component, n_all[component], err);
     catalogue->reader->has_column[INDEX_ID] = true;
     if (!r && index_is_in_file(catalogue, INDEX_ID))
-        r = io_dataset_expect(file, "Galaxies/id", 1, &dim, NULL, err);
+        r = shape_expect(file, "Galaxies/id", n, 1, err);
     if (!r)
         r = find_redshifts(catalogue, err);
-    if (!r && index_is_in_file(catalogue, INDEX_CENTRE))
+    if (!r && catalogue->reader->needs.centre && index_is_in_file(catalogue, INDEX_CENTRE))
         r = index_add(catalogue, INDEX_CENTRE, err);
     return r;
 }
@@ -179,6 +207,12 @@ static void point_to_columns(struct catalogue *catalogue)
         reader->galaxy_parameter[i] = column_of(catalogue, INDEX_PARAMETER + i);
 }
 
+/* There is always a page. */
+static size_t zeros_bytes(const struct catalogue *catalogue)
+{
+    return (catalogue->n_galaxy + 1) * sizeof(double);
+}
+
 int index_take(struct catalogue *catalogue, const struct node_group *group, bool *ret_fills,
                struct error *err)
 {
@@ -193,7 +227,7 @@ int index_take(struct catalogue *catalogue, const struct node_group *group, bool
     if (r)
         return error_prefix(err, r, "the index of %zu galaxies", catalogue->n_galaxy);
     /* Pages that are read and never written are all the kernel's one page of zeros. */
-    zeros = mmap(NULL, catalogue->n_galaxy * sizeof(double), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    zeros = mmap(NULL, zeros_bytes(catalogue), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (zeros == MAP_FAILED)
         return error_set(err, POLYPHONY_INTERNAL, "no memory for the index of %zu galaxies",
                          catalogue->n_galaxy);
@@ -206,36 +240,112 @@ void index_release(struct catalogue *catalogue)
 {
     node_table_release(&catalogue->reader->index);
     if (catalogue->reader->zeros)
-        munmap(catalogue->reader->zeros, catalogue->n_galaxy * sizeof(double));
+        munmap(catalogue->reader->zeros, zeros_bytes(catalogue));
 }
 
 /* ---- their values ------------------------------------------------------------------------------ */
 
-/* Slices must be in order, inside the flat arrays, and must not overlap. */
-static int check_slice(const char *path, const char *group, uint64_t row, int64_t offset, int64_t length,
-                       uint64_t n_all, uint64_t *end, struct error *err)
+/* How the slices of a component lie. */
+struct slices {
+    const struct catalogue *catalogue;
+    const char *group;
+    uint64_t n_all;
+    int64_t *offset;  /* [n_galaxy] */
+    uint32_t *length; /* [n_galaxy] */
+    uint64_t end;     /* of those seen */
+    bool ascends;     /* so far; empty ones do not matter */
+};
+
+static int refuse_slice(const struct slices *slices, uint64_t row, int64_t offset, int64_t length,
+                        const char *why, struct error *err)
 {
-    if (length < 0 || offset < 0)
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': '%s' row %llu: offset %lld, length %lld must not be negative", path, group,
-                         (unsigned long long)row, (long long)offset, (long long)length);
+    return error_set(err, POLYPHONY_INPUT,
+                     "'%s': '%s' row %llu (galaxy %lld): offset %lld, length %lld %s; there are %llu",
+                     io_file_path(slices->catalogue->reader->file), slices->group, (unsigned long long)row,
+                     (long long)slices->catalogue->id[row], (long long)offset, (long long)length, why,
+                     (unsigned long long)slices->n_all);
+}
+
+/* Slices must be inside the flat arrays. The offset of an empty one may be anything, such as -1. */
+static int take_slice(struct slices *slices, uint64_t row, int64_t length, struct error *err)
+{
+    int64_t *offset = &slices->offset[row];
+
+    _Static_assert(UINT32_MAX == 4294967295, "the message says so");
+    if (length < 0)
+        return refuse_slice(slices, row, *offset, length, "must not be negative", err);
     if (length > UINT32_MAX)
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': '%s/length' row %llu is %lld, a galaxy may have at most %llu particles", path,
-                         group, (unsigned long long)row, (long long)length, (unsigned long long)UINT32_MAX);
-    if (length == 0)
+        return refuse_slice(slices, row, *offset, length,
+                            "is beyond the 4294967295 particles that a galaxy may have", err);
+    slices->length[row] = (uint32_t)length;
+    if (length == 0) {
+        if (*offset < 0 || (uint64_t)*offset > slices->n_all)
+            *offset = 0;
         return 0;
-    if ((uint64_t)offset < *end)
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': '%s/offset' row %llu is %lld, before the end of the galaxies above it (%llu)",
-                         path, group, (unsigned long long)row, (long long)offset, (unsigned long long)*end);
-    *end = (uint64_t)offset + (uint64_t)length;
-    if (*end > n_all)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': '%s' row %llu: offset %lld + length %lld is past the end of the particles (%llu)", path,
-            group, (unsigned long long)row, (long long)offset, (long long)length, (unsigned long long)n_all);
+    }
+    if (*offset < 0)
+        return refuse_slice(slices, row, *offset, length, "must not be negative", err);
+    if ((uint64_t)*offset > slices->n_all || (uint64_t)length > slices->n_all - (uint64_t)*offset)
+        return refuse_slice(slices, row, *offset, length, "is past the end of the particles", err);
+    slices->ascends &= (uint64_t)*offset >= slices->end;
+    slices->end = (uint64_t)*offset + (uint64_t)length;
     return 0;
+}
+
+/* Where a slice that is not empty begins. */
+struct place {
+    int64_t offset;
+    uint64_t row;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    int64_t left = ((const struct place *)a)->offset, right = ((const struct place *)b)->offset;
+
+    return (left > right) - (left < right);
+}
+
+/* If any slices overlap, two neighbours do. */
+static int refuse_overlap(const struct slices *slices, size_t n, const struct place *place, struct error *err)
+{
+    const int64_t *id = slices->catalogue->id;
+
+    for (size_t i = 1; i < n; i++) {
+        const struct place *a = &place[i - 1], *b = &place[i];
+        unsigned long n_a = slices->length[a->row], n_b = slices->length[b->row];
+
+        if (a->offset + (int64_t)n_a > b->offset)
+            return error_set(err, POLYPHONY_INPUT,
+                             "'%s': '%s' rows %llu (galaxy %lld: offset %lld, length %lu) and %llu (galaxy "
+                             "%lld: offset %lld, length %lu) overlap: a particle belongs to one galaxy",
+                             io_file_path(slices->catalogue->reader->file), slices->group,
+                             (unsigned long long)a->row, (long long)id[a->row], (long long)a->offset, n_a,
+                             (unsigned long long)b->row, (long long)id[b->row], (long long)b->offset, n_b);
+    }
+    return 0;
+}
+
+/* Where they do not lie in the order of rows, neighbours are found by sorting: O(n log n), 16 bytes a row
+ * meanwhile, and as much again by qsort(). */
+static int check_overlap(const struct slices *slices, struct error *err)
+{
+    struct place *place;
+    size_t n = 0;
+    int r;
+
+    if (slices->ascends)
+        return 0;
+    place = mem_array(slices->catalogue->n_galaxy, sizeof(*place));
+    if (!place)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory to sort the slices of %zu galaxies",
+                         slices->catalogue->n_galaxy);
+    for (uint64_t row = 0; row < slices->catalogue->n_galaxy; row++)
+        if (slices->length[row])
+            place[n++] = (struct place) { slices->offset[row], row };
+    qsort(place, n, sizeof(*place), compare_places);
+    r = refuse_overlap(slices, n, place, err);
+    free(place);
+    return r;
 }
 
 /* Lengths pass through `block` on their way to 32 bits. */
@@ -243,26 +353,27 @@ static int fill_slices(struct catalogue *catalogue, size_t component, uint64_t n
                        struct error *err)
 {
     struct io_file *file = catalogue->reader->file;
-    int64_t *offset = column_of(catalogue, INDEX_OFFSET + component); /* checked to be >= 0 */
-    uint32_t *count = column_of(catalogue, INDEX_COUNT + component);
-    uint64_t n_galaxy = catalogue->n_galaxy, end = 0;
+    struct slices slices = { .catalogue = catalogue,
+                             .group = groups[component],
+                             .n_all = n_all,
+                             .offset = column_of(catalogue, INDEX_OFFSET + component),
+                             .length = column_of(catalogue, INDEX_COUNT + component),
+                             .ascends = true };
+    uint64_t n_galaxy = catalogue->n_galaxy;
     char path[IO_NAME_MAX];
     int r;
 
-    text_format(path, sizeof(path), "%s/offset", groups[component]);
-    r = io_read_rows_i64(file, path, 0, n_galaxy, offset, err);
-    text_format(path, sizeof(path), "%s/length", groups[component]);
+    text_format(path, sizeof(path), "%s/offset", slices.group);
+    r = io_read_rows_i64(file, path, 0, n_galaxy, slices.offset, err);
+    text_format(path, sizeof(path), "%s/length", slices.group);
     for (uint64_t row0 = 0; !r && row0 < n_galaxy; row0 += LENGTH_ROWS) {
         uint64_t n = n_galaxy - row0 < LENGTH_ROWS ? n_galaxy - row0 : LENGTH_ROWS;
 
         r = io_read_rows_i64(file, path, row0, n, block, err);
-        for (uint64_t i = 0; !r && i < n; i++) {
-            r = check_slice(io_file_path(file), groups[component], row0 + i, offset[row0 + i], block[i],
-                            n_all, &end, err);
-            count[row0 + i] = (uint32_t)block[i];
-        }
+        for (uint64_t i = 0; !r && i < n; i++)
+            r = take_slice(&slices, row0 + i, block[i], err);
     }
-    return r;
+    return r ? r : check_overlap(&slices, err);
 }
 
 static int fill_slices_all(struct catalogue *catalogue, struct error *err)
@@ -358,6 +469,8 @@ static int check_redshifts(const struct catalogue *catalogue, struct error *err)
     for (size_t i = 0; i < catalogue->n_galaxy; i++)
         if (catalogue_redshift_is_valid(catalogue, i))
             return 0;
+    if (catalogue->n_galaxy == 0)
+        return 0;
     return error_set(err, POLYPHONY_INPUT,
                      "'%s': no galaxy has a 'Galaxies/redshift' >= 0 and <= %d (the first is %g); give "
                      "'redshift' in the job",
@@ -366,10 +479,10 @@ static int check_redshifts(const struct catalogue *catalogue, struct error *err)
 
 int index_fill(struct catalogue *catalogue, struct error *err)
 {
-    int r = fill_slices_all(catalogue, err);
+    int r = fill_ids(catalogue, err); /* first: messages name galaxies */
 
     if (!r)
-        r = fill_ids(catalogue, err);
+        r = fill_slices_all(catalogue, err);
     if (!r)
         r = fill_numbers(catalogue, INDEX_REDSHIFT, err);
     if (!r && catalogue->reader->has_column[INDEX_REDSHIFT])

@@ -9,22 +9,13 @@
  */
 #include "catalogue_private.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "polyphony/cosmology.h"
-
 #define N_PART    64                /* galaxies read together */
 #define GAP_BYTES ((size_t)1 << 16) /* read over, rather than asking twice */
 #define N_VECTOR  3
-
-/* The least and the most a value may be, and what a message says it must be; in the order of enum bound. */
-static const double least[] = { -DBL_MAX, DBL_TRUE_MIN, 0.0, 0.0 };
-static const double greatest[] = { DBL_MAX, DBL_MAX, DBL_MAX, COSMOLOGY_REDSHIFT_MAX };
-static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite", ">= 0 and <= 1000" };
-_Static_assert(COSMOLOGY_REDSHIFT_MAX == 1000, "the message says so");
 
 /* One galaxy of the batch, and its particles of the kind that is being read. */
 struct part {
@@ -45,7 +36,8 @@ struct batch {
     struct catalogue *catalogue;
     struct arena *around, *stars; /* the first may be NULL */
     size_t n;
-    struct part part[N_PART]; /* rows ascend, and so do their places in the file */
+    struct part part[N_PART];
+    struct part *in_file[N_PART]; /* in the order of their places there */
 };
 
 /* A dataset to read from. */
@@ -54,7 +46,7 @@ struct source {
     const struct io_direct *direct; /* NULL: by HDF5 */
     size_t width;
     enum bound bound;
-    double factor;
+    double rounding, factor; /* the former in the file's unit */
 };
 
 /* Rows of the dataset that are in the reader's window. */
@@ -64,43 +56,36 @@ struct window {
 
 /* ---- what is wrong with it --------------------------------------------------------------------- */
 
-static bool is_within(enum bound bound, double value)
-{
-    return value >= least[bound] && value <= greatest[bound];
-}
-
-static bool all_within(enum bound bound, const double *value, size_t n)
-{
-    size_t n_out = 0;
-
-    for (size_t i = 0; i < n; i++)
-        n_out += !is_within(bound, value[i]);
-    return n_out == 0;
-}
-
-/* The first value out of bounds sets the galaxy aside, and is named; `value` begins at particle `i_first`. */
+/* A value out of bounds sets the galaxy aside, and is named: particle i of it. */
 static int name_bad_value(const struct catalogue *catalogue, const struct part *part,
-                          const struct source *source, uint64_t i_first, const double *value)
+                          const struct source *source, uint64_t i, double value)
 {
-    size_t i = 0;
-
-    while (is_within(source->bound, value[i]))
-        i++;
     return error_set(part->err, POLYPHONY_SET_ASIDE,
                      "'%s': galaxy %lld: dataset '%s' particle %llu is %g, must be %s",
                      io_file_path(catalogue->reader->file), (long long)catalogue->id[part->row], source->path,
-                     (unsigned long long)(i_first + i / source->width), value[i], needed[source->bound]);
+                     (unsigned long long)i, value, value_needed(source->bound));
 }
 
 /* The same for a number that the galaxy has once. */
 static int check_galaxy_value(const struct catalogue *catalogue, uint64_t row, const char *path,
                               enum bound bound, double value, struct error *err)
 {
-    if (is_within(bound, value))
+    if (value_is_within(bound, value))
         return 0;
     return error_set(err, POLYPHONY_SET_ASIDE, "'%s': galaxy %lld: dataset '%s' row %llu is %g, must be %s",
                      io_file_path(catalogue->reader->file), (long long)catalogue->id[row], path,
-                     (unsigned long long)row, value, needed[bound]);
+                     (unsigned long long)row, value, value_needed(bound));
+}
+
+/* The same for a number of order one, which rounding may have taken below 0: then it is 0, and counts once,
+ * however many tiles there are. */
+static int take_galaxy_number(const struct batch *batch, struct part *part, const char *path,
+                              enum bound bound, double *value)
+{
+    bool is_rounded = value_round(ROUNDING_FRACTION, value);
+
+    part->galaxy.n_rounded += is_rounded && batch->around;
+    return check_galaxy_value(batch->catalogue, part->row, path, bound, *value, part->err);
 }
 
 /* ---- reading one dataset ----------------------------------------------------------------------- */
@@ -119,11 +104,14 @@ static void take_room(struct batch *batch, struct arena *arena, size_t width)
 }
 
 /* Where a window from row `at` of this part on ends: it goes on to the next parts while they are near. */
-static uint64_t window_end(const struct batch *batch, const struct part *part, size_t width, uint64_t at)
+static uint64_t window_end(const struct batch *batch, size_t i_in_file, size_t width, uint64_t at)
 {
+    const struct part *part = batch->in_file[i_in_file];
     uint64_t most = at + CATALOGUE_WINDOW_BYTES / sizeof(double) / width, end = part->begin + part->n;
 
-    for (const struct part *next = part + 1; end < most && next < batch->part + batch->n; next++) {
+    for (size_t i = i_in_file + 1; end < most && i < batch->n; i++) {
+        const struct part *next = batch->in_file[i];
+
         if (next->status || next->n == 0)
             continue;
         if (next->begin - end > GAP_BYTES / sizeof(double) / width)
@@ -143,14 +131,15 @@ static int load_rows(struct catalogue_reader *reader, const struct source *sourc
 }
 
 /* What cannot be read of another part is no failure of this one. */
-static int load(struct batch *batch, const struct source *source, const struct part *part, uint64_t at,
+static int load(struct batch *batch, const struct source *source, size_t i_in_file, uint64_t at,
                 struct window *window)
 {
     struct catalogue_reader *reader = batch->catalogue->reader;
+    const struct part *part = batch->in_file[i_in_file];
     uint64_t left = part->begin + part->n - at;
     int r;
 
-    *window = (struct window) { at, window_end(batch, part, source->width, at) - at };
+    *window = (struct window) { at, window_end(batch, i_in_file, source->width, at) - at };
     r = load_rows(reader, source, window, part->err);
     if (r && window->n > left) {
         window->n = left;
@@ -161,12 +150,15 @@ static int load(struct batch *batch, const struct source *source, const struct p
 
 /* n values from the window to the part, from its i_first on. */
 static int take_values(const struct catalogue *catalogue, const struct source *source, struct part *part,
-                       uint64_t i_first, size_t n, const double *from)
+                       uint64_t i_first, size_t n, double *from)
 {
     double factor = source->factor;
+    size_t i_bad =
+        values_check(source->bound, source->rounding, from, n * source->width, &part->galaxy.n_rounded);
 
-    if (!all_within(source->bound, from, n * source->width))
-        return name_bad_value(catalogue, part, source, part->first + i_first, from);
+    if (i_bad < n * source->width)
+        return name_bad_value(catalogue, part, source, part->first + i_first + i_bad / source->width,
+                              from[i_bad]);
     if (source->width == 1)
         for (size_t i = 0; i < n; i++)
             part->to[0][i_first + i] = from[i] * factor;
@@ -179,16 +171,18 @@ static int take_values(const struct catalogue *catalogue, const struct source *s
 
 static void read_dataset(struct batch *batch, const struct source *source, struct arena *arena)
 {
-    const double *values = batch->catalogue->reader->window;
+    double *values = batch->catalogue->reader->window;
     struct window window = { 0 };
 
     take_room(batch, arena, source->width);
-    for (struct part *part = batch->part; part < batch->part + batch->n; part++)
+    for (size_t k = 0; k < batch->n; k++) {
+        struct part *part = batch->in_file[k];
+
         for (uint64_t i = 0, n; !part->status && i < part->n; i += n) {
             uint64_t at = part->begin + i, left = part->n - i;
 
             if (at < window.first || at - window.first >= window.n)
-                part->status = load(batch, source, part, at, &window);
+                part->status = load(batch, source, k, at, &window);
             if (part->status) {
                 error_prefix(part->err, part->status, "galaxy %lld",
                              (long long)batch->catalogue->id[part->row]);
@@ -200,6 +194,7 @@ static void read_dataset(struct batch *batch, const struct source *source, struc
             part->status = take_values(batch->catalogue, source, part, i, n,
                                        values + (at - window.first) * source->width);
         }
+    }
 }
 
 /* ---- particles --------------------------------------------------------------------------------- */
@@ -236,13 +231,30 @@ static void read_field(struct batch *batch, enum field_id id, struct arena *aren
 {
     const struct catalogue_reader *reader = batch->catalogue->reader;
     const struct field *field = &catalogue_fields[id];
-    const struct source source = { field->path, reader->direct[id].n ? &reader->direct[id] : NULL,
-                                   (size_t)field->width, field->bound, reader->factor[id] };
+    const struct source source = { field->path,
+                                   reader->direct[id].n ? &reader->direct[id] : NULL,
+                                   (size_t)field->width,
+                                   field->bound,
+                                   field->rounding / reader->factor[id],
+                                   reader->factor[id] };
 
     read_dataset(batch, &source, arena);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
         for (size_t axis = 0; axis < source.width && members[id][axis]; axis++)
             memcpy((char *)&part->galaxy + members[id][axis], &part->to[axis], sizeof(part->to[axis]));
+}
+
+/* By insertion: they are few, and mostly in order already. */
+static void sort_by_place(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct part *part = &batch->part[i];
+        size_t j = i;
+
+        for (; j > 0 && batch->in_file[j - 1]->begin > part->begin; j--)
+            batch->in_file[j] = batch->in_file[j - 1];
+        batch->in_file[j] = part;
+    }
 }
 
 /* What is read from now on. */
@@ -261,10 +273,13 @@ static void choose(struct batch *batch, enum component component)
                       : component == GAS ? catalogue->gas_offset[row]
                                          : catalogue->black_hole_offset[row];
     }
+    sort_by_place(batch);
 }
 
 static void read_stars(struct batch *batch)
 {
+    const struct catalogue_reader *reader = batch->catalogue->reader;
+
     choose(batch, STARS);
     read_field(batch, STAR_MASS, batch->stars);
     read_field(batch, STAR_AGE, batch->stars);
@@ -272,8 +287,9 @@ static void read_stars(struct batch *batch)
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
         for (size_t i = 0; i < part->n; i++)
             part->to[0][i] = fmax(part->to[0][i], CATALOGUE_METALLICITY_FLOOR);
-    read_field(batch, STAR_COORDINATES, batch->stars);
-    if (batch->catalogue->reader->is_read[STAR_SMOOTHING])
+    if (reader->is_read[STAR_COORDINATES])
+        read_field(batch, STAR_COORDINATES, batch->stars);
+    if (reader->is_read[STAR_SMOOTHING])
         read_field(batch, STAR_SMOOTHING, batch->stars);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
         part->galaxy.first_star = part->first_star;
@@ -292,13 +308,14 @@ static double dust_ratio_of(const struct catalogue *catalogue, uint64_t row)
 static void make_dust_masses(struct batch *batch)
 {
     const struct catalogue_reader *reader = batch->catalogue->reader;
-    double *mass[N_PART], *metallicity[N_PART];
+    double *mass[N_PART], *metallicity[N_PART], ratio[N_PART];
     struct arena_mark mark;
 
-    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
-        part->status =
-            check_galaxy_value(batch->catalogue, part->row, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE,
-                               dust_ratio_of(batch->catalogue, part->row), part->err);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
+        ratio[part - batch->part] = dust_ratio_of(batch->catalogue, part->row);
+        part->status = take_galaxy_number(batch, part, "Galaxies/dust_to_metal_ratio", NOT_NEGATIVE,
+                                          &ratio[part - batch->part]);
+    }
     read_field(batch, GAS_MASS, batch->around);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
         mass[part - batch->part] = part->to[0];
@@ -310,7 +327,7 @@ static void make_dust_masses(struct batch *batch)
         read_field(batch, GAS_DUST_RATIO, batch->around);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
         double *dust = mass[part - batch->part], *z = metallicity[part - batch->part];
-        double ratio_all = dust_ratio_of(batch->catalogue, part->row);
+        double ratio_all = ratio[part - batch->part];
 
         for (size_t i = 0; i < part->n; i++)
             dust[i] *= fmax(z[i], CATALOGUE_METALLICITY_FLOOR) *
@@ -346,7 +363,10 @@ static void read_parameter(struct batch *batch, size_t i)
     const struct source source = { reader->star_parameter_path[i],
                                    reader->star_parameter_direct[i].n ? &reader->star_parameter_direct[i]
                                                                       : NULL,
-                                   1, ANY_FINITE, 1.0 };
+                                   1,
+                                   ANY_FINITE,
+                                   ROUNDING_FRACTION,
+                                   1.0 };
     char path[IO_NAME_MAX];
 
     if (batch->catalogue->parameter_is_per_particle[i]) {
@@ -358,8 +378,7 @@ static void read_parameter(struct batch *batch, size_t i)
     text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
         part->galaxy.parameter[i] = reader->galaxy_parameter[i][part->row];
-        part->status = check_galaxy_value(batch->catalogue, part->row, path, ANY_FINITE,
-                                          part->galaxy.parameter[i], part->err);
+        part->status = take_galaxy_number(batch, part, path, ANY_FINITE, &part->galaxy.parameter[i]);
     }
 }
 
@@ -395,6 +414,7 @@ int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t firs
 
     if (around)
         *galaxy = galaxy_of_row(catalogue, row);
+    galaxy->n_rounded = 0;
     batch.part[0] =
         (struct part) { .row = row, .first_star = first, .n_star = n, .galaxy = *galaxy, .err = err };
     read_batch(&batch);
@@ -448,7 +468,7 @@ void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3])
 {
     const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
 
-    for (int axis = 0; axis < 3; axis++)
+    for (int axis = 0; axis < 3 && xyz[axis]; axis++)
         for (size_t i = 0; i < galaxy->n_star; i++)
             sum_kpc[axis] += xyz[axis][i];
 }
@@ -460,7 +480,7 @@ int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc
     size_t n_star = catalogue->n_star[galaxy->row];
     int r = 0;
 
-    for (size_t axis = 0; !r && axis < 3; axis++) {
+    for (size_t axis = 0; !r && catalogue->reader->needs.centre && axis < 3; axis++) {
         galaxy->centre_kpc[axis] = given    ? given[3 * galaxy->row + axis]
                                    : n_star ? sum_kpc[axis] / (double)n_star
                                             : 0.0;
@@ -484,29 +504,4 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
     if (!r)
         *ret_galaxy = galaxy;
     return r;
-}
-
-/* ---- memory ------------------------------------------------------------------------------------ */
-
-size_t catalogue_star_bytes(const struct catalogue *catalogue)
-{
-    const struct catalogue_reader *reader = catalogue->reader;
-    size_t n = 6 + reader->is_read[STAR_SMOOTHING];
-
-    for (size_t i = 0; i < reader->needs.n_parameter; i++)
-        n += catalogue->parameter_is_per_particle[i];
-    return n * sizeof(double);
-}
-
-uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
-{
-    const struct catalogue_reader *reader = catalogue->reader;
-    size_t after = 1 + (reader->is_read[GAS_DUST_MASS] ? 1 : 2) + reader->is_read[GAS_DUST_RATIO];
-    uint64_t values = 0;
-
-    if (reader->is_read[GAS_COORDINATES])
-        values += (uint64_t)catalogue->n_gas[row] * (3 + after);
-    if (reader->is_read[BLACK_HOLE_COORDINATES])
-        values += (uint64_t)catalogue->n_black_hole[row] * 3;
-    return values * sizeof(double);
 }

@@ -267,11 +267,17 @@ static void warn_near(struct plan *plan)
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
     const struct job_operations *ops = &plan->job->operations;
+    const char *images = ops->images_luminosity ? "images_luminosity"
+                         : ops->images_flux     ? "images_flux"
+                                                : NULL;
+    const char *depths = ops->los_optical_depths ? "los_optical_depths" : NULL;
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
+                                     .centre = images,
                                      .star_smoothing_lengths = wants_smoothed(ops->images_luminosity) ||
                                                                wants_smoothed(ops->images_flux),
-                                     .gas = ops->los_optical_depths,
-                                     .black_holes = ops->los_optical_depths,
+                                     .star_coordinates = depths ? depths : images,
+                                     .gas = depths,
+                                     .black_holes = depths,
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
     bool is_per_particle[EMISSION_N_PARAMETER];
     int r;

@@ -70,7 +70,8 @@ static int count_pixels_at(struct plan *plan, const char *key, const struct imag
                      fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label);
 }
 
-/* All galaxies must have images of the same size: a field in kpc at different redshifts is not. */
+/* All galaxies must have images of the same size: a field in kpc at different redshifts is not. Without any
+ * galaxy it has no pixels, unless the job says at which redshift it is. */
 static int count_pixels(struct plan *plan, const char *key, struct image_plan *images, size_t i_selected,
                         struct error *err)
 {
@@ -81,6 +82,8 @@ static int count_pixels(struct plan *plan, const char *key, struct image_plan *i
     int r = 0;
 
     text_format(path, sizeof(path), "operations.%s.%s", key, images->fov_kpc > 0 ? "fov_kpc" : "fov_arcsec");
+    if (plan->catalogue->n_galaxy == 0 && (plan->redshift_is_given || images->fov_arcsec > 0))
+        return count_pixels_at(plan, path, images, instrument, plan->redshift, n_pixel, err);
     for (size_t row = 0; !r && row < plan->catalogue->n_galaxy; row++) {
         double redshift = plan_redshift(plan, row);
         size_t n = 0;
@@ -213,6 +216,8 @@ static int check_filters(struct plan *plan, const struct selection *selection, e
     double low = HUGE_VAL, high = 0.0;
     int r = 0;
 
+    if (plan->catalogue->n_galaxy == 0) /* nothing is seen through them */
+        return 0;
     for (size_t row = 0; row < plan->catalogue->n_galaxy; row++)
         if (plan_redshift_is_valid(plan, row)) {
             low = fmin(low, plan_redshift(plan, row));

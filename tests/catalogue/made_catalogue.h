@@ -18,6 +18,7 @@ struct column {
     uint64_t n;
     bool is_integer, is_absent;
     double value[N_VALUE]; /* [n][width] */
+    int other_rank;        /* 2: as (n, 1); 3: as (width, n), transposed; -1: the first value alone */
 };
 
 struct made {
@@ -72,17 +73,19 @@ static inline struct column *column_of(struct made *made, const char *path)
 
 static inline void write_column(struct io_file *file, const struct column *column)
 {
-    const uint64_t dims[2] = { column->n, (uint64_t)column->width };
+    bool is_transposed = column->other_rank == 3;
+    const uint64_t width = (uint64_t)column->width;
+    const uint64_t dims[2] = { is_transposed ? width : column->n, is_transposed ? column->n : width };
+    int rank = column->other_rank < 0 ? 0 : column->other_rank || column->width > 1 ? 2 : 1;
     struct error err = { "" };
     int64_t integer[N_VALUE];
 
     for (size_t i = 0; i < N_VALUE; i++)
         integer[i] = column->is_integer ? (int64_t)column->value[i] : 0;
     if (column->is_integer)
-        EXPECT_OK(io_write_i64(file, column->path, 1, dims, integer, column->unit, "made", &err), err);
+        EXPECT_OK(io_write_i64(file, column->path, rank, dims, integer, column->unit, "made", &err), err);
     else
-        EXPECT_OK(io_write_f64(file, column->path, column->width > 1 ? 2 : 1, dims, column->value,
-                               column->unit, "made", &err),
+        EXPECT_OK(io_write_f64(file, column->path, rank, dims, column->value, column->unit, "made", &err),
                   err);
 }
 

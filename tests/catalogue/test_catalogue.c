@@ -12,8 +12,10 @@
 static const struct catalogue_needs everything = {
     .redshift = true,
     .star_smoothing_lengths = true,
-    .gas = true,
-    .black_holes = true,
+    .star_coordinates = "images_flux",
+    .centre = true,
+    .gas = "los_optical_depths",
+    .black_holes = "los_optical_depths",
     .dust_to_metal_ratio = 0.3,
     .n_parameter = 2,
     .parameter = { "tau", "fesc" },
@@ -310,7 +312,7 @@ static void a_bad_value_sets_its_galaxy_aside(void **state)
         { "Stars/coordinates", 0, (double)INFINITY, 0, { "galaxy 101", "particle 0", "inf", "finite" } },
         { "Stars/initial_masses", 1, -5, 0, { "galaxy 101", "particle 1", "-5", ">= 0" } },
         { "Stars/initial_masses", 4, (double)NAN, 2, { "galaxy 309", "particle 2", "nan", ">= 0" } },
-        { "Stars/ages", 2, -3, 2, { "galaxy 309", "particle 0", "-3", ">= 0" } },
+        { "Stars/ages", 2, -3e3, 2, { "galaxy 309", "particle 0", "-3000", ">= 0" } },
         { "Stars/metallicities", 3, -0.5, 2, { "galaxy 309", "particle 1", "-0.5", ">= 0" } },
         { "Stars/smoothing_lengths", 0, 0, 0, { "galaxy 101", "particle 0", "is 0,", "> 0" } },
         { "Stars/tau", 4, (double)NAN, 2, { "galaxy 309", "particle 2", "nan", "finite" } },
@@ -435,7 +437,7 @@ static void roundings_of_redshift_zero_are_zero_and_said(void **state)
     catalogue_close(catalogue);
 }
 
-static void slices_must_be_in_order_and_inside(void **state)
+static void slices_must_be_inside_and_not_overlap(void **state)
 {
     static const struct {
         const char *path;
@@ -446,16 +448,26 @@ static void slices_must_be_in_order_and_inside(void **state)
         { "Stars/length",
           2,
           4,
-          { "'Stars' row 2", "offset 2 + length 4", "past the end of the particles (5)" } },
-        { "Stars/offset", 2, 1000, { "'Stars' row 2", "offset 1000 + length 3", "(5)" } },
+          { "'Stars' row 2 (galaxy 309)", "offset 2, length 4",
+            "past the end of the particles; there are 5" } },
+        { "Stars/offset", 2, 1000, { "'Stars' row 2", "offset 1000, length 3", "there are 5" } },
         { "Stars/offset", 2, 9.2e18, { "'Stars' row 2", "9200000000000000000", "past the end" } },
-        { "Stars/offset", 2, 1, { "'Stars/offset' row 2", "is 1", "(2)" } }, /* overlaps */
-        { "Stars/offset", 0, 3, { "'Stars/offset' row 2", "is 2", "(5)" } }, /* descends */
-        { "Stars/length", 0, -1, { "'Stars' row 0", "length -1", "negative" } },
-        { "Stars/offset", 1, -2, { "'Stars' row 1", "offset -2", "negative" } },
-        { "Stars/length", 2, 0x1p32, { "'Stars/length' row 2", "4294967296", "at most 4294967295" } },
-        { "Gas/length", 2, 3, { "'Gas' row 2", "offset 1 + length 3", "(3)" } },
-        { "BlackHoles/offset", 2, 1, { "'BlackHoles' row 2", "offset 1 + length 1", "(1)" } },
+        { "Stars/offset",
+          2,
+          1,
+          { "'Stars' rows 0 (galaxy 101: offset 0, length 2)", "2 (galaxy 309: offset 1, length 3)",
+            "overlap" } },
+        { "Stars/offset",
+          0,
+          3,
+          { "'Stars' rows 2 (galaxy 309: offset 2, length 3)", "0 (galaxy 101: offset 3, length 2)",
+            "overlap" } },
+        { "Gas/offset", 0, 2, { "'Gas' rows 2 (galaxy 309", "0 (galaxy 101", "overlap" } },
+        { "Stars/length", 0, -1, { "'Stars' row 0 (galaxy 101)", "length -1", "negative" } },
+        { "Stars/offset", 0, -2, { "'Stars' row 0 (galaxy 101)", "offset -2", "negative" } },
+        { "Stars/length", 2, 0x1p32, { "'Stars' row 2", "length 4294967296", "beyond the 4294967295" } },
+        { "Gas/length", 2, 3, { "'Gas' row 2", "offset 1, length 3", "there are 3" } },
+        { "BlackHoles/offset", 2, 1, { "'BlackHoles' row 2", "offset 1, length 1", "there are 1" } },
     };
 
     (void)state;
@@ -469,11 +481,126 @@ static void slices_must_be_in_order_and_inside(void **state)
 
 static void the_offset_of_an_empty_slice_does_not_matter(void **state)
 {
+    static const double offsets[] = { 77, -1, -9e18, 9e18, 5 };
     struct made made = ordinary;
 
     (void)state;
-    column_of(&made, "Stars/offset")->value[1] = 77;
-    catalogue_close(open_well(&made, &everything));
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+        struct catalogue *catalogue;
+
+        column_of(&made, "Stars/offset")->value[1] = offsets[i];
+        column_of(&made, "BlackHoles/offset")->value[0] = offsets[i];
+        catalogue = open_well(&made, &everything);
+        assert_int_equal(catalogue->n_star[1], 0);
+        assert_true(catalogue->star_offset[1] <= 5 && catalogue->black_hole_offset[0] <= 1);
+        catalogue_close(catalogue);
+    }
+}
+
+/* The same galaxies, whose particles lie in the file in other orders, of which no two are alike. */
+static void slices_may_lie_in_any_order(void **state)
+{
+    static const double stars[][3] = { { 3, 0, 0 }, { 0, 7, 2 } };
+    struct arena arena = { 0 }, other_arena = { 0 };
+    struct made made = ordinary, moved = ordinary;
+    struct catalogue *catalogue = open_well(&made, &everything), *other;
+    struct galaxy expected = read_well(catalogue, 0, &arena), got;
+
+    (void)state;
+    /* Galaxy 0's two stars come after galaxy 2's three. */
+    for (size_t i = 0; i < N_COLUMN && moved.column[i].path; i++) {
+        const struct column *from = column_of(&made, moved.column[i].path);
+
+        if (strncmp(from->path, "Stars/", 6) || from->n != 5)
+            continue;
+        for (size_t k = 0; k < 5 * (size_t)from->width; k++)
+            moved.column[i].value[k] = from->value[(k + 2 * (size_t)from->width) % (5 * (size_t)from->width)];
+    }
+    memcpy(column_of(&moved, "Stars/offset")->value, stars[0], sizeof(stars[0]));
+    other = open_well(&moved, &everything);
+    got = read_well(other, 0, &other_arena);
+    assert_true(got.n_star == 2 && got.id == expected.id);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(got.star_mass_msun[i] == expected.star_mass_msun[i] &&
+                    got.star_age_yr[i] == expected.star_age_yr[i] &&
+                    got.star_z_kpc[i] == expected.star_z_kpc[i] &&
+                    got.star_parameter[0][i] == expected.star_parameter[0][i]);
+    assert_true(got.centre_kpc[0] == expected.centre_kpc[0]);
+    assert_true(other->star_offset[0] == 3 && other->star_offset[2] == 0);
+    catalogue_close(other);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+    arena_free(&other_arena);
+}
+
+/* ---- rounding ---------------------------------------------------------------------------------- */
+
+/* What a float32 difference of two times, or of mass fractions, gives where 0 is meant. */
+static void values_slightly_below_zero_are_zero_and_counted(void **state)
+{
+    static const struct {
+        const char *path, *unit;
+        double least, too_little; /* in that unit */
+    } cases[] = {
+        { "Stars/ages", "yr", -1.6e3, -1.7e3 },
+        { "Stars/ages", "Gyr", -9.5367e-7, -2e-6 }, /* a unit of float32's last place at 13.8 */
+        { "Stars/metallicities", "dimensionless", -0x1p-23, -2e-6 },
+        { "Stars/tau", "dimensionless", -1e-12, -(double)NAN },
+        { "Stars/initial_masses", "Msun", -1e-7, -1e-3 },
+        { "Gas/metallicities", "dimensionless", -1e-12, -1e-3 },
+        { "Gas/masses", "Msun", -1e-9, -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+        struct arena arena = { 0 };
+        struct error err = { "" };
+        struct column *column = column_of(&made, cases[i].path);
+        struct catalogue *catalogue;
+        struct galaxy galaxy;
+        double *value = &column->value[*column->path == 'S' ? 3 : 1]; /* of galaxy 2 */
+
+        column->unit = cases[i].unit;
+        *value = cases[i].least;
+        catalogue = open_well(&made, &everything);
+        galaxy = read_well(catalogue, 2, &arena);
+        assert_int_equal(galaxy.n_rounded, 1);
+        assert_true(galaxy.star_age_yr[1] >= 0 && galaxy.star_metallicity[1] >= 1e-5 &&
+                    galaxy.star_mass_msun[1] >= 0 && galaxy.gas_dust_mass_msun[0] >= 0 &&
+                    galaxy.star_parameter[0][1] >= 0);
+        assert_int_equal(read_well(catalogue, 0, &arena).n_rounded, 0);
+        catalogue_close(catalogue);
+        *value = cases[i].too_little;
+        catalogue = open_well(&made, &everything);
+        assert_int_equal(catalogue_read(catalogue, 2, &arena, &galaxy, &err), POLYPHONY_SET_ASIDE);
+        EXPECT_PARTS(err.text, cases[i].path, *column->path == 'S' ? "particle 1" : "particle 0");
+        catalogue_close(catalogue);
+        arena_free(&arena);
+    }
+}
+
+static void a_number_of_a_galaxy_slightly_below_zero_is_zero_and_counted(void **state)
+{
+    static const char *const paths[] = { "Galaxies/fesc", "Galaxies/dust_to_metal_ratio" };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct made made = ordinary;
+        struct arena arena = { 0 };
+        struct catalogue *catalogue;
+        struct galaxy galaxy;
+
+        column_of(&made, paths[i])->is_absent = false;
+        column_of(&made, paths[i])->value[2] = -1e-17;
+        catalogue = open_well(&made, &everything);
+        galaxy = read_well(catalogue, 2, &arena);
+        assert_int_equal(galaxy.n_rounded, 1);
+        assert_true(galaxy.parameter[1] == (i ? 0.3 : 0.0));
+        assert_true(i == 0 || galaxy.gas_dust_mass_msun[1] == 0);
+        catalogue_close(catalogue);
+        arena_free(&arena);
+    }
 }
 
 static void ids_must_be_unique_integers(void **state)
@@ -551,6 +678,54 @@ static void shapes_must_agree(void **state)
     }
 }
 
+static void a_column_is_a_list(void **state)
+{
+    struct made made = ordinary;
+    struct arena arena = { 0 };
+    struct catalogue *catalogue;
+    struct galaxy galaxy;
+
+    (void)state;
+    for (size_t i = 0; i < N_COLUMN && made.column[i].path; i++)
+        if (made.column[i].width == 1)
+            made.column[i].other_rank = 2;
+    catalogue = open_well(&made, &everything);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_true(catalogue->n_galaxy == 3 && galaxy.id == 309 && galaxy.redshift == 7 && galaxy.n_star == 3);
+    assert_true(galaxy.star_mass_msun[1] == 4e6 && galaxy.star_z_kpc[1] == -3 && galaxy.gas_h_kpc[1] == 3);
+    assert_true(galaxy.star_parameter[0][2] == 4 && galaxy.parameter[1] == 0.3);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+static void transposed_tables_and_single_values_are_refused(void **state)
+{
+    static const struct {
+        const char *path;
+        int other_rank;
+        const char *part[2];
+    } cases[] = {
+        { "Stars/coordinates", 3, { "has shape 3 x 5, expected 5 x 3", "transposed" } },
+        { "Stars/ages", 3, { "has shape 1 x 5, expected 5", "transposed" } },
+        { "Stars/initial_masses", 3, { "has shape 1 x 5, expected N", "transposed" } },
+        { "Stars/offset", 3, { "has shape 1 x 3, expected N", "transposed" } },
+        { "Galaxies/fesc", 3, { "has shape 1 x 3, expected 3", "transposed" } },
+        { "Stars/ages", -1, { "is a single value, expected 5", "" } },
+        { "Stars/offset", -1, { "is a single value, expected N", "" } },
+        { "Stars/initial_masses", -1, { "is a single value, expected N", "" } },
+        { "Galaxies/redshift", -1, { "is a single value, expected 3", "" } },
+        { "BlackHoles/coordinates", -1, { "is a single value, expected N x 3", "" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct made made = ordinary;
+
+        column_of(&made, cases[i].path)->other_rank = cases[i].other_rank;
+        EXPECT_REFUSED(&made, cases[i].path, cases[i].part[0], cases[i].part[1]);
+    }
+}
+
 static void only_files_of_this_format_and_version_are_read(void **state)
 {
     struct made made = ordinary;
@@ -572,15 +747,74 @@ static void only_files_of_this_format_and_version_are_read(void **state)
     EXPECT_PARTS(err.text, "/nowhere/c.hdf5", "No such file");
 }
 
-static void a_catalogue_without_galaxies_is_refused(void **state)
+static void no_galaxies_at_all_are_a_catalogue(void **state)
 {
     struct made made = ordinary;
+    struct catalogue *catalogue;
 
     (void)state;
     for (size_t i = 0; i < N_COLUMN && made.column[i].path; i++)
-        if (made.column[i].n == 3 && made.column[i].width == 1)
+        if (!strncmp(made.column[i].path, "Galaxies/", 9) || strstr(made.column[i].path, "/offset") ||
+            strstr(made.column[i].path, "/length"))
             made.column[i].n = 0;
-    EXPECT_REFUSED(&made, "no galaxies");
+    catalogue = open_well(&made, &everything);
+    assert_int_equal(catalogue->n_galaxy, 0);
+    catalogue_touch_pages(catalogue);
+    catalogue_close(catalogue);
+    column_of(&made, "Galaxies/id")->n = 2;
+    EXPECT_REFUSED(&made, "'Galaxies/id' has shape 2, expected 0");
+}
+
+/* A simulation that has no stars yet: datasets of no rows. */
+static void no_stars_at_all_are_a_catalogue(void **state)
+{
+    struct made made = ordinary;
+    struct arena arena = { 0 };
+    struct catalogue *catalogue;
+
+    (void)state;
+    for (size_t i = 0; i < N_COLUMN && made.column[i].path; i++)
+        if (made.column[i].n == 5)
+            made.column[i].n = 0;
+    memset(column_of(&made, "Stars/length")->value, 0, 3 * sizeof(double));
+    catalogue = open_well(&made, &everything);
+    assert_true(catalogue->n_galaxy == 3 && catalogue->n_star_all == 0);
+    assert_int_equal(read_well(catalogue, 2, &arena).n_gas, 2);
+    catalogue_close(catalogue);
+    arena_free(&arena);
+}
+
+/* Models without places have masses, ages and metallicities only. */
+static void places_are_for_those_who_need_them(void **state)
+{
+    struct catalogue_needs needs = { .redshift = true };
+    struct made made = ordinary;
+    struct arena arena = { 0 };
+    struct catalogue *catalogue;
+    struct galaxy galaxy;
+
+    (void)state;
+    column_of(&made, "Stars/coordinates")->is_absent = true;
+    column_of(&made, "Gas/coordinates")->is_absent = true;
+    column_of(&made, "BlackHoles/coordinates")->is_absent = true;
+    catalogue = open_well(&made, &needs);
+    galaxy = read_well(catalogue, 2, &arena);
+    assert_null(galaxy.star_x_kpc);
+    assert_true(galaxy.n_star == 3 && galaxy.star_age_yr[1] == 4e9 && galaxy.centre_kpc[0] == 0);
+    assert_int_equal(catalogue->n_gas[2], 2);        /* counted by its masses */
+    assert_int_equal(catalogue->n_black_hole[2], 0); /* there is nothing to count them by, and that is said */
+    assert_int_equal(catalogue->warnings.n, 1);
+    EXPECT_PARTS(catalogue->warnings.text[0], "'BlackHoles'", "left out");
+    assert_int_equal(catalogue_star_bytes(catalogue), 3 * sizeof(double));
+    catalogue_close(catalogue);
+    needs.star_coordinates = "images_flux";
+    expect_refused(&made, &needs,
+                   (const char *const[]) { "'Stars/coordinates'", "operation 'images_flux' needs it", NULL });
+    needs.star_coordinates = NULL;
+    needs.gas = "los_optical_depths";
+    expect_refused(&made, &needs,
+                   (const char *const[]) { "'Gas/coordinates'", "'los_optical_depths' needs it", NULL });
+    arena_free(&arena);
 }
 
 int main(void)
@@ -598,7 +832,12 @@ int main(void)
         cmocka_unit_test(parameters_are_per_particle_or_per_galaxy),
         cmocka_unit_test(a_bad_value_sets_its_galaxy_aside),
         cmocka_unit_test(units_must_be_there_known_and_of_the_right_kind),
-        cmocka_unit_test(slices_must_be_in_order_and_inside),
+        cmocka_unit_test(slices_must_be_inside_and_not_overlap),
+        cmocka_unit_test(slices_may_lie_in_any_order),
+        cmocka_unit_test(values_slightly_below_zero_are_zero_and_counted),
+        cmocka_unit_test(a_number_of_a_galaxy_slightly_below_zero_is_zero_and_counted),
+        cmocka_unit_test(a_column_is_a_list),
+        cmocka_unit_test(transposed_tables_and_single_values_are_refused),
         cmocka_unit_test(the_offset_of_an_empty_slice_does_not_matter),
         cmocka_unit_test(ids_must_be_unique_integers),
         cmocka_unit_test(pure_numbers_need_no_unit),
@@ -607,7 +846,9 @@ int main(void)
         cmocka_unit_test(a_missing_dataset_is_named),
         cmocka_unit_test(shapes_must_agree),
         cmocka_unit_test(only_files_of_this_format_and_version_are_read),
-        cmocka_unit_test(a_catalogue_without_galaxies_is_refused),
+        cmocka_unit_test(no_galaxies_at_all_are_a_catalogue),
+        cmocka_unit_test(no_stars_at_all_are_a_catalogue),
+        cmocka_unit_test(places_are_for_those_who_need_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,10 @@
 static const struct catalogue_needs everything = {
     .redshift = true,
     .star_smoothing_lengths = true,
-    .gas = true,
-    .black_holes = true,
+    .star_coordinates = "images_flux",
+    .centre = true,
+    .gas = "los_optical_depths",
+    .black_holes = "los_optical_depths",
     .dust_to_metal_ratio = 0.3,
     .n_parameter = 2,
     .parameter = { "tau", "fesc" },
@@ -174,7 +176,7 @@ static void what_is_wrong_with_a_file_is_known_to_all_ranks(void)
         { "Stars/ages", (double)NAN, "no dataset 'Stars/ages'" },
         { "Galaxies/fesc", (double)NAN, "did you mean" },
         { "Galaxies/id", 101, "occurs more than once" },
-        { "Stars/length", 5e9, "at most 4294967295 particles" },
+        { "Stars/length", 5e9, "beyond the 4294967295 particles" },
         { "BlackHoles/offset", 1, "past the end" },
     };
 

@@ -131,9 +131,12 @@ static const char *write_made(hid_t type, hsize_t chunk)
 
 static struct catalogue *open_made(const char *path)
 {
-    const struct catalogue_needs needs = {
-        .redshift = true, .star_smoothing_lengths = true, .gas = true, .dust_to_metal_ratio = 0.25
-    };
+    const struct catalogue_needs needs = { .redshift = true,
+                                           .star_smoothing_lengths = true,
+                                           .star_coordinates = "images_flux",
+                                           .centre = true,
+                                           .gas = "los_optical_depths",
+                                           .dust_to_metal_ratio = 0.25 };
     struct catalogue *catalogue = NULL;
     struct error err = { "" };
 
@@ -235,6 +238,85 @@ static void other_byte_orders_and_compressed_chunks_are_read_by_hdf5(void **stat
     (void)state;
     expect_all_orders(write_made(H5T_IEEE_F64BE, 0));
     expect_all_orders(write_made(H5T_IEEE_F32LE, 1000));
+}
+
+/* Galaxy i gets the slice of row[i], of this kind of particles. */
+static void move_slices(size_t kind, const size_t row[N_GALAXY])
+{
+    int64_t offset[N_GALAXY], length[N_GALAXY];
+
+    memcpy(offset, made.offset[kind], sizeof(offset));
+    memcpy(length, made.length[kind], sizeof(length));
+    for (size_t i = 0; i < N_GALAXY; i++) {
+        made.offset[kind][i] = offset[row[i]];
+        made.length[kind][i] = length[row[i]];
+    }
+}
+
+/* Group catalogues sort galaxies by mass, and leave particles where they are. */
+static void slices_may_lie_in_any_order(void **state)
+{
+    const struct made before = made;
+    size_t row[N_GALAXY];
+
+    (void)state;
+    for (size_t kind = 0; kind < 2; kind++) {
+        for (size_t i = 0; i < N_GALAXY; i++)
+            row[i] = i;
+        for (size_t i = N_GALAXY - 1; i > 0; i--) {
+            size_t j = random_below(i + 1), other = row[i];
+
+            row[i] = row[j];
+            row[j] = other;
+        }
+        move_slices(kind, row); /* stars and gas in different orders */
+    }
+    expect_all_orders(write_made(H5T_IEEE_F64LE, 0));
+    expect_all_orders(write_made(H5T_IEEE_F32LE, 1000));
+    made = before;
+}
+
+/* Read requests of this process so far, or 0 where the kernel does not count them. */
+static long count_requests(void)
+{
+    FILE *file = fopen("/proc/self/io", "r");
+    char line[80];
+    long n = 0;
+
+    while (file && fgets(line, sizeof(line), file))
+        sscanf(line, "syscr: %ld", &n);
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static void neighbours_in_the_file_are_read_together_in_any_order(void **state)
+{
+    const struct made before = made;
+    long n_request[2];
+
+    (void)state;
+    for (size_t reversed = 0; reversed < 2; reversed++) {
+        struct catalogue *catalogue;
+        size_t row[N_GALAXY];
+        uint64_t some[60];
+        long n_before;
+
+        for (size_t i = 0; i < N_GALAXY; i++)
+            row[i] = N_GALAXY - 1 - i;
+        if (reversed)
+            for (size_t kind = 0; kind < 2; kind++)
+                move_slices(kind, row);
+        for (size_t i = 0; i < 60; i++) /* the same slices */
+            some[i] = reversed ? N_GALAXY - 1 - i : i;
+        catalogue = open_made(write_made(H5T_IEEE_F64LE, 0));
+        n_before = count_requests();
+        read_well(catalogue, 60, some);
+        n_request[reversed] = count_requests() - n_before;
+        catalogue_close(catalogue);
+    }
+    made = before;
+    assert_int_equal(n_request[0], n_request[1]);
 }
 
 static void a_tile_has_the_values_of_its_part_of_the_galaxy(void **state)
@@ -372,6 +454,8 @@ int main(void)
         cmocka_unit_test(each_galaxy_of_a_batch_is_as_in_the_file),
         cmocka_unit_test(floats_are_widened),
         cmocka_unit_test(other_byte_orders_and_compressed_chunks_are_read_by_hdf5),
+        cmocka_unit_test(slices_may_lie_in_any_order),
+        cmocka_unit_test(neighbours_in_the_file_are_read_together_in_any_order),
         cmocka_unit_test(a_tile_has_the_values_of_its_part_of_the_galaxy),
         cmocka_unit_test(a_bad_value_sets_its_own_galaxy_aside),
         cmocka_unit_test(a_file_that_is_cut_short_fails_the_galaxies_that_are_gone),
