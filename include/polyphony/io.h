@@ -192,7 +192,7 @@ int io_layout_commit(struct io_file *file, struct error *err);
  * power in the first half minute could leave a file of that name that is empty. */
 void io_sync_soon(const char *path);
 
-/** Where the bytes of a contiguous dataset begin in the file. */
+/** Where the bytes of a contiguous dataset begin in the file; 0 for one of no values. */
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err);
 
 /** Names of the libraries for the provenance: "HDF5 1.10.8", "Open MPI v4.1.4". */

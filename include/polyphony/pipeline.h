@@ -166,6 +166,21 @@ uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row);
  * formed. */
 uint64_t plan_group_bytes(const struct plan *plan, uint64_t memory_bytes);
 
+/* ---- a look at a galaxy ----------------------------------------------------------------------------- */
+
+struct look {
+    uint64_t n_byte;    /* that were read */
+    uint64_t n_rounded; /* values slightly below 0 */
+};
+
+/**
+ * What a run would say of a galaxy before it computes anything: of its redshift, particles and parameters, or
+ * of the first of its particles where all of them are more than n_byte_most. Takes as much of the arena.
+ * Return: 0; POLYPHONY_SET_ASIDE, with the reason; POLYPHONY_INPUT when the file cannot be read.
+ */
+int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
+              struct look *ret_look, struct error *err);
+
 /* ---- one galaxy -------------------------------------------------------------------------------------- */
 
 struct pipeline;
@@ -192,6 +207,7 @@ struct pipeline_settings {
 struct pipeline_row {
     uint64_t row;
     const double *value; /* [plan->n_value]; integers lie there as int64 */
+    uint64_t n_rounded;  /* values of the catalogue slightly below 0, taken as 0 */
     size_t n_star, n_black_hole;
     const double *star_tau;       /* [n_star], NULL unless particles are to be written */
     const double *black_hole_tau; /* [n_black_hole], likewise */

@@ -15,7 +15,7 @@
 #define RESULTS_NUMERICS_VERSION 2
 
 /** Changes when the file's layout does; a file of another version is neither read nor continued. */
-#define RESULTS_FILE_VERSION 2
+#define RESULTS_FILE_VERSION 3
 
 /** So often may a galaxy end its rank before it is set aside. By its own fault: once could be the machine's.
  */
@@ -32,7 +32,9 @@ struct ledger_entry {
     uint64_t checksum; /* XXH3 of the row's values as written, then of its particles' */
     double seconds;    /* to read and compute */
     char stage[32];    /* where it was set aside */
-    char reason[192];
+    char reason[184];
+    int32_t n_rounded; /* values of the catalogue slightly below 0 that were taken as 0 */
+    int32_t reserved;
     int32_t n_crash, n_vanish; /* ranks that ended with it in hand; 0 again once it is done */
 };
 
@@ -121,9 +123,11 @@ int results_may_be_replaced(const char *path, struct error *err);
 
 struct ledger_counts {
     size_t n_galaxy, n_done, n_set_aside;
-    size_t n_blamed;  /* neither done nor set aside, with n_crash or n_vanish > 0 */
-    size_t n_damaged; /* entries that no run writes like that; they count as left */
-    double seconds;   /* of computing, all entries */
+    size_t n_blamed;         /* neither done nor set aside, with n_crash or n_vanish > 0 */
+    size_t n_rounded_galaxy; /* done, with values slightly below 0 that were taken as 0, */
+    uint64_t n_rounded;      /* and how many of these */
+    size_t n_damaged;        /* entries that no run writes like that; they count as left */
+    double seconds;          /* of computing, all entries */
 };
 
 /** `id` is true for rows that are done, set aside or blamed, 0 for others. A negative code ends the scan. */

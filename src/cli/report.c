@@ -176,6 +176,9 @@ void report_end(const char *path, const struct ledger_counts *counts)
 
     printf("%s: %zu galaxies done, %zu set aside", path, counts->n_done, counts->n_set_aside);
     printf(n_left ? ", %zu left for later\n" : "\n", n_left);
+    if (counts->n_rounded)
+        printf("%llu values of %zu galaxies were slightly below 0 and are taken as 0\n",
+               (unsigned long long)counts->n_rounded, counts->n_rounded_galaxy);
     if (counts->n_set_aside)
         printf("'polyphony status %s' says why\n", path);
 }

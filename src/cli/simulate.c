@@ -381,7 +381,9 @@ int cli_simulate(int argc, char **argv, struct error *err)
         r = plan_open(job, NULL, &plan, err);
     if (!r)
         r = open_foresight(&options, plan, &foresight, err);
-    if (!r)
+    if (!r && foresight.n == 0)
+        printf("'%s' has no galaxies: there is nothing to simulate\n", job->catalogue);
+    else if (!r)
         r = simulate_all(&options, plan, &foresight, is_wanted, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");

@@ -133,6 +133,9 @@ static int print_status(struct status *status, struct error *err)
         print_run(status);
     if (status->n_left && !is_alive(status))
         print_how_to_continue(status);
+    if (counts->n_rounded)
+        printf("  %llu values of %zu galaxies were slightly below 0 and are taken as 0\n",
+               (unsigned long long)counts->n_rounded, counts->n_rounded_galaxy);
     if (counts->n_damaged)
         printf("  %zu ledger entries are damaged; their galaxies count as left and are computed again\n",
                counts->n_damaged);
@@ -205,9 +208,9 @@ static int print_json(struct status *status, struct error *err)
     fputs("{\"results\": ", stdout);
     json_print_text(stdout, status->path);
     printf(", \"n_galaxy\": %zu, \"n_done\": %zu, \"n_set_aside\": %zu, \"n_left\": %zu, \"n_suspect\": %zu, "
-           "\"n_damaged\": %zu, \"computing_s\": ",
+           "\"n_damaged\": %zu, \"n_rounded\": %llu, \"n_rounded_galaxies\": %zu, \"computing_s\": ",
            counts->n_galaxy, counts->n_done, counts->n_set_aside, status->n_left, counts->n_blamed,
-           counts->n_damaged);
+           counts->n_damaged, (unsigned long long)counts->n_rounded, counts->n_rounded_galaxy);
     json_print_number(stdout, counts->seconds);
     fputs(", \"run\": ", stdout);
     print_json_run(status);

@@ -293,10 +293,11 @@ int io_layout_column_view(struct io_file *file, const char *path, const char *so
         start[i] = i ? column[i - 1] : 0;
         count[i] = i ? 1 : dims[0];
     }
-    H5Sselect_hyperslab(source_space, H5S_SELECT_SET, start, NULL, count, NULL);
     space = H5Screate_simple(1, dims, NULL);
     creation = H5Pcreate(H5P_DATASET_CREATE);
-    if (H5Pset_virtual(creation, space, ".", source, source_space) < 0)
+    if (dims[0] > 0) /* a view of nothing is a dataset of nothing */
+        H5Sselect_hyperslab(source_space, H5S_SELECT_SET, start, NULL, count, NULL);
+    if (dims[0] > 0 && H5Pset_virtual(creation, space, ".", source, source_space) < 0)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s': '%s' cannot be a view of '%s'", file->path, path, source);
     if (!r)
         r = create(file, path, H5T_NATIVE_DOUBLE, space, creation, units, description, NULL, err);
@@ -309,13 +310,19 @@ int io_layout_column_view(struct io_file *file, const char *path, const char *so
 
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err)
 {
-    hid_t id = io_dataset_open(file, path, err);
+    hid_t id = io_dataset_open(file, path, err), space;
     haddr_t offset;
+    bool is_empty;
 
     if (id < 0)
         return POLYPHONY_INPUT;
     offset = H5Dget_offset(id);
+    space = H5Dget_space(id);
+    is_empty = H5Sget_simple_extent_npoints(space) == 0;
+    H5Sclose(space);
     H5Dclose(id);
+    if (is_empty)
+        offset = 0;
     if (offset == HADDR_UNDEF)
         return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has no fixed place in the file",
                          file->path, path);

@@ -200,6 +200,7 @@ void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
     for (size_t i = 0; i < N_SUMS; i++)
         w->sums[i] = (struct observe_sums) { .is_done = true };
     w->galaxy = (struct galaxy) { .row = row, .id = w->plan->catalogue->id[row] };
+    w->n_rounded = 0;
     w->i_tile = w->i_round = 0;
 }
 
@@ -207,7 +208,9 @@ void work_describe(const struct work *w, struct pipeline_row *ret_row)
 {
     const struct job_optical_depths *job = w->plan->job->operations.los_optical_depths;
 
-    *ret_row = (struct pipeline_row) { .row = w->galaxy.row, .value = w->value, .stage = "" };
+    *ret_row = (struct pipeline_row) {
+        .row = w->galaxy.row, .value = w->value, .n_rounded = w->n_rounded, .stage = ""
+    };
     if (job && *job->write_particles) {
         ret_row->n_star = w->plan->catalogue->n_star[w->galaxy.row];
         ret_row->n_black_hole = w->galaxy.n_black_hole;

@@ -105,6 +105,7 @@ struct work {
     size_t i_round;       /* of PHASE_AGAIN */
     struct galaxy galaxy; /* with a tile of its stars */
     double centre_sum_kpc[3];
+    uint64_t n_rounded; /* values of the catalogue that were taken as 0, of all tiles */
     struct columns_index *gas;
     struct observe_depths depths;
     double *star_tau; /* of all stars */
@@ -122,6 +123,10 @@ void work_begin(struct work *w, uint64_t row, double *value, size_t n_value);
 /* Where a product of a kind (and label) is; NULL when the job does not ask for it. */
 double *work_value(struct work *w, enum product_kind kind, size_t i_label);
 int work_no_memory(const struct work *w, struct error *err);
+/* The model's parameters of a galaxy, or of the tile of its stars that is in the arrays. star_tau[]: of all
+ * its stars, where they are known; NULL: a line of sight then counts as 0. */
+void parameters_of(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
+                   struct observe_parameter ret_parameter[EMISSION_N_PARAMETER]);
 /* What came of it. */
 void work_describe(const struct work *w, struct pipeline_row *ret_row);
 

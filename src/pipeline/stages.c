@@ -51,6 +51,7 @@ static int load_tile(struct work *w, struct error *err)
     if (r)
         return r;
     catalogue_add_centre(&w->galaxy, w->centre_sum_kpc);
+    w->n_rounded += w->galaxy.n_rounded;
     return 0;
 }
 
@@ -143,25 +144,31 @@ static int sfh_tile(struct work *w, struct error *err)
 
 /* ---- light ----------------------------------------------------------------------------------- */
 
-static int place_stars(struct work *w, struct error *err)
+void parameters_of(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
+                   struct observe_parameter ret_parameter[EMISSION_N_PARAMETER])
 {
-    const struct plan *plan = w->plan;
     const struct job_emission *job = &plan->job->emission;
     const char *const source[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
-    struct observe_parameter parameter[EMISSION_N_PARAMETER] = { 0 };
 
     for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
+        struct observe_parameter *parameter = &ret_parameter[i];
         size_t c = plan->parameter[i].i_catalogue;
 
-        parameter[i].value = plan->parameter[i].value;
-        parameter[i].source = source[i];
-        if (plan->parameter[i].is_los)
-            parameter[i].particle = w->star_tau + w->galaxy.first_star;
+        *parameter = (struct observe_parameter) { .value = plan->parameter[i].value, .source = source[i] };
+        if (plan->parameter[i].is_los && star_tau)
+            parameter->particle = star_tau + galaxy->first_star;
         if (plan->parameter[i].is_catalogue) {
-            parameter[i].value = w->galaxy.parameter[c];
-            parameter[i].particle = w->galaxy.star_parameter[c];
+            parameter->value = galaxy->parameter[c];
+            parameter->particle = galaxy->star_parameter[c];
         }
     }
+}
+
+static int place_stars(struct work *w, struct error *err)
+{
+    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+
+    parameters_of(w->plan, &w->galaxy, w->star_tau, parameter);
     if (!w->is_grouped)
         arena_reset(w->tile_arena);
     return observe_light_place(&w->light, &w->galaxy, parameter, w->tile_arena, err);

@@ -74,7 +74,7 @@ bool ledger_entry_is_whole(const struct ledger_entry *entry)
     bool is_quiet = !entry->stage[0] && !entry->reason[0];
 
     if (entry->rank < 0 || !isfinite(entry->seconds) || entry->seconds < 0.0 || !is_count(entry->n_crash) ||
-        !is_count(entry->n_vanish) || entry->stage[sizeof(entry->stage) - 1] ||
+        !is_count(entry->n_vanish) || entry->n_rounded < 0 || entry->stage[sizeof(entry->stage) - 1] ||
         entry->reason[sizeof(entry->reason) - 1])
         return false;
     switch (entry->status) {
@@ -104,6 +104,8 @@ void ledger_count(struct ledger_counts *counts, const struct ledger_entry *entry
     counts->n_done += entry->status == ROW_DONE;
     counts->n_set_aside += entry->status == ROW_SET_ASIDE;
     counts->n_blamed += entry->status == ROW_LEFT && ledger_entry_is_blamed(entry);
+    counts->n_rounded_galaxy += entry->n_rounded > 0;
+    counts->n_rounded += (uint64_t)entry->n_rounded;
     counts->seconds += entry->seconds;
 }
 

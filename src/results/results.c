@@ -52,7 +52,7 @@ static int find_offsets(struct results *results, struct io_file *file, struct er
         column->row_bytes = plan->product[i].n * (column->is_single ? sizeof(float) : sizeof(double));
         r = io_dataset_offset(file, path, &column->offset, err);
     }
-    if (!r && los && *los->write_particles && plan->catalogue->n_star_all)
+    if (!r && los && *los->write_particles)
         r = io_dataset_offset(file, STAR_TAU_PATH, &results->star_tau_offset, err);
     if (!r && los && *los->write_particles && plan->catalogue->n_black_hole_all)
         r = io_dataset_offset(file, BLACK_HOLE_TAU_PATH, &results->black_hole_tau_offset, err);

@@ -157,8 +157,6 @@ static int layout_particles(struct io_file *file, const char *path, const char *
 {
     int r;
 
-    if (n == 0)
-        return 0;
     r = io_layout_dataset(file, path, IO_F64, 1, &n, "dimensionless",
                           "V-band optical depth from the line of sight of each particle, in catalogue order",
                           err);
@@ -196,6 +194,7 @@ static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
         { "stage", IO_F64, offsetof(struct ledger_entry, stage), sizeof(((struct ledger_entry *)0)->stage) },
         { "reason", IO_F64, offsetof(struct ledger_entry, reason),
           sizeof(((struct ledger_entry *)0)->reason) },
+        { "n_rounded", IO_I32, offsetof(struct ledger_entry, n_rounded), 0 },
         { "n_crash", IO_I32, offsetof(struct ledger_entry, n_crash), 0 },
         { "n_vanish", IO_I32, offsetof(struct ledger_entry, n_vanish), 0 },
     };
@@ -239,7 +238,8 @@ int results_layout_rows(struct io_file *file, const struct plan *plan, struct er
         return r;
     r = layout_particles(file, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_star_all, n_galaxy,
                          catalogue->star_offset, err);
-    return r ? r
-             : layout_particles(file, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH, catalogue->n_black_hole_all,
-                                n_galaxy, catalogue->black_hole_offset, err);
+    return r || !catalogue->n_black_hole_all
+               ? r
+               : layout_particles(file, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH,
+                                  catalogue->n_black_hole_all, n_galaxy, catalogue->black_hole_offset, err);
 }

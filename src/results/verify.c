@@ -288,6 +288,8 @@ static int read_particles(struct verifier *v, size_t p, struct error *err)
 
         if (!has_values(v, i))
             continue;
+        if (n == 0) /* wherever it would be */
+            continue;
         if (n > particles->n_all || first > particles->n_all - n)
             v->is_bad[i] = true; /* such a number of particles was never written */
         else

@@ -265,6 +265,11 @@ static int write_values(struct results *results, const struct together *together
     return basket_empty(&basket);
 }
 
+static int32_t rounded_of(const struct pipeline_row *row)
+{
+    return row->n_rounded < INT32_MAX ? (int32_t)row->n_rounded : INT32_MAX;
+}
+
 static int write_entries(struct results *results, const struct together *together, int rank,
                          struct error *err)
 {
@@ -275,7 +280,8 @@ static int write_entries(struct results *results, const struct together *togethe
         const struct ledger_entry entry = { .status = ROW_DONE,
                                             .rank = rank,
                                             .checksum = together->checksum[i],
-                                            .seconds = together->seconds[i] };
+                                            .seconds = together->seconds[i],
+                                            .n_rounded = rounded_of(together->row[i]) };
 
         basket_add(&basket, results->ledger_offset + together->row[i]->row * sizeof(entry), &entry,
                    sizeof(entry));

@@ -4,6 +4,7 @@
  */
 #include "polyphony/pipeline.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "made_jobs.h"
@@ -253,6 +254,52 @@ static void a_bad_star_in_the_last_tile_sets_its_galaxy_aside(void **state)
     run_close(run);
 }
 
+/* A number of the catalogue, in its place in the file. */
+static void put_number(const char *path, size_t i, double value)
+{
+    struct io_file *file = NULL;
+    struct error err = { "" };
+    uint64_t offset = 0;
+    int fd;
+
+    if (io_file_open("c.hdf5", &file, &err) || io_dataset_offset(file, path, &offset, &err))
+        fail_msg("%s", err.text);
+    io_file_close(file);
+    fd = open("c.hdf5", O_WRONLY);
+    assert_int_equal(pwrite(fd, &value, sizeof(value), (off_t)(offset + i * sizeof(value))), sizeof(value));
+    close(fd);
+}
+
+/* Tiles come several times, and bring the galaxy's own numbers with them each time. */
+static void rounded_values_are_counted_once(void **state)
+{
+    static const size_t n_star_tile[] = { 0, 7, 64 };
+    size_t first = 40 + 1 + 30 + 25 + 40;
+    char text[2048];
+
+    (void)state;
+    assert_true(text_format(text, sizeof(text), "%s%semission: {%s}\n%s", INPUTS, INSTRUMENTS, emissions[0],
+                            OPERATIONS));
+    put_number("Stars/ages", first + 3, -1.0);
+    put_number("Stars/metallicities", first + 299, -1e-12);
+    put_number("Galaxies/fesc_ly_alpha", ROW_LARGE, -1e-17);
+    for (size_t i = 0; i < sizeof(n_star_tile) / sizeof(*n_star_tile); i++) {
+        const struct pipeline_settings settings = { .n_star_tile = n_star_tile[i], .reads_ahead = i > 0 };
+        struct run *run = run_open_with(text, &settings);
+        struct pipeline_row row = { 0 };
+        struct error err = { "" };
+
+        if (pipeline_run(run->pipeline, ROW_LARGE, &row, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(row.n_rounded, 3);
+        if (pipeline_run(run->pipeline, ROW_FIRST, &row, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(row.n_rounded, 0);
+        run_close(run);
+    }
+    made_catalogue_write("c.hdf5", true);
+}
+
 static int enter_inputs(void **state)
 {
     static char directory[] = "/tmp/test_tiles_XXXXXX";
@@ -286,6 +333,7 @@ int main(void)
         cmocka_unit_test(memory_kept_for_other_galaxies_is_given_back),
         cmocka_unit_test(a_galaxy_that_cannot_fit_is_set_aside_with_what_would_do),
         cmocka_unit_test(a_bad_star_in_the_last_tile_sets_its_galaxy_aside),
+        cmocka_unit_test(rounded_values_are_counted_once),
     };
 
     return cmocka_run_group_tests_name("tiles", tests, enter_inputs, leave_inputs);

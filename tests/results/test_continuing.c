@@ -156,7 +156,7 @@ static void another_version_of_the_file_is_refused_by_name(void **state)
     EXPECT_OK(io_file_commit(file, &err), err);
     io_file_close(file);
     assert_int_equal(results_check(path, s.plan, &s.provenance, &err), POLYPHONY_USAGE);
-    EXPECT_PARTS(err.text, "earlier.hdf5", "another version of the program", "file version 1", "--overwrite");
+    EXPECT_PARTS(err.text, "earlier.hdf5", "another version of the program", "file version 2", "--overwrite");
     assert_int_equal(ledger_scan(path, NULL, NULL, &counts, &err), POLYPHONY_USAGE);
     EXPECT_OK(results_may_be_replaced(path, &err), err); /* which is what --overwrite does */
     close_session(&s);
