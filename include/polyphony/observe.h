@@ -112,6 +112,11 @@ struct stellar_light {
 };
 
 int observe_light_begin(struct stellar_light *light, struct arena *arena, struct error *err);
+/** Is a used parameter of a galaxy, or of one of its stars, out of bounds? POLYPHONY_SET_ASIDE, with particle
+ * and value. */
+int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
+                             const struct observe_parameter parameter[EMISSION_N_PARAMETER],
+                             struct error *err);
 /**
  * Place a tile of stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
  * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.

@@ -235,7 +235,6 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         { reader->column_factor, sizeof(reader->column_factor) },
         { &reader->frame, sizeof(reader->frame) },
         { &reader->uses_scale_factor, sizeof(reader->uses_scale_factor) },
-        { &catalogue->warnings, sizeof(catalogue->warnings) },
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)

@@ -13,6 +13,7 @@
 
 #include "output.h"
 #include "prospects.h"
+#include "sample.h"
 #include "tracing.h"
 
 static void print_operations(const struct plan *plan)
@@ -45,27 +46,29 @@ static void print_operations(const struct plan *plan)
     putchar('\n');
 }
 
+static void print_costliest(const struct catalogue *catalogue, uint64_t row)
+{
+    char particles[24];
+
+    cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, row), particles);
+    printf("            costliest: galaxy %lld with %llu stars, %llu gas (%s of particles)\n",
+           (long long)catalogue->id[row], (unsigned long long)catalogue->n_star[row],
+           (unsigned long long)catalogue->n_gas[row], particles);
+}
+
 static void print_plan(const struct plan *plan)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    double cost_s[PLAN_N_COST_TERM];
-    uint64_t largest = 0;
-    char row[24], all[24], grid[24], particles[24];
+    char row[24], all[24], grid[24];
 
-    plan_cost_guess(plan, 1, cost_s);
-    for (size_t i = 1; i < catalogue->n_galaxy; i++)
-        if (plan_cost_s(plan, i, cost_s) > plan_cost_s(plan, largest, cost_s))
-            largest = i;
     cli_format_bytes((double)results_row_bytes(plan), row);
     cli_format_bytes((double)results_row_bytes(plan) * (double)catalogue->n_galaxy, all);
     cli_format_bytes((double)grid_bytes(plan->grid), grid);
-    cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, largest), particles);
     printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", plan->job->catalogue,
            catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all,
            (unsigned long long)catalogue->n_gas_all, (unsigned long long)catalogue->n_black_hole_all);
-    printf("            costliest: galaxy %lld with %llu stars, %llu gas (%s of particles)\n",
-           (long long)catalogue->id[largest], (unsigned long long)catalogue->n_star[largest],
-           (unsigned long long)catalogue->n_gas[largest], particles);
+    if (catalogue->n_galaxy)
+        print_costliest(catalogue, sample_costliest(plan));
     printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each "
            "node)\n",
            plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
@@ -189,6 +192,8 @@ int cli_check(int argc, char **argv, struct error *err)
         r = plan_open(job, NULL, &plan, err);
     if (!r)
         print_plan(plan);
+    if (!r)
+        r = sample_check(plan, err);
     if (!r)
         r = check_output(plan, err);
     if (!r)

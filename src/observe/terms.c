@@ -34,8 +34,9 @@ static int check_parameter(const struct galaxy *galaxy, enum emission_parameter 
     return 0;
 }
 
-static int check_parameters(const struct emission_program *program, const struct galaxy *galaxy,
-                            const struct observe_parameter *parameter, struct error *err)
+int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
+                             const struct observe_parameter parameter[EMISSION_N_PARAMETER],
+                             struct error *err)
 {
     int r = 0;
 
@@ -217,7 +218,7 @@ int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy
                         const struct observe_parameter parameter[EMISSION_N_PARAMETER], struct arena *arena,
                         struct error *err)
 {
-    int r = check_parameters(light->program, galaxy, parameter, err);
+    int r = observe_parameters_check(light->program, galaxy, parameter, err);
 
     if (r)
         return r;

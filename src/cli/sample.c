@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sample.h"
+
+#include <stdio.h>
+
+#include "cli.h"
+
+#define N_SAMPLE     64
+#define SAMPLE_BYTES ((uint64_t)64 << 20) /* of all */
+#define GALAXY_BYTES ((uint64_t)16 << 20) /* of one: of a larger one the first of its particles */
+#define N_SHOWN      4
+
+uint64_t sample_costliest(const struct plan *plan)
+{
+    double cost_s[PLAN_N_COST_TERM];
+    uint64_t largest = 0;
+
+    plan_cost_guess(plan, 1, cost_s);
+    for (uint64_t row = 1; row < plan->catalogue->n_galaxy; row++)
+        if (plan_cost_s(plan, row, cost_s) > plan_cost_s(plan, largest, cost_s))
+            largest = row;
+    return largest;
+}
+
+struct sample {
+    const struct plan *plan;
+    struct arena arena;
+    uint64_t n_byte, n_rounded;
+    size_t n, n_aside, n_rounded_galaxy;
+};
+
+/* 0 also where the galaxy would be set aside. */
+static int look_at(struct sample *sample, uint64_t row, struct error *err)
+{
+    uint64_t left = SAMPLE_BYTES - sample->n_byte;
+    struct look look = { 0 };
+    struct error why = { "" };
+    int r;
+
+    arena_reset(&sample->arena);
+    r = plan_look(sample->plan, row, left < GALAXY_BYTES ? left : GALAXY_BYTES, &sample->arena, &look, &why);
+    if (r < 0) {
+        *err = why;
+        return r;
+    }
+    sample->n++;
+    sample->n_byte += look.n_byte < left ? look.n_byte : left;
+    sample->n_rounded += r ? 0 : look.n_rounded;
+    sample->n_rounded_galaxy += !r && look.n_rounded > 0;
+    if (r && sample->n_aside++ < N_SHOWN)
+        printf("warning     a galaxy would be set aside: %s\n", why.text);
+    return 0;
+}
+
+static void print_sum(const struct sample *sample)
+{
+    char bytes[24];
+
+    if (sample->n_aside > N_SHOWN)
+        printf("warning     and %zu more of those that were looked at\n", sample->n_aside - N_SHOWN);
+    if (sample->n_rounded)
+        printf("warning     %llu values of %zu galaxies looked at are slightly below 0 and are taken as 0\n",
+               (unsigned long long)sample->n_rounded, sample->n_rounded_galaxy);
+    cli_format_bytes((double)sample->n_byte, bytes);
+    printf("looked at   %zu of %zu galaxies (%s of particles): %zu would be set aside\n", sample->n,
+           sample->plan->catalogue->n_galaxy, bytes, sample->n_aside);
+}
+
+int sample_check(const struct plan *plan, struct error *err)
+{
+    struct sample sample = { .plan = plan };
+    uint64_t n_galaxy = plan->catalogue->n_galaxy, costliest, n = n_galaxy < N_SAMPLE ? n_galaxy : N_SAMPLE;
+    int r;
+
+    if (n_galaxy == 0)
+        return 0;
+    costliest = sample_costliest(plan);
+    r = look_at(&sample, costliest, err);
+    for (uint64_t k = 0; !r && k < n && sample.n_byte < SAMPLE_BYTES; k++) {
+        uint64_t i = (k + n - 1) % n; /* the last is the first of them */
+        uint64_t row = n > 1 ? i * ((n_galaxy - 1) / (n - 1)) + i * ((n_galaxy - 1) % (n - 1)) / (n - 1) : 0;
+
+        if (row != costliest)
+            r = look_at(&sample, row, err);
+    }
+    arena_free(&sample.arena);
+    if (!r)
+        print_sum(&sample);
+    return r;
+}

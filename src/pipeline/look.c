@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "pipeline_private.h"
+
+/* As much of the galaxy as may be read. */
+static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
+                     struct galaxy *ret_galaxy, struct look *look, struct error *err)
+{
+    struct catalogue *catalogue = plan->catalogue;
+    uint64_t n_star = catalogue->n_star[row], around_bytes = catalogue_around_bytes(catalogue, row);
+    uint64_t star_bytes = catalogue_star_bytes(catalogue), n_most;
+    bool with_around = around_bytes <= n_byte_most / 2;
+    double sum_kpc[3] = { 0 };
+    int r;
+
+    *ret_galaxy = (struct galaxy) { .row = row, .id = catalogue->id[row] };
+    n_most = (n_byte_most - (with_around ? around_bytes : 0)) / star_bytes;
+    r = catalogue_read_tile(catalogue, row, 0, n_star < n_most ? n_star : n_most, with_around ? arena : NULL,
+                            arena, ret_galaxy, err);
+    look->n_byte = (with_around ? around_bytes : 0) + star_bytes * ret_galaxy->n_star;
+    look->n_rounded = ret_galaxy->n_rounded;
+    if (r || ret_galaxy->n_star < n_star)
+        return r;
+    catalogue_add_centre(ret_galaxy, sum_kpc);
+    return catalogue_set_centre(catalogue, sum_kpc, ret_galaxy, err);
+}
+
+int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
+              struct look *ret_look, struct error *err)
+{
+    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct distances distances;
+    struct galaxy galaxy;
+    int r = read_some(plan, row, n_byte_most, arena, &galaxy, ret_look, err);
+
+    if (!r && plan->needs_observer &&
+        cosmology_distances(&plan->cosmology, plan_redshift(plan, row), &distances, err))
+        r = error_prefix(err, POLYPHONY_SET_ASIDE, "galaxy %lld", (long long)galaxy.id);
+    if (r || !plan->needs_light)
+        return r;
+    parameters_of(plan, &galaxy, NULL, parameter);
+    return observe_parameters_check(&plan->program, &galaxy, parameter, err);
+}
