@@ -23,6 +23,7 @@
 
 #define GRID_SPECTRUM_MAX 8
 #define GRID_NAME_MAX     64
+#define GRID_AXIS_MAX     7
 
 /** The spectra a job extracts, and whether it wants lines. */
 struct grid_needs {
@@ -39,6 +40,14 @@ struct grid_spectrum {
     const double *line_continuum;  /* [n_cell][n_line] erg/s/Hz/Msun, NULL: none */
 };
 
+/** An axis as the file has it. */
+struct grid_file_axis {
+    char name[GRID_NAME_MAX];
+    char unit[GRID_NAME_MAX]; /* empty: none is given */
+    size_t n;
+    double first, last; /* in that unit */
+};
+
 struct grid {
     char name[GRID_NAME_MAX]; /* file name without directory and extension */
     size_t n_age, n_metallicity, n_cell;
@@ -46,6 +55,11 @@ struct grid {
     double *log10_age, *log10_metallicity;
     bool axis_is_log[2];       /* interpolate in log10? (log_on_read of the file) */
     struct axis_nodes axis[2]; /* the coordinates that are interpolated: age, metallicity */
+    /* The coordinates of histories: log10, whatever the spectra have, but where a node is 0. */
+    bool history_is_log[2];
+    struct axis_nodes history_axis[2];
+    size_t n_file_axis;
+    struct grid_file_axis file_axis[GRID_AXIS_MAX]; /* in the file's order, those of length one too */
     size_t n_lambda;
     double *lambda_rest_angstrom; /* [n_lambda] ascending */
     size_t n_line;                /* 0 unless lines are needed */
@@ -60,10 +74,11 @@ struct grid {
 
 /**
  * Read what is needed of a grid. POLYPHONY_INPUT, naming file, dataset, index and value, when it is missing,
- * of the wrong shape or unit, not ascending or not finite; also for more axes than age and metallicity.
+ * of the wrong shape or unit, neither ascending nor descending, or not finite; also for more than one value
+ * on a further axis. What is taken although it can be doubted is in `warnings`.
  *
- * With a share (NULL: none), collective over the ranks of the node that compute, which agree on the status;
- * only ranks that know why have a text. A rank that does not compute has a grid of which all tables are NULL.
+ * With a share (NULL: none), collective over the ranks of the node, which agree on the status; only ranks
+ * that know why have a text. A rank that does not compute has a grid of which all tables are NULL.
  */
 int grid_open(const char *path, const struct grid_needs *needs, const struct node_share *share,
               struct grid **ret_grid, struct error *err);
@@ -71,3 +86,4 @@ void grid_free(struct grid *grid); /* NULL is fine */
 
 /** Bytes of the tables. */
 size_t grid_bytes(const struct grid *grid);
+

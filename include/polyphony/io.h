@@ -18,7 +18,7 @@
 
 #include <mpi.h>
 
-#define IO_RANK_MAX 4
+#define IO_RANK_MAX 8
 #define IO_NAME_MAX 256
 
 struct io_file;

@@ -5,10 +5,20 @@
 #include "polyphony/io.h"
 #include "polyphony/units.h"
 
+#define GRID_FILLING_MAX (3 * GRID_SPECTRUM_MAX)
+#define GRID_KIND_MAX    (UNITS_ANGLE + 1)
+
+/* How the file's cells lie: ours are [age][metallicity][column], all ascending. */
+struct arrangement {
+    bool metallicity_is_first;
+    bool age_descends, metallicity_descends, wavelength_descends;
+};
+
 /* Where numbers of a table come from. */
 struct table_source {
     char path[IO_NAME_MAX]; /* empty: nowhere */
     double factor;          /* file unit to ours */
+    uint64_t n_row;         /* extent of its first axis */
     struct io_direct direct;
 };
 
@@ -16,11 +26,19 @@ struct table_source {
 struct filling {
     double *table;
     size_t n_column;
+    bool column_descends; /* in the file */
     struct table_source plus, minus;
+    const char *line_member;          /* each column is a dataset of its own: lines/<id>/<line_member> */
     const struct filling *subtracted; /* the table that holds `minus`, if one before this does */
     bool is_direct;                   /* all ranks read a stripe without HDF5; else one reads it with */
     bool fills;                       /* that one is this rank */
     size_t first, n;                  /* the stripe of this rank */
+};
+
+/* Datasets that have no unit where it is plain what it must be. */
+struct unitless {
+    size_t n;
+    char first[IO_NAME_MAX];
 };
 
 /* A grid being read: tables are taken first, so that they can then be filled together. */
@@ -28,33 +46,69 @@ struct reading {
     struct grid *grid;
     struct io_file *file;
     const struct node_group *group; /* ranks that read it together; NULL: this one alone */
+    struct arrangement arrangement;
+    struct unitless unitless[GRID_KIND_MAX];
+    bool lines_are_groups; /* in the old form: lines/<id>/luminosity */
     size_t n_filling;
-    struct filling filling[3 * GRID_SPECTRUM_MAX];
+    struct filling filling[GRID_FILLING_MAX];
+    bool is_negative[GRID_FILLING_MAX];      /* this rank met numbers below 0, beyond rounding */
     bool fills_continuum[GRID_SPECTRUM_MAX]; /* this rank makes it of the spectrum, afterwards */
 };
 
+/* ---- unit.c ------------------------------------------------------------------------------------ */
+
+/* The dataset's unit as it is written there; empty where there is none. */
+int grid_unit_text(struct io_file *file, const char *path, char *ret_text, size_t size, struct error *err);
+/* Factor from that unit to ours. One that is missing is the usual one, and noted. */
+int grid_unit_factor(struct reading *reading, const char *path, enum units_kind kind, double *ret_factor,
+                     struct error *err);
+/* The same of an axis of logarithms, such as "dex(yr)". `*ret_is_of_numbers`: the unit is that of plain
+ * numbers, "yr" say. */
+int grid_log_unit_factor(struct reading *reading, const char *path, enum units_kind kind, double *ret_factor,
+                         bool *ret_is_of_numbers, struct error *err);
+/* Does a unit say that numbers are logarithms? */
+bool grid_unit_is_logarithm(const char *text);
+/* Warnings for what was noted. */
+void grid_warn_unitless(struct reading *reading);
+
+/* ---- axes.c ------------------------------------------------------------------------------------ */
+
+/* Ages, metallicities, and what they are weighted by. */
+int grid_read_axes(struct reading *reading, struct error *err);
+/* All numbers of a list, times `factor`; finite. *ret_value is the caller's. */
+int grid_read_list(struct io_file *file, const char *path, double factor, size_t *ret_n, double **ret_value,
+                   struct error *err);
+/* A list that ascends, or descends and is turned round. */
+int grid_order_list(struct io_file *file, const char *path, size_t n, double *value, bool *ret_descends,
+                    struct error *err);
+int grid_read_wavelengths(struct reading *reading, struct error *err);
+
 /* ---- tables.c ---------------------------------------------------------------------------------- */
 
-/* Check a table of (n_age, n_metallicity, n_column), and another one to be subtracted from it unless NULL;
- * take memory, which the grid owns. Collective; *ret_table is NULL where no tables are wanted. */
+/* Check a table of (n_age, n_metallicity, n_column) in the file's order, and another one to be subtracted
+ * from it unless NULL; take memory, which the grid owns. Collective; *ret_table is NULL where no tables are
+ * wanted. */
 int grid_take_table(struct reading *reading, const char *path, const char *minus_path, size_t n_column,
                     enum units_kind kind, const double **ret_table, struct error *err);
+/* The same of lines that have a dataset each. */
+int grid_take_lines_one_by_one(struct reading *reading, const char *member, enum units_kind kind,
+                               const double **ret_table, struct error *err);
 /* Memory for n numbers; the grid owns it. `*ret_fills`: this rank is to fill it, and then all agree. */
 int grid_add_table(struct reading *reading, size_t n, double **ret_table, bool *ret_fills, struct error *err);
+/* Is a dataset of this shape, but for axes of length one? */
+int grid_expect_shape(const struct reading *reading, const char *path, size_t n_column,
+                      struct io_info *ret_info, struct error *err);
+
+/* ---- fill.c ------------------------------------------------------------------------------------ */
+
 /* Collective: read all that were taken, by all threads of all ranks where the file permits. */
-int grid_fill_tables(const struct reading *reading, struct error *err);
-
-/* ---- grid.c ------------------------------------------------------------------------------------ */
-
-/* Factor from the dataset's Units attribute to ours. */
-int grid_unit_factor(struct io_file *file, const char *path, enum units_kind kind,
-                     const char *unit_if_missing, double *ret_factor, struct error *err);
-/* A finite axis in our unit, of any length. Lines need not ascend: blends share a wavelength. */
-int grid_read_axis(struct io_file *file, const char *path, enum units_kind kind, const char *unit_if_missing,
-                   bool is_ascending, size_t *ret_n, double **ret_value, struct error *err);
+int grid_fill_tables(struct reading *reading, struct error *err);
 
 /* ---- lines.c ----------------------------------------------------------------------------------- */
 
+bool grid_has_lines(struct io_file *file);
+/* Their ids and wavelengths. */
+int grid_read_lines(struct reading *reading, struct error *err);
 /* Lines, and their tables for each spectrum of the grid. */
 int grid_take_lines(struct reading *reading, struct error *err);
 /* Collective, when all is filled: the continuum at the lines where the file has none. */

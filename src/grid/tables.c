@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The tables of a grid, a few hundred MB, at the speed of the page cache or the disk: threads of all ranks of
- * a node read pieces straight to where they stay, and scale and check them while they are in cache.
- *
- * A piece of each table is read before the next piece of any: what is subtracted from a table is then in
- * cache too, and is not read a second time where it is a table itself.
- */
+/* Tables of a grid: what is wanted is checked and given memory, before any of it is read (fill.c). */
 #include "grid_private.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PIECE_N ((size_t)1 << 16) /* numbers: two pieces fit the cache of a core */
-
-/* ---- taking ------------------------------------------------------------------------------------ */
 
 int grid_add_table(struct reading *reading, size_t n, double **ret_table, bool *ret_fills, struct error *err)
 {
@@ -28,21 +17,92 @@ int grid_add_table(struct reading *reading, size_t n, double **ret_table, bool *
     return 0;
 }
 
-static int find_source(const struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
+/* ---- shape ------------------------------------------------------------------------------------- */
+
+/* Axes of length one change nothing of how numbers lie. */
+static int drop_ones(int rank, const uint64_t *dims, uint64_t *ret_dims)
+{
+    int n = 0;
+
+    for (int i = 0; i < rank; i++)
+        if (dims[i] != 1)
+            ret_dims[n++] = dims[i];
+    return n;
+}
+
+int grid_expect_shape(const struct reading *reading, const char *path, size_t n_column,
+                      struct io_info *ret_info, struct error *err)
+{
+    const struct grid *grid = reading->grid;
+    uint64_t want[IO_RANK_MAX], plain_want[IO_RANK_MAX], plain_have[IO_RANK_MAX];
+    int rank = 0, n;
+    int r = io_dataset_info(reading->file, path, ret_info, err);
+
+    if (r)
+        return r;
+    for (size_t i = 0; i < grid->n_file_axis; i++)
+        want[rank++] = grid->file_axis[i].n;
+    if (n_column)
+        want[rank++] = n_column;
+    n = drop_ones(rank, want, plain_want);
+    if ((ret_info->class == IO_FLOAT || ret_info->class == IO_INTEGER) &&
+        drop_ones(ret_info->rank, ret_info->dims, plain_have) == n &&
+        !memcmp(plain_have, plain_want, (size_t)n * sizeof(*plain_want)))
+        return 0;
+    r = io_dataset_expect(reading->file, path, rank, want, ret_info, err);
+    return r ? r
+             : error_set(err, POLYPHONY_INTERNAL, "'%s': dataset '%s'", io_file_path(reading->file), path);
+}
+
+/* ---- taking ------------------------------------------------------------------------------------ */
+
+/* "; it has incident, transmitted" */
+static void list_spectra(struct io_file *file, char *ret_list, size_t size)
+{
+    char(*names)[IO_NAME_MAX] = NULL;
+    size_t n = 0;
+
+    *ret_list = '\0';
+    if (io_list(file, "spectra", &names, &n, NULL))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], "wavelength") && strcmp(names[i], "normalisation")) {
+            strncat(ret_list, *ret_list ? ", " : "; it has ", size - strlen(ret_list) - 1);
+            strncat(ret_list, names[i], size - strlen(ret_list) - 1);
+        }
+    free(names);
+}
+
+/* A grid that Cloudy has not seen has the stars' light only, which is enough for some emission models. */
+static int tell_missing(struct reading *reading, const char *path, struct error *err)
+{
+    char list[256] = "";
+
+    if (!strncmp(path, "spectra/", 8))
+        list_spectra(reading->file, list, sizeof(list));
+    return error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'%s%s", io_file_path(reading->file), path,
+                     list, *list ? " ('polyphony grid' says for which emission models that is enough)" : "");
+}
+
+static int find_source(struct reading *reading, const char *path, size_t n_column, enum units_kind kind,
                        struct table_source *source, bool *is_direct, struct error *err)
 {
-    const uint64_t dims[3] = { reading->grid->n_age, reading->grid->n_metallicity, n_column };
-    int r = 0;
+    struct io_info info;
+    int r;
 
     if (!path)
         return 0;
+    if (!io_has(reading->file, path))
+        return tell_missing(reading, path, err);
     text_format(source->path, sizeof(source->path), "%s", path);
-    r = io_dataset_expect(reading->file, path, 3, dims, NULL, err);
+    r = grid_expect_shape(reading, path, n_column, &info, err);
     if (!r)
-        r = grid_unit_factor(reading->file, path, kind, NULL, &source->factor, err);
-    if (!r)
-        *is_direct &= io_direct_find(reading->file, path, &source->direct);
-    return r;
+        r = grid_unit_factor(reading, path, kind, &source->factor, err);
+    if (r)
+        return r;
+    source->n_row = info.rank ? info.dims[0] : 1;
+    *is_direct &= io_direct_find(reading->file, path, &source->direct);
+    return 0;
 }
 
 /* A table filled before this one, from this dataset and nothing else, that lies as it does on all ranks. */
@@ -55,22 +115,13 @@ static const struct filling *find_subtracted(const struct reading *reading, cons
     return NULL;
 }
 
-int grid_take_table(struct reading *reading, const char *path, const char *minus_path, size_t n_column,
-                    enum units_kind kind, const double **ret_table, struct error *err)
+/* Memory for a table whose sources are known. Collective. */
+static int take_memory(struct reading *reading, struct filling *filling, const double **ret_table,
+                       struct error *err)
 {
-    struct filling *filling = &reading->filling[reading->n_filling];
-    bool is_direct = true;
-    int r = 0;
+    int r = grid_add_table(reading, reading->grid->n_cell * filling->n_column, &filling->table,
+                           &filling->fills, err);
 
-    *filling = (struct filling) { .n_column = n_column };
-    r = find_source(reading, path, n_column, kind, &filling->plus, &is_direct, err);
-    if (!r)
-        r = find_source(reading, minus_path, n_column, kind, &filling->minus, &is_direct, err);
-    r = node_agree(reading->group, r);
-    if (r)
-        return r;
-    filling->is_direct = !node_agree(reading->group, is_direct ? 0 : -1);
-    r = grid_add_table(reading, reading->grid->n_cell * n_column, &filling->table, &filling->fills, err);
     if (r)
         return r;
     node_table_stripe(reading->group, &reading->grid->table[reading->grid->n_table - 1], sizeof(double),
@@ -81,162 +132,47 @@ int grid_take_table(struct reading *reading, const char *path, const char *minus
     return 0;
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
-
-/* To our unit; false if one is not a finite number. Those are all that less themselves is not 0. */
-static bool scale(double factor, size_t n, double *value)
+int grid_take_table(struct reading *reading, const char *path, const char *minus_path, size_t n_column,
+                    enum units_kind kind, const double **ret_table, struct error *err)
 {
-    size_t n_bad = 0;
+    struct filling *filling = &reading->filling[reading->n_filling];
+    bool is_direct = true;
+    int r = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        value[i] *= factor;
-        n_bad += !(value[i] - value[i] == 0.0);
-    }
-    return n_bad == 0;
-}
-
-/* `value` begins at number `first` of the table. */
-static int name_bad_value(const struct reading *reading, const struct filling *filling,
-                          const struct table_source *source, size_t first, const double *value,
-                          struct error *err)
-{
-    size_t n_metallicity = reading->grid->n_metallicity, i = 0, cell;
-
-    while (value[i] - value[i] == 0.0)
-        i++;
-    cell = (first + i) / filling->n_column;
-    return error_set(err, POLYPHONY_INPUT,
-                     "'%s': dataset '%s' at age %zu, metallicity %zu, column %zu is %g, not a finite number",
-                     io_file_path(reading->file), source->path, cell / n_metallicity, cell % n_metallicity,
-                     (first + i) % filling->n_column, value[i]);
-}
-
-/* Numbers [first, first + n) of a source in our unit. */
-static int read_direct(const struct reading *reading, const struct filling *filling,
-                       const struct table_source *source, size_t first, size_t n, double *ret_value,
-                       struct error *err)
-{
-    int r = io_direct_read(&source->direct, first, n, ret_value, err);
-
-    if (!r && !scale(source->factor, n, ret_value))
-        r = name_bad_value(reading, filling, source, first, ret_value, err);
-    return r;
-}
-
-/* The same by HDF5, which reads ages: `first` and n are multiples of one. */
-static int read_by_hdf5(const struct reading *reading, const struct filling *filling,
-                        const struct table_source *source, size_t first, size_t n, double *ret_value,
-                        struct error *err)
-{
-    size_t n_of_age = reading->grid->n_metallicity * filling->n_column;
-    int r = io_read_rows_f64(reading->file, source->path, first / n_of_age, n / n_of_age, ret_value, err);
-
-    if (!r && !scale(source->factor, n, ret_value))
-        r = name_bad_value(reading, filling, source, first, ret_value, err);
-    return r;
-}
-
-static void subtract(size_t n, const double *minus, double *value)
-{
-    for (size_t i = 0; i < n; i++)
-        value[i] -= minus[i];
-}
-
-/* ---- filling ----------------------------------------------------------------------------------- */
-
-/* The piece of a table; `scratch` is as long as a piece. */
-static int fill_piece(const struct reading *reading, const struct filling *filling, size_t i_piece,
-                      double *scratch, struct error *err)
-{
-    size_t begin = i_piece * PIECE_N, n, first = filling->first + begin;
-    const double *minus = scratch;
-    int r;
-
-    if (!filling->is_direct || !filling->table || begin >= filling->n)
-        return 0;
-    n = filling->n - begin < PIECE_N ? filling->n - begin : PIECE_N;
-    r = read_direct(reading, filling, &filling->plus, first, n, filling->table + first, err);
-    if (r || !*filling->minus.path)
-        return r;
-    if (filling->subtracted)
-        minus = filling->subtracted->table + first;
-    else
-        r = read_direct(reading, filling, &filling->minus, first, n, scratch, err);
+    *filling = (struct filling) { .n_column = n_column,
+                                  .column_descends = !strncmp(path, "spectra/", 8) &&
+                                                     reading->arrangement.wavelength_descends };
+    r = find_source(reading, path, n_column, kind, &filling->plus, &is_direct, err);
     if (!r)
-        subtract(n, minus, filling->table + first);
-    return r;
-}
-
-/* The failure that is told is the one that reading in order would meet first. */
-struct failure {
-    int status;
-    size_t i_filling, i_piece;
-    struct error why;
-};
-
-static void keep_first(struct failure *kept, const struct failure *other)
-{
-#pragma omp critical(grid_failure)
-    if (!kept->status || other->i_filling < kept->i_filling ||
-        (other->i_filling == kept->i_filling && other->i_piece < kept->i_piece))
-        *kept = *other;
-}
-
-static int fill_directly(const struct reading *reading, struct error *err)
-{
-    size_t n_piece = 0, n_thread = (size_t)omp_get_max_threads();
-    double *scratch = mem_array(n_thread, PIECE_N * sizeof(*scratch));
-    struct failure failure = { 0 };
-
-    if (!scratch)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to read it", io_file_path(reading->file));
-    for (size_t t = 0; t < reading->n_filling; t++) {
-        size_t n = (reading->filling[t].n + PIECE_N - 1) / PIECE_N;
-
-        n_piece = n > n_piece ? n : n_piece;
-    }
-#pragma omp parallel for schedule(dynamic)
-    for (size_t i = 0; i < n_piece; i++)
-        for (size_t t = 0; t < reading->n_filling; t++) {
-            struct failure mine = { .i_filling = t, .i_piece = i };
-
-            mine.status = fill_piece(reading, &reading->filling[t], i,
-                                     scratch + (size_t)omp_get_thread_num() * PIECE_N, &mine.why);
-            if (mine.status)
-                keep_first(&failure, &mine);
-        }
-    free(scratch);
-    return failure.status ? error_set(err, failure.status, "%s", failure.why.text) : 0;
-}
-
-/* By one rank. What is subtracted comes age by age: it is as large as the table. */
-static int fill_by_hdf5(const struct reading *reading, const struct filling *filling, struct error *err)
-{
-    size_t n = reading->grid->n_cell * filling->n_column, n_of_age = n / reading->grid->n_age;
-    double *minus = NULL;
-    int r = read_by_hdf5(reading, filling, &filling->plus, 0, n, filling->table, err);
-
-    if (r || !*filling->minus.path)
+        r = find_source(reading, minus_path, n_column, kind, &filling->minus, &is_direct, err);
+    r = node_agree(reading->group, r);
+    if (r)
         return r;
-    minus = mem_array(n_of_age, sizeof(*minus));
-    if (!minus)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", io_file_path(reading->file),
-                         filling->minus.path);
-    for (size_t i = 0; !r && i < n; i += n_of_age) {
-        r = read_by_hdf5(reading, filling, &filling->minus, i, n_of_age, minus, err);
-        if (!r)
-            subtract(n_of_age, minus, filling->table + i);
-    }
-    free(minus);
-    return r;
+    filling->is_direct = !node_agree(reading->group, is_direct ? 0 : -1);
+    return take_memory(reading, filling, ret_table, err);
 }
 
-int grid_fill_tables(const struct reading *reading, struct error *err)
+int grid_take_lines_one_by_one(struct reading *reading, const char *member, enum units_kind kind,
+                               const double **ret_table, struct error *err)
 {
-    int r = fill_directly(reading, err);
+    struct filling *filling = &reading->filling[reading->n_filling];
+    const struct grid *grid = reading->grid;
+    bool ignored = true;
+    double factor = 0;
+    int r = 0;
 
-    for (size_t t = 0; !r && t < reading->n_filling; t++)
-        if (!reading->filling[t].is_direct && reading->filling[t].fills)
-            r = fill_by_hdf5(reading, &reading->filling[t], err);
-    return node_agree(reading->group, r);
+    *filling = (struct filling) { .n_column = grid->n_line, .line_member = member };
+    for (size_t i = 0; !r && i < grid->n_line; i++) {
+        char path[IO_NAME_MAX];
+
+        text_format(path, sizeof(path), "lines/%s/%s", grid->line_id[i], member);
+        r = find_source(reading, path, 0, kind, &filling->plus, &ignored, err);
+        if (!r && i && filling->plus.factor != factor)
+            r = error_set(err, POLYPHONY_INPUT,
+                          "'%s': dataset '%s' has another unit than that of the line before it",
+                          io_file_path(reading->file), path);
+        factor = filling->plus.factor;
+    }
+    r = node_agree(reading->group, r);
+    return r ? r : take_memory(reading, filling, ret_table, err);
 }

@@ -14,10 +14,15 @@ static size_t block_size(const struct galaxy *galaxy, size_t first)
     return galaxy->n_star - first < BLOCK ? galaxy->n_star - first : BLOCK;
 }
 
+static double coordinate(const struct grid *grid, int i_axis, double value)
+{
+    return grid->history_is_log[i_axis] ? log10(value) : value;
+}
+
 void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
                  double *sfh_msun)
 {
-    const struct axis_nodes axis = { grid->n_age, grid->log10_age };
+    const struct axis_nodes axis = grid->history_axis[0];
 
 #pragma omp parallel for ordered schedule(static, 1) if (galaxy->n_star > BLOCKS_SERIAL * BLOCK)
     for (size_t first = 0; first < galaxy->n_star; first += BLOCK) {
@@ -25,7 +30,7 @@ void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const stru
         double age[BLOCK];
 
         for (size_t i = 0; i < n; i++)
-            age[i] = log10(galaxy->star_age_yr[first + i]);
+            age[i] = coordinate(grid, 0, galaxy->star_age_yr[first + i]);
 #pragma omp ordered
         weights_histogram_axis(&axis, scheme, n, age, galaxy->star_mass_msun + first, sfh_msun);
     }
@@ -34,9 +39,6 @@ void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const stru
 void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
                   double *sfzh_msun)
 {
-    const struct axis_nodes axes[2] = { { grid->n_age, grid->log10_age },
-                                        { grid->n_metallicity, grid->log10_metallicity } };
-
 #pragma omp parallel for ordered schedule(static, 1) if (galaxy->n_star > BLOCKS_SERIAL * BLOCK)
     for (size_t first = 0; first < galaxy->n_star; first += BLOCK) {
         size_t n = block_size(galaxy, first);
@@ -46,10 +48,10 @@ void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const str
         struct weights weights = { n, cell, share };
 
         for (size_t i = 0; i < n; i++) {
-            age[i] = log10(galaxy->star_age_yr[first + i]);
-            metallicity[i] = log10(galaxy->star_metallicity[first + i]);
+            age[i] = coordinate(grid, 0, galaxy->star_age_yr[first + i]);
+            metallicity[i] = coordinate(grid, 1, galaxy->star_metallicity[first + i]);
         }
-        weights_assign(axes, scheme, n, age, metallicity, &weights);
+        weights_assign(grid->history_axis, scheme, n, age, metallicity, &weights);
 #pragma omp ordered
         weights_histogram(&weights, galaxy->star_mass_msun + first, sfzh_msun);
     }

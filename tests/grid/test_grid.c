@@ -5,6 +5,7 @@
  */
 #include "polyphony/grid.h"
 
+#include <hdf5.h>
 #include <math.h>
 
 #include "polyphony/io.h"
@@ -24,6 +25,7 @@ struct made {
     const char *misshapen;  /* a table with one column less */
     const char *poisoned;   /* a table with a NaN at age 2, metallicity 1, column 1 */
     const char *additional; /* a spectrum beyond the usual, all 7 */
+    bool third_is_there;    /* values of the third axis */
 };
 
 static const struct made ordinary = {
@@ -148,6 +150,8 @@ static const char *write_made(const struct made *made)
     write_table(file, made, "spectra/transmitted", N_LAMBDA, made->lnu_unit, transmitted);
     write_table(file, made, "spectra/linecont", N_LAMBDA, made->lnu_unit, linecont);
     write_table(file, made, "spectra/nebular", N_LAMBDA, made->lnu_unit, nebular);
+    if (made->third_is_there)
+        write_axis(file, made, "axes/third", 3, (const double[]) { 0.1, 0.2, 0.4 }, "dimensionless", 0);
     if (made->additional) {
         snprintf(extra, sizeof(extra), "spectra/%s", made->additional);
         write_table(file, made, extra, N_LAMBDA, made->lnu_unit, seven);
@@ -181,6 +185,23 @@ static struct grid *open_well(const struct made *made, const struct grid_needs *
 
     EXPECT_OK(grid_open(write_made(made), needs, NULL, &grid, &err), err);
     return grid;
+}
+
+/* NULL: of nothing. */
+static void expect_warned(const struct grid *grid, const char *part)
+{
+    if (!part && grid->warnings.n)
+        fail_msg("warned of '%s'", grid->warnings.text[0]);
+    if (part) {
+        assert_int_equal(grid->warnings.n, 1);
+        EXPECT_PARTS(grid->warnings.text[0], part, "made.grid.hdf5");
+    }
+}
+
+static void expect_warned_and_free(struct grid *grid, const char *part)
+{
+    expect_warned(grid, part);
+    grid_free(grid);
 }
 
 static void expect_refused(const struct made *made, const char *const *part)
@@ -361,29 +382,6 @@ static void log_on_read_chooses_the_coordinate_of_each_axis(void **state)
     grid_free(grid);
 }
 
-static void older_grids_hold_logarithms_of_ages(void **state)
-{
-    static const char *const names[] = { "log10age", "log10ages" };
-
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        struct made made = ordinary;
-        struct grid *grid;
-
-        made.axis[0] = names[i];
-        made.axis[1] = "metallicity";
-        made.age_unit = i ? "dimensionless" : NULL;
-        made.age_is_log = -1;
-        for (int k = 0; k < N_AGE; k++)
-            made.age[k] = 6 + k;
-        grid = open_well(&made, &everything);
-        assert_true(grid->axis_is_log[0] && grid->axis[0].coordinate[3] == 9 && grid->log10_age[1] == 7);
-        /* pow rounds once */
-        assert_true(fabs(grid->age_yr[3] / 1e9 - 1) < 3e-16);
-        grid_free(grid);
-    }
-}
-
 static void units_of_axes_are_honoured(void **state)
 {
     struct made made = ordinary;
@@ -391,36 +389,42 @@ static void units_of_axes_are_honoured(void **state)
 
     (void)state;
     made.age_unit = "Myr";
+    for (int k = 0; k < N_AGE; k++)
+        made.age[k] *= 1e-6;
     made.lambda_unit = "um";
     grid = open_well(&made, &everything);
-    assert_true(grid->age_yr[0] == 1e12 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
+    assert_true(grid->age_yr[0] == 1e6 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
     grid_free(grid);
     made = ordinary;
     made.lambda_unit = NULL; /* angstrom, as in older grids */
     grid = open_well(&made, &everything);
     assert_true(grid->lambda_rest_angstrom[0] == 500);
+    expect_warned(grid, "'spectra/wavelength' has no 'Units': taken as angstrom");
     grid_free(grid);
 }
 
-static void only_ages_and_metallicities_in_this_order_are_understood(void **state)
+static void ages_and_metallicities_are_needed_and_no_third_axis(void **state)
 {
     struct made made = ordinary;
 
     (void)state;
     made.n_axis = 3;
-    EXPECT_REFUSED(&made, "3 axes", "two (ages, metallicities)");
+    EXPECT_REFUSED(&made, "no dataset 'axes/third'");
+    made.third_is_there = true;
+    EXPECT_REFUSED(&made, "third axis 'third' of 3 values (0.1, 0.2, 0.4)", "a third one of one value");
     made.n_axis = 1;
-    EXPECT_REFUSED(&made, "1 axes");
-    made = ordinary;
-    made.axis[0] = "metallicities";
-    made.axis[1] = "ages";
-    EXPECT_REFUSED(&made, "axis 1", "'metallicities'", "in this order");
+    EXPECT_REFUSED(&made, "it has only ages", "(ages)");
     made = ordinary;
     made.axis[1] = "alpha_enhancement";
-    EXPECT_REFUSED(&made, "axis 2", "'alpha_enhancement'");
+    EXPECT_REFUSED(&made, "it has only ages", "(ages, alpha_enhancement)");
+    made.axis[1] = "log10ages";
+    EXPECT_REFUSED(&made, "two axes of ages");
+    made.axis[0] = "log10T";
+    made.axis[1] = "spins";
+    EXPECT_REFUSED(&made, "it has neither", "(log10T, spins)", "black holes");
 }
 
-static void axes_must_ascend_and_be_positive(void **state)
+static void axes_have_a_direction_and_each_value_once(void **state)
 {
     struct made made = ordinary;
 
@@ -429,10 +433,10 @@ static void axes_must_ascend_and_be_positive(void **state)
     EXPECT_REFUSED(&made, "'axes/ages'", "ascend", "index 2 is 100000 after 1e+07");
     made = ordinary;
     made.metallicity[1] = made.metallicity[0];
-    EXPECT_REFUSED(&made, "'axes/metallicities'", "index 1");
+    EXPECT_REFUSED(&made, "'axes/metallicities'", "index 1", "as index 0 is");
     made = ordinary;
-    made.metallicity[0] = 0;
-    EXPECT_REFUSED(&made, "'axes/metallicities'", "index 0 is 0", "> 0");
+    made.metallicity[1] = nextafter(made.metallicity[0], 1); /* one logarithm */
+    EXPECT_REFUSED(&made, "'axes/metallicities'", "index 1", "too near");
     made = ordinary;
     made.age[3] = (double)INFINITY;
     EXPECT_REFUSED(&made, "'axes/ages'", "index 3 is inf", "finite");
@@ -441,7 +445,186 @@ static void axes_must_ascend_and_be_positive(void **state)
     EXPECT_REFUSED(&made, "'spectra/wavelength'", "index 5 is 100 after 1216");
     made = ordinary;
     made.lambda[0] = -1;
-    EXPECT_REFUSED(&made, "'spectra/wavelength'", "> 0");
+    EXPECT_REFUSED(&made, "'spectra/wavelength'", "index 0 is -1", "> 0");
+    made.lambda[0] = 0;
+    EXPECT_REFUSED(&made, "'spectra/wavelength'", "index 0 is 0", "leave that column out");
+}
+
+static void zero_is_a_node_where_no_logarithm_of_it_is_needed(void **state)
+{
+    struct made made = ordinary;
+    struct grid *grid;
+
+    (void)state;
+    made.metallicity[0] = 0;
+    EXPECT_REFUSED(&made, "'axes/metallicities'", "index 0 is 0, which has no logarithm",
+                   "leave that metallicity out");
+    made.metallicity_is_log = 0;
+    grid = open_well(&made, &everything);
+    assert_true(grid->metallicity[0] == 0 && grid->axis[1].coordinate[0] == 0);
+    /* histories too then */
+    assert_true(!grid->history_is_log[1] && grid->history_axis[1].coordinate == grid->metallicity);
+    assert_true(grid->history_is_log[0] && grid->history_axis[0].coordinate == grid->log10_age);
+    grid_free(grid);
+    made = ordinary;
+    made.age[0] = 0;
+    EXPECT_REFUSED(&made, "'axes/ages'", "index 0 is 0", "1e4 yr", "'log_on_read' to false");
+    made.age_is_log = 0;
+    grid = open_well(&made, &everything);
+    assert_true(grid->age_yr[0] == 0 && !grid->history_is_log[0]);
+    grid_free(grid);
+}
+
+/* No unit tells that the unit is wrong: the numbers do. */
+static void ages_and_metallicities_look_like_what_they_are(void **state)
+{
+    static const struct {
+        double age[N_AGE];
+        const char *unit, *refused, *warned;
+    } cases[] = {
+        { { 1e-3, 1e-2, 1, 13 }, "yr", "ends at 13 yr", NULL },
+        { { 1, 10, 100, 13000 }, "yr", "ends at 13000 yr", NULL },
+        { { 6, 7, 8, 10 }, "yr", "'log10ages'", NULL },
+        { { 6, 7, 8, 10 }, NULL, "ends at 10 yr", NULL },
+        { { 1e6, 1e7, 1e8, 1e10 }, "Gyr", "ends at 1e+19 yr", NULL },
+        { { 1e6, 1e7, 1e8, 1e10 }, "Myr", "ends at 1e+16 yr", NULL },
+        { { -1, 1e7, 1e8, 1e10 }, "yr", "index 0 is -1 yr", NULL },
+        { { 1e-3, 1e-2, 1, 13 }, "Myr", NULL, "oldest age is 1.3e+07 yr" },
+        { { 1e9, 2e9, 3e9, 4e9 }, "yr", NULL, "youngest age is 1e+09 yr" },
+        { { 1e-3, 1e-2, 1, 13 }, "Gyr", NULL, NULL },
+        { { 1e6, 1e8, 1e10, 1e11 }, "yr", NULL, NULL }, /* BPASS */
+    };
+    struct made made;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        made = ordinary;
+        memcpy(made.age, cases[i].age, sizeof(made.age));
+        made.age_unit = cases[i].unit;
+        if (cases[i].refused) {
+            EXPECT_REFUSED(&made, "'axes/ages'", cases[i].refused);
+            continue;
+        }
+        expect_warned_and_free(open_well(&made, &everything), cases[i].warned);
+    }
+    made = ordinary;
+    made.metallicity[0] = -2;
+    EXPECT_REFUSED(&made, "'axes/metallicities' index 0 is -2", "'log10metallicities'");
+    made.metallicity[0] = 0.001;
+    made.metallicity[2] = 2;
+    EXPECT_REFUSED(&made, "'axes/metallicities' index 2 is 2", "the Sun's");
+    made.metallicity[2] = 0.5;
+    expect_warned_and_free(open_well(&made, &everything), "reach 0.5");
+    made = ordinary;
+    made.lambda_unit = "nm";
+    for (int k = 0; k < N_LAMBDA; k++)
+        made.lambda[k] *= 1e6;
+    expect_warned_and_free(open_well(&made, &everything), "wavelengths are 5e+09 to");
+}
+
+/* Names and units of older grids: all are the ordinary grid. */
+static void older_axes_are_read_to_the_same_nodes(void **state)
+{
+    static const struct {
+        const char *name, *unit;
+        bool is_log;
+        const char *warned;
+    } axes[] = {
+        { "age", "yr", false, NULL },
+        { "ages", "yr**2", false, "Maraston" },
+        { "ages", "", false, "'axes/ages' has no 'Units': taken as yr" },
+        { "ages", "dex(yr)", true, NULL },
+        { "log10age", "dimensionless", true, NULL },
+        { "log10ages", "dex(yr)", true, NULL },
+        { "log10ages", "log10(yr)", true, NULL },
+        { "log10ages", "log10(age/yr)", true, NULL },
+        { "log10_ages", "dex", true, NULL },
+        { "log10ages", NULL, true, "logarithms to base 10 of yr" },
+        { "log10age", "yr", true, "holds 6 to 9: taken as their logarithms" },
+        { "log10age", "yr", false, "taken as yr, not as their logarithms" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(axes) / sizeof(*axes); i++) {
+        struct made made = ordinary;
+        struct grid *grid;
+
+        made.axis[0] = axes[i].name;
+        made.age_unit = axes[i].unit;
+        for (int k = 0; k < N_AGE && axes[i].is_log; k++)
+            made.age[k] = 6 + k;
+        grid = open_well(&made, &everything);
+        for (int k = 0; k < N_AGE; k++) {
+            assert_true(grid->axis_is_log[0] && grid->axis[0].coordinate[k] == 6 + k);
+            /* pow rounds once */
+            assert_true(fabs(grid->age_yr[k] / ordinary.age[k] - 1) < 3e-16);
+        }
+        expect_warned_and_free(grid, axes[i].warned);
+    }
+}
+
+static void older_metallicities_are_read_to_the_same_nodes(void **state)
+{
+    static const char *const names[] = { "metallicity", "Z", "log10metallicity", "log10metallicities",
+                                         "log10Z" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct made made = ordinary;
+        struct grid *grid;
+
+        made.axis[1] = names[i];
+        for (int k = 0; k < N_METALLICITY && i >= 2; k++)
+            made.metallicity[k] = log10(ordinary.metallicity[k]);
+        grid = open_well(&made, &everything);
+        for (int k = 0; k < N_METALLICITY; k++) {
+            assert_true(grid->axis[1].coordinate[k] == log10(ordinary.metallicity[k]));
+            /* pow of a rounded logarithm: ln(10) * 3 * 1.1e-16 at most */
+            assert_true(fabs(grid->metallicity[k] / ordinary.metallicity[k] - 1) < 1e-15);
+        }
+        expect_warned_and_free(grid, NULL);
+    }
+}
+
+static void log_on_read_may_be_of_any_type(void **state)
+{
+    const char *path = write_made(&ordinary);
+    struct error err = { "" };
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        static const char *const words[] = { "True", "false", "1", "maybe" };
+        hid_t id = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), axis = H5Dopen2(id, "axes/ages", H5P_DEFAULT);
+        hid_t scalar = H5Screate(H5S_SCALAR), text = H5Tcopy(H5T_C_S1), attribute;
+        hid_t type = i < 4 ? text : i == 4 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT32;
+        double one = 1;
+        int32_t zero = 0;
+        struct grid *grid = NULL;
+
+        H5Tset_size(text, 8);
+        H5Adelete(axis, "log_on_read");
+        attribute = H5Acreate2(axis, "log_on_read", type, scalar, H5P_DEFAULT, H5P_DEFAULT);
+        if (i < 4) {
+            char word[8] = "";
+
+            strcpy(word, words[i]);
+            H5Awrite(attribute, type, word);
+        } else
+            H5Awrite(attribute, type, i == 4 ? (const void *)&one : (const void *)&zero);
+        H5Aclose(attribute);
+        H5Tclose(text);
+        H5Sclose(scalar);
+        H5Dclose(axis);
+        H5Fclose(id);
+        if (i == 3) {
+            assert_int_equal(grid_open(path, &everything, NULL, &grid, &err), POLYPHONY_INPUT);
+            EXPECT_PARTS(err.text, "'log_on_read'", "neither true nor false: maybe");
+            continue;
+        }
+        EXPECT_OK(grid_open(path, &everything, NULL, &grid, &err), err);
+        assert_true(grid->axis_is_log[0] == (i == 0 || i == 2 || i == 4));
+        grid_free(grid);
+    }
 }
 
 /* ---- refused ----------------------------------------------------------------------------------- */
@@ -456,7 +639,7 @@ static void a_value_that_is_not_finite_is_placed(void **state)
         struct made made = ordinary;
 
         made.poisoned = paths[i];
-        EXPECT_REFUSED(&made, paths[i], "age 2, metallicity 1, column 1 is nan");
+        EXPECT_REFUSED(&made, paths[i], "age 2, metallicity 1, column 1 (1e+08 yr, 0.004,", "is nan");
     }
 }
 
@@ -505,13 +688,15 @@ static void other_weights_and_units_are_refused(void **state)
     made.weight = "bolometric_luminosity";
     EXPECT_REFUSED(&made, "'bolometric_luminosity'", "'initial_masses'");
     made.weight = NULL; /* older grids do not say */
-    grid_free(open_well(&made, &everything));
+    expect_warned_and_free(open_well(&made, &everything), "per solar mass");
+    made.weight = "None";
+    expect_warned_and_free(open_well(&made, &everything), "per solar mass");
     made.age_unit = "kpc";
     EXPECT_REFUSED(&made, "'axes/ages'", "unit 'kpc' is a length", "expected a time");
     made = ordinary;
-    made.age_unit = NULL;
-    EXPECT_REFUSED(&made, "'axes/ages'", "'Units'");
-    made = ordinary;
+    made.lnu_unit = NULL;
+    expect_warned_and_free(open_well(&made, &everything),
+                           "'spectra/incident' has no 'Units' (nor have 5 more): taken as erg/s/Hz");
     made.lnu_unit = "nJy";
     EXPECT_REFUSED(&made, "'spectra/incident'", "unit 'nJy' is a flux density");
     made = ordinary;
@@ -551,10 +736,14 @@ int main(void)
         cmocka_unit_test(lines_are_read_only_when_needed),
         cmocka_unit_test(only_the_spectra_asked_for_are_read),
         cmocka_unit_test(log_on_read_chooses_the_coordinate_of_each_axis),
-        cmocka_unit_test(older_grids_hold_logarithms_of_ages),
+        cmocka_unit_test(older_axes_are_read_to_the_same_nodes),
+        cmocka_unit_test(older_metallicities_are_read_to_the_same_nodes),
+        cmocka_unit_test(log_on_read_may_be_of_any_type),
         cmocka_unit_test(units_of_axes_are_honoured),
-        cmocka_unit_test(only_ages_and_metallicities_in_this_order_are_understood),
-        cmocka_unit_test(axes_must_ascend_and_be_positive),
+        cmocka_unit_test(ages_and_metallicities_are_needed_and_no_third_axis),
+        cmocka_unit_test(axes_have_a_direction_and_each_value_once),
+        cmocka_unit_test(zero_is_a_node_where_no_logarithm_of_it_is_needed),
+        cmocka_unit_test(ages_and_metallicities_look_like_what_they_are),
         cmocka_unit_test(a_value_that_is_not_finite_is_placed),
         cmocka_unit_test(a_missing_dataset_is_named),
         cmocka_unit_test(a_grid_without_lines_says_what_to_do),

@@ -145,6 +145,10 @@ static inline struct grid *made_grid(size_t n_lambda, const double *lambda,
     grid->log10_metallicity = made_log10(3, node_metallicity);
     grid->axis[0] = (struct axis_nodes) { 4, grid->log10_age };
     grid->axis[1] = (struct axis_nodes) { 3, grid->log10_metallicity };
+    for (int i = 0; i < 2; i++) {
+        grid->history_is_log[i] = true;
+        grid->history_axis[i] = grid->axis[i];
+    }
     grid->lambda_rest_angstrom = made_copy(n_lambda, lambda);
     grid->line_lambda_rest_angstrom = made_copy(3, line_lambda);
     grid->line_id = made_array(3, sizeof(*grid->line_id));

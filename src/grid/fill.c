@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The tables of a grid, a few hundred MB, at the speed of the page cache or the disk: threads of all ranks of
+ * a node read pieces straight to where they stay, and scale and check them while they are in cache.
+ *
+ * A piece of each table is read before the next piece of any: what is subtracted from a table is then in
+ * cache too, and is not read a second time where it is a table itself.
+ *
+ * Where the file has metallicities before ages, or an axis descends, a piece is read row by row (a row: the
+ * columns of a cell) from where these lie.
+ */
+#include "grid_private.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE_N ((size_t)1 << 16) /* numbers: two pieces fit the cache of a core */
+#define SLAB_N                                                                                               \
+    ((size_t)1 << 17) /* numbers that HDF5 reads at a time, where they do not go straight to a table */
+
+/* A spectrum less another one, both rounded to float32 perhaps, may come out this much of it below 0. */
+#define ROUNDING_OF_DIFFERENCE 1e-6
+
+/* ---- places ------------------------------------------------------------------------------------ */
+
+/* Where the file has a cell of ours. */
+static size_t row_in_file(const struct reading *reading, size_t cell)
+{
+    const struct arrangement *as = &reading->arrangement;
+    size_t n_age = reading->grid->n_age, n_metallicity = reading->grid->n_metallicity;
+    size_t i_age = cell / n_metallicity, i_metallicity = cell % n_metallicity;
+
+    if (as->age_descends)
+        i_age = n_age - 1 - i_age;
+    if (as->metallicity_descends)
+        i_metallicity = n_metallicity - 1 - i_metallicity;
+    return as->metallicity_is_first ? i_metallicity * n_age + i_age : i_age * n_metallicity + i_metallicity;
+}
+
+/* Which cell of ours a row of the file is. */
+static size_t cell_of_row(const struct reading *reading, size_t row)
+{
+    const struct arrangement *as = &reading->arrangement;
+    size_t n_age = reading->grid->n_age, n_metallicity = reading->grid->n_metallicity;
+    size_t i_age = as->metallicity_is_first ? row % n_age : row / n_metallicity;
+    size_t i_metallicity = as->metallicity_is_first ? row / n_age : row % n_metallicity;
+
+    if (as->age_descends)
+        i_age = n_age - 1 - i_age;
+    if (as->metallicity_descends)
+        i_metallicity = n_metallicity - 1 - i_metallicity;
+    return i_age * n_metallicity + i_metallicity;
+}
+
+/* Do numbers lie in the file as they shall in memory? */
+static bool is_in_order(const struct reading *reading, const struct filling *filling)
+{
+    const struct arrangement *as = &reading->arrangement;
+
+    return !as->metallicity_is_first && !as->age_descends && !as->metallicity_descends &&
+           !filling->column_descends && !filling->line_member;
+}
+
+static void turn_round(size_t n, double *value)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        double kept = value[i];
+
+        value[i] = value[n - 1 - i];
+        value[n - 1 - i] = kept;
+    }
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+/* To our unit; false if one is not a finite number. Those are all that less themselves is not 0. */
+static bool scale(double factor, size_t n, double *value, bool *is_negative)
+{
+    size_t n_bad = 0, n_negative = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        value[i] *= factor;
+        n_bad += !(value[i] - value[i] == 0.0);
+        n_negative += value[i] < 0.0;
+    }
+    *is_negative |= n_negative > 0;
+    return n_bad == 0;
+}
+
+static void subtract(size_t n, const double *minus, double *value, bool *is_negative)
+{
+    size_t n_negative = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        value[i] -= minus[i];
+        n_negative += value[i] < -ROUNDING_OF_DIFFERENCE * minus[i];
+    }
+    *is_negative |= n_negative > 0;
+}
+
+/* "age 2, metallicity 1, column 7 (1e8 yr, 0.02, 1216 angstrom)": indices are the file's. */
+static void format_place(const struct reading *reading, const struct filling *filling, size_t cell,
+                         size_t column, char *ret_text, size_t size)
+{
+    const struct grid *grid = reading->grid;
+    const struct arrangement *as = &reading->arrangement;
+    size_t i_age = cell / grid->n_metallicity, i_metallicity = cell % grid->n_metallicity;
+    bool is_spectrum = !strncmp(filling->plus.path, "spectra/", 8);
+
+    text_format(ret_text, size, "age %zu, metallicity %zu, column %zu (%g yr, %g, %g angstrom)",
+                as->age_descends ? grid->n_age - 1 - i_age : i_age,
+                as->metallicity_descends ? grid->n_metallicity - 1 - i_metallicity : i_metallicity,
+                filling->column_descends ? filling->n_column - 1 - column : column, grid->age_yr[i_age],
+                grid->metallicity[i_metallicity],
+                (is_spectrum ? grid->lambda_rest_angstrom : grid->line_lambda_rest_angstrom)[column]);
+}
+
+static int name_bad_value(const struct reading *reading, const struct filling *filling, const char *path,
+                          size_t cell, size_t column, double value, struct error *err)
+{
+    char place[160];
+
+    format_place(reading, filling, cell, column, place, sizeof(place));
+    return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' at %s is %g, not a finite number",
+                     io_file_path(reading->file), path, place, value);
+}
+
+static size_t find_bad(const double *value)
+{
+    size_t i = 0;
+
+    while (value[i] - value[i] == 0.0)
+        i++;
+    return i;
+}
+
+/* ---- without HDF5 ------------------------------------------------------------------------------ */
+
+/* Numbers [first, first + n) of a table that lies otherwise in the file, row by row. */
+static int read_rows(const struct reading *reading, const struct filling *filling,
+                     const struct table_source *source, size_t first, size_t n, double *ret_value,
+                     struct error *err)
+{
+    size_t n_column = filling->n_column;
+    int r = 0;
+
+    for (size_t i = 0, n_here; !r && i < n; i += n_here) {
+        size_t column = (first + i) % n_column, at;
+
+        n_here = n - i < n_column - column ? n - i : n_column - column;
+        at = row_in_file(reading, (first + i) / n_column) * n_column;
+        at += filling->column_descends ? n_column - column - n_here : column;
+        r = io_direct_read(&source->direct, at, n_here, ret_value + i, err);
+        if (!r && filling->column_descends)
+            turn_round(n_here, ret_value + i);
+    }
+    return r;
+}
+
+/* Numbers [first, first + n) of a table in our unit. */
+static int read_direct(const struct reading *reading, const struct filling *filling,
+                       const struct table_source *source, size_t first, size_t n, double *ret_value,
+                       bool *is_negative, struct error *err)
+{
+    int r = is_in_order(reading, filling) ? io_direct_read(&source->direct, first, n, ret_value, err)
+                                          : read_rows(reading, filling, source, first, n, ret_value, err);
+
+    if (!r && !scale(source->factor, n, ret_value, is_negative)) {
+        size_t i = find_bad(ret_value);
+
+        r = name_bad_value(reading, filling, source->path, (first + i) / filling->n_column,
+                           (first + i) % filling->n_column, ret_value[i], err);
+    }
+    return r;
+}
+
+/* The piece of a table; `scratch` is as long as a piece. */
+static int fill_piece(const struct reading *reading, const struct filling *filling, size_t i_piece,
+                      double *scratch, bool *is_negative, struct error *err)
+{
+    size_t begin = i_piece * PIECE_N, n, first = filling->first + begin;
+    const double *minus = scratch;
+    int r;
+
+    if (!filling->is_direct || !filling->table || begin >= filling->n)
+        return 0;
+    n = filling->n - begin < PIECE_N ? filling->n - begin : PIECE_N;
+    r = read_direct(reading, filling, &filling->plus, first, n, filling->table + first, is_negative, err);
+    if (r || !*filling->minus.path)
+        return r;
+    if (filling->subtracted)
+        minus = filling->subtracted->table + first;
+    else
+        r = read_direct(reading, filling, &filling->minus, first, n, scratch, is_negative, err);
+    if (!r)
+        subtract(n, minus, filling->table + first, is_negative);
+    return r;
+}
+
+/* The failure that is told is the one that reading in order would meet first. */
+struct failure {
+    int status;
+    size_t i_filling, i_piece;
+    struct error why;
+};
+
+static void keep_first(struct failure *kept, const struct failure *other)
+{
+#pragma omp critical(grid_failure)
+    if (!kept->status || other->i_filling < kept->i_filling ||
+        (other->i_filling == kept->i_filling && other->i_piece < kept->i_piece))
+        *kept = *other;
+}
+
+static int fill_directly(struct reading *reading, struct error *err)
+{
+    size_t n_piece = 0, n_thread = (size_t)omp_get_max_threads();
+    double *scratch = mem_array(n_thread, PIECE_N * sizeof(*scratch));
+    struct failure failure = { 0 };
+
+    if (!scratch)
+        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to read it", io_file_path(reading->file));
+    for (size_t t = 0; t < reading->n_filling; t++) {
+        size_t n = (reading->filling[t].n + PIECE_N - 1) / PIECE_N;
+
+        n_piece = n > n_piece ? n : n_piece;
+    }
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n_piece; i++)
+        for (size_t t = 0; t < reading->n_filling; t++) {
+            struct failure mine = { .i_filling = t, .i_piece = i };
+            bool is_negative = false;
+
+            mine.status =
+                fill_piece(reading, &reading->filling[t], i, scratch + (size_t)omp_get_thread_num() * PIECE_N,
+                           &is_negative, &mine.why);
+            if (mine.status)
+                keep_first(&failure, &mine);
+            if (is_negative) {
+#pragma omp atomic write
+                reading->is_negative[t] = true;
+            }
+        }
+    free(scratch);
+    return failure.status ? error_set(err, failure.status, "%s", failure.why.text) : 0;
+}
+
+/* ---- by HDF5, by one rank ---------------------------------------------------------------------- */
+
+/* What becomes of numbers that were read. */
+struct target {
+    const struct filling *filling;
+    size_t n_column;    /* of a row of the dataset */
+    size_t i_column;    /* where the row begins in ours */
+    bool is_subtracted; /* taken from what is there */
+};
+
+/* Row `row` of the file to its place in the table. */
+static void put_row(const struct reading *reading, const struct target *target, size_t row, double *value,
+                    bool *is_negative)
+{
+    const struct filling *filling = target->filling;
+    double *to = filling->table + cell_of_row(reading, row) * filling->n_column + target->i_column;
+
+    if (filling->column_descends)
+        turn_round(target->n_column, value);
+    if (target->is_subtracted)
+        subtract(target->n_column, value, to, is_negative);
+    else
+        memcpy(to, value, target->n_column * sizeof(*to));
+}
+
+/* Rows [row0, row0 + n) along the first axis of the dataset, each of n_in_row numbers, checked. */
+static int read_slab(const struct reading *reading, const struct target *target,
+                     const struct table_source *source, size_t row0, size_t n, size_t n_in_row, double *value,
+                     bool *is_negative, struct error *err)
+{
+    int r = io_read_rows_f64(reading->file, source->path, row0, n, value, err);
+
+    if (!r && !scale(source->factor, n * n_in_row, value, is_negative)) {
+        size_t i = find_bad(value), at = row0 * n_in_row + i, column = at % target->n_column;
+
+        if (target->filling->column_descends)
+            column = target->n_column - 1 - column;
+        r = name_bad_value(reading, target->filling, source->path,
+                           cell_of_row(reading, at / target->n_column), target->i_column + column, value[i],
+                           err);
+    }
+    return r;
+}
+
+/* A dataset, slab by slab, to its place. */
+static int put_source(const struct reading *reading, const struct target *target,
+                      const struct table_source *source, bool *is_negative, struct error *err)
+{
+    size_t n = reading->grid->n_cell * target->n_column, n_in_row = n / source->n_row, n_row = 1;
+    double *slab;
+    int r = 0;
+
+    /* A slab is of whole rows of ours; of all, where only a column has the first axis. */
+    if (n_in_row % target->n_column)
+        n_row = source->n_row;
+    else if (n_in_row < SLAB_N)
+        n_row = SLAB_N / n_in_row < source->n_row ? SLAB_N / n_in_row : source->n_row;
+    slab = mem_array(n_row * n_in_row, sizeof(*slab));
+    if (!slab)
+        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", io_file_path(reading->file),
+                         source->path);
+    for (size_t row0 = 0; !r && row0 < source->n_row; row0 += n_row) {
+        size_t n_here = source->n_row - row0 < n_row ? source->n_row - row0 : n_row;
+
+        r = read_slab(reading, target, source, row0, n_here, n_in_row, slab, is_negative, err);
+        for (size_t i = 0; !r && i < n_here * n_in_row; i += target->n_column)
+            put_row(reading, target, (row0 * n_in_row + i) / target->n_column, slab + i, is_negative);
+    }
+    free(slab);
+    return r;
+}
+
+static int put_lines_one_by_one(const struct reading *reading, const struct filling *filling,
+                                bool *is_negative, struct error *err)
+{
+    struct table_source source = filling->plus;
+    int r = 0;
+
+    for (size_t i = 0; !r && i < filling->n_column; i++) {
+        struct target target = { .filling = filling, .n_column = 1, .i_column = i };
+        struct io_info info;
+
+        text_format(source.path, sizeof(source.path), "lines/%s/%s", reading->grid->line_id[i],
+                    filling->line_member);
+        r = grid_expect_shape(reading, source.path, 0, &info, err);
+        source.n_row = r ? 0 : info.rank ? info.dims[0] : 1;
+        if (!r)
+            r = put_source(reading, &target, &source, is_negative, err);
+    }
+    return r;
+}
+
+static int fill_by_hdf5(const struct reading *reading, const struct filling *filling, bool *is_negative,
+                        struct error *err)
+{
+    struct target target = { .filling = filling, .n_column = filling->n_column };
+    int r;
+
+    if (filling->line_member)
+        return put_lines_one_by_one(reading, filling, is_negative, err);
+    if (is_in_order(reading, filling))
+        r = read_slab(reading, &target, &filling->plus, 0, filling->plus.n_row,
+                      reading->grid->n_cell * filling->n_column / filling->plus.n_row, filling->table,
+                      is_negative, err);
+    else
+        r = put_source(reading, &target, &filling->plus, is_negative, err);
+    if (r || !*filling->minus.path)
+        return r;
+    target.is_subtracted = true;
+    return put_source(reading, &target, &filling->minus, is_negative, err);
+}
+
+/* ---- all --------------------------------------------------------------------------------------- */
+
+/* Light is not negative: how far is this below 0, and where? */
+static void warn_negative(struct reading *reading, const struct filling *filling)
+{
+    size_t n = reading->grid->n_cell * filling->n_column, n_negative = 0, lowest = 0;
+    char place[160];
+
+    for (size_t i = 0; i < n; i++) {
+        n_negative += filling->table[i] < 0.0;
+        lowest = filling->table[i] < filling->table[lowest] ? i : lowest;
+    }
+    if (n_negative == 0) { /* then what was subtracted is */
+        warnings_add(&reading->grid->warnings, "'%s': dataset '%s' has negative values",
+                     io_file_path(reading->file), filling->minus.path);
+        return;
+    }
+    format_place(reading, filling, lowest / filling->n_column, lowest % filling->n_column, place,
+                 sizeof(place));
+    warnings_add(&reading->grid->warnings,
+                 "'%s': dataset '%s'%s%s has %zu negative values of %zu, the lowest is %g at %s",
+                 io_file_path(reading->file), filling->plus.path, *filling->minus.path ? " less " : "",
+                 filling->minus.path, n_negative, n, filling->table[lowest], place);
+}
+
+int grid_fill_tables(struct reading *reading, struct error *err)
+{
+    int r = fill_directly(reading, err);
+
+    for (size_t t = 0; !r && t < reading->n_filling; t++)
+        if (!reading->filling[t].is_direct && reading->filling[t].fills)
+            r = fill_by_hdf5(reading, &reading->filling[t], &reading->is_negative[t], err);
+    r = node_agree(reading->group, r);
+    /* Any rank of the node may have met them; the first one looks, and tells the others (grid.c). */
+    for (size_t t = 0; !r && t < reading->n_filling; t++)
+        if (node_agree(reading->group, reading->is_negative[t] ? -1 : 0) && node_is_first(reading->group) &&
+            reading->filling[t].table)
+            warn_negative(reading, &reading->filling[t]);
+    return r;
+}
