@@ -87,3 +87,49 @@ void grid_free(struct grid *grid); /* NULL is fine */
 /** Bytes of the tables. */
 size_t grid_bytes(const struct grid *grid);
 
+/* ---- what a grid holds, without its tables -------------------------------------------------------- */
+
+#define GRID_FACT_MAX 16
+
+struct grid_look_spectrum {
+    char name[GRID_NAME_MAX];
+    char unit[GRID_NAME_MAX]; /* as the file has it; empty: none */
+    bool is_usable;
+    char problem[256]; /* why it is not */
+};
+
+/** What the file says of itself: its attribute of that name, as text. */
+struct grid_fact {
+    char name[GRID_NAME_MAX];
+    char text[128];
+};
+
+struct grid_look {
+    struct grid *grid; /* axes, wavelengths and lines (none where the file has none); no spectra */
+    size_t n_spectrum;
+    struct grid_look_spectrum *spectrum;
+    size_t n_fact;
+    struct grid_fact fact[GRID_FACT_MAX];
+};
+
+/** POLYPHONY_INPUT as grid_open(). */
+int grid_look(const char *path, struct grid_look **ret_look, struct error *err);
+void grid_look_free(struct grid_look *look); /* NULL is fine */
+/** Can a job extract this spectrum? */
+bool grid_look_has(const struct grid_look *look, const char *spectrum);
+
+/* ---- names of lines --------------------------------------------------------------------------------- */
+
+/** What a user may mean: "Halpha", "[OIII]5007", "CIV", "O 3 88.33m", "5007". */
+struct line_meant {
+    char ion[8];            /* "O 3"; empty: not said */
+    double lambda_angstrom; /* 0: not said */
+    bool is_known;          /* a line with a name of its own: the wavelength is ours, in vacuum */
+    bool is_any_of_ion;     /* only the ion was named; the wavelength is that of its best known line */
+};
+/** False where it is nothing of the kind. */
+bool grid_read_line_name(const char *word, struct line_meant *ret_meant);
+/** Of a vacuum wavelength; the same below 2000 angstrom, as is usual for names of lines. */
+double grid_air_wavelength(double vacuum_angstrom);
+/** Lines of the grid that may be meant, the likeliest first, at most n_max; how many. */
+size_t grid_find_lines(const struct grid *grid, const char *word, size_t n_max, size_t *ret_line);

@@ -18,6 +18,7 @@ int cli_check(int argc, char **argv, struct error *err);
 int cli_run(int argc, char **argv, struct error *err);
 int cli_status(int argc, char **argv, struct error *err);
 int cli_verify(int argc, char **argv, struct error *err);
+int cli_grid(int argc, char **argv, struct error *err);
 int cli_simulate(int argc, char **argv, struct error *err);
 int cli_topology(int argc, char **argv, struct error *err);
 int cli_demo_grid(int argc, char **argv, struct error *err);

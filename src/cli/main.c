@@ -24,6 +24,7 @@ static const struct command commands[] = {
     { "run", cli_run, "run a job (under mpirun or srun for many ranks); again to continue" },
     { "status", cli_status, "what of a results file is done, set aside, left" },
     { "verify", cli_verify, "are the numbers in a results file those that were computed" },
+    { "grid", cli_grid, "what a stellar population grid holds, and the ids of its lines" },
     { "simulate", cli_simulate, "how long a job would take on any number of ranks, and what would limit it" },
     { "topology", cli_topology, "which thread of which rank sits on which core, here or elsewhere" },
     { "demo-grid", cli_demo_grid, "make a stellar population grid from nothing" },

@@ -22,24 +22,37 @@ int plan_spectra_columns(struct plan *plan, struct error *err)
     return 0;
 }
 
+/* Which lines may be meant, and where they are listed. */
+static int tell_no_line(const struct plan *plan, const char *key, const char *id, struct error *err)
+{
+    const struct grid *grid = plan->grid;
+    size_t near[3], n = grid_find_lines(grid, id, 3, near);
+    struct line_meant meant;
+    char what[128] = "", list[4 * GRID_NAME_MAX] = "";
+
+    if (grid_read_line_name(id, &meant) && meant.is_known && !meant.is_any_of_ion)
+        text_format(what, sizeof(what), " (%s at %.1f angstrom in vacuum, %.1f in air)", meant.ion,
+                    meant.lambda_angstrom, grid_air_wavelength(meant.lambda_angstrom));
+    for (size_t i = 0; i < n; i++) {
+        text_format(list + strlen(list), sizeof(list) - strlen(list), "%s'%s'",
+                    i ? ", " : "; nearest: ", grid->line_id[near[i]]);
+    }
+    return job_error(plan->job, err, key,
+                     "the grid has no line '%s'%s%s; 'polyphony grid %s --lines' lists all", id, what, list,
+                     plan->job->grid);
+}
+
 static int find_line(const struct plan *plan, const char *key, const char *id, size_t *ret_line,
                      struct error *err)
 {
     const struct grid *grid = plan->grid;
-    const char *nearest = NULL;
 
-    for (size_t i = 0; i < grid->n_line; i++) {
-        const char *pair[] = { nearest ? nearest : grid->line_id[i], grid->line_id[i] };
-        const char *nearer = text_nearest(id, pair, 2);
-
+    for (size_t i = 0; i < grid->n_line; i++)
         if (!strcmp(grid->line_id[i], id)) {
             *ret_line = i;
             return 0;
         }
-        nearest = nearer ? nearer : nearest;
-    }
-    return job_error(plan->job, err, key, "the grid has no line '%s'%s%s%s", id,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return tell_no_line(plan, key, id, err);
 }
 
 /* The lines of both line operations: those asked for, in the order of the list, or all in grid order. */
