@@ -75,29 +75,47 @@ static void turn_round(size_t n, double *value)
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
-/* To our unit; false if one is not a finite number. Those are all that less themselves is not 0. */
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static bool has_sign(uint64_t bits)
+{
+    return bits >> 63;
+}
+
+/* To our unit; false if one is not a finite number: those are all that less themselves is not 0, of which no
+ * bit is set. Signs are gathered too, which costs next to nothing, and looked at only where there is one: it
+ * may be that of -0. */
 static bool scale(double factor, size_t n, double *value, bool *is_negative)
 {
-    size_t n_bad = 0, n_negative = 0;
+    uint64_t bad = 0, signs = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; factor != 1.0 && i < n; i++)
         value[i] *= factor;
-        n_bad += !(value[i] - value[i] == 0.0);
-        n_negative += value[i] < 0.0;
+    for (size_t i = 0; i < n; i++) {
+        bad |= bits_of(value[i] - value[i]);
+        signs |= bits_of(value[i]);
     }
-    *is_negative |= n_negative > 0;
-    return n_bad == 0;
+    for (size_t i = 0; has_sign(signs) && i < n; i++)
+        *is_negative |= value[i] < 0.0;
+    return bad == 0;
 }
 
 static void subtract(size_t n, const double *minus, double *value, bool *is_negative)
 {
-    size_t n_negative = 0;
+    uint64_t signs = 0;
 
     for (size_t i = 0; i < n; i++) {
         value[i] -= minus[i];
-        n_negative += value[i] < -ROUNDING_OF_DIFFERENCE * minus[i];
+        signs |= bits_of(value[i]);
     }
-    *is_negative |= n_negative > 0;
+    for (size_t i = 0; has_sign(signs) && i < n; i++)
+        *is_negative |= value[i] < -ROUNDING_OF_DIFFERENCE * minus[i];
 }
 
 /* "age 2, metallicity 1, column 7 (1e8 yr, 0.02, 1216 angstrom)": indices are the file's. */
