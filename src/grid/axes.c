@@ -40,11 +40,14 @@ static enum role role_of(const char *name, bool *ret_holds_log)
 int grid_read_list(struct io_file *file, const char *path, double factor, size_t *ret_n, double **ret_value,
                    struct error *err)
 {
-    uint64_t any = 0;
+    const uint64_t any = 0;
     struct io_info info;
     double *value = NULL;
-    int r = io_dataset_expect(file, path, 1, &any, &info, err);
+    int r = io_dataset_info(file, path, &info, err);
 
+    /* A column, (n, 1), is a list. */
+    if (!r && !(info.rank == 2 && (info.dims[0] == 1 || info.dims[1] == 1)))
+        r = io_dataset_expect(file, path, 1, &any, &info, err);
     if (!r && info.n == 0)
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is empty", io_file_path(file), path);
     if (r)
@@ -52,7 +55,7 @@ int grid_read_list(struct io_file *file, const char *path, double factor, size_t
     value = mem_array(info.n, sizeof(*value));
     if (!value)
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", io_file_path(file), path);
-    r = io_read_rows_f64(file, path, 0, info.n, value, err);
+    r = io_read_rows_f64(file, path, 0, info.dims[0], value, err);
     for (size_t i = 0; !r && i < info.n; i++) {
         value[i] *= factor;
         if (!isfinite(value[i]))

@@ -397,7 +397,7 @@ static void warn_negative(struct reading *reading, const struct filling *filling
     format_place(reading, filling, lowest / filling->n_column, lowest % filling->n_column, place,
                  sizeof(place));
     warnings_add(&reading->grid->warnings,
-                 "'%s': dataset '%s'%s%s has %zu negative values of %zu, the lowest is %g at %s",
+                 "'%s': dataset '%s'%s%s has %zu negative values among %zu, the lowest is %g at %s",
                  io_file_path(reading->file), filling->plus.path, *filling->minus.path ? " less " : "",
                  filling->minus.path, n_negative, n, filling->table[lowest], place);
 }

@@ -73,6 +73,8 @@ static const struct known_line known_lines[] = {
     { "feii", "Fe 2", 12570.2 },
 };
 
+#define N_KNOWN (sizeof(known_lines) / sizeof(*known_lines))
+
 double grid_air_wavelength(double vacuum_angstrom)
 {
     double l2 = vacuum_angstrom * vacuum_angstrom;
@@ -161,35 +163,66 @@ static double read_wavelength(const char *text)
     return !*end && value < 300.0 ? value * 1e4 : value; /* "[CII]158" is in micron */
 }
 
+static bool is_ion(const char *text)
+{
+    char ion[8];
+    size_t n = read_ion(text, ion, sizeof(ion));
+
+    return n && !text[n];
+}
+
+static void mean(const struct known_line *line, struct line_meant *meant)
+{
+    text_format(meant->ion, sizeof(meant->ion), "%s", line->ion);
+    meant->lambda_angstrom = line->lambda_vacuum_angstrom;
+}
+
+/* "halpha", "oiii" */
+static bool read_known(const char *text, struct line_meant *meant)
+{
+    for (size_t i = 0; i < N_KNOWN; i++)
+        if (!strcmp(text, known_lines[i].name)) {
+            mean(&known_lines[i], meant);
+            meant->is_any_of_ion = is_ion(text);
+            meant->is_known = !meant->is_any_of_ion;
+            return true;
+        }
+    return false;
+}
+
+/* "oiii5007", "ha6563". Of "sii" both silicon and sulphur can be read: the one with a line of its own is
+ * meant. */
+static bool read_known_with_wavelength(const char *text, struct line_meant *meant)
+{
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        size_t n = strlen(known_lines[i].name);
+        double lambda = strncmp(text, known_lines[i].name, n) ? 0.0 : read_wavelength(text + n);
+
+        if (!(lambda > 0))
+            continue;
+        mean(&known_lines[i], meant);
+        meant->lambda_angstrom = lambda;
+        return true;
+    }
+    return false;
+}
+
 bool grid_read_line_name(const char *word, struct line_meant *ret_meant)
 {
-    const size_t n_known = sizeof(known_lines) / sizeof(*known_lines);
-    char text[64], ion[8];
-    size_t n_ion;
+    char text[64];
+    size_t n;
 
     simplify(word, text, sizeof(text));
     *ret_meant = (struct line_meant) { 0 };
-    for (size_t i = 0; i < n_known; i++)
-        if (!strcmp(text, known_lines[i].name)) {
-            text_format(ret_meant->ion, sizeof(ret_meant->ion), "%s", known_lines[i].ion);
+    if (read_known(text, ret_meant) || read_known_with_wavelength(text, ret_meant))
+        return true;
+    n = read_ion(text, ret_meant->ion, sizeof(ret_meant->ion));
+    ret_meant->lambda_angstrom = read_wavelength(text + n);
+    ret_meant->is_any_of_ion = n && !text[n];
+    for (size_t i = 0; ret_meant->is_any_of_ion && i < N_KNOWN; i++)
+        if (is_ion(known_lines[i].name) && !strcmp(known_lines[i].ion, ret_meant->ion))
             ret_meant->lambda_angstrom = known_lines[i].lambda_vacuum_angstrom;
-            ret_meant->is_known = true;
-            ret_meant->is_any_of_ion = read_ion(text, ion, sizeof(ion)) == strlen(text);
-            return true;
-        }
-    /* Of "sii" both silicon and sulphur can be read: the one with a line of its own is meant. */
-    for (size_t i = 0; i < n_known; i++) {
-        size_t n = strlen(known_lines[i].name);
-
-        ret_meant->lambda_angstrom = strncmp(text, known_lines[i].name, n) ? 0.0 : read_wavelength(text + n);
-        if (ret_meant->lambda_angstrom > 0) {
-            text_format(ret_meant->ion, sizeof(ret_meant->ion), "%s", known_lines[i].ion);
-            return true;
-        }
-    }
-    n_ion = read_ion(text, ret_meant->ion, sizeof(ret_meant->ion));
-    ret_meant->lambda_angstrom = read_wavelength(text + n_ion);
-    return ret_meant->lambda_angstrom > 0 || (n_ion && !text[n_ion]);
+    return ret_meant->lambda_angstrom > 0 || ret_meant->is_any_of_ion;
 }
 
 /* ---- finding it in a grid ---------------------------------------------------------------------- */

@@ -265,6 +265,11 @@ int grid_read_lines(struct reading *reading, struct error *err)
     if (!r)
         r = grid_read_list(reading->file, "lines/wavelength", factor, &grid->n_line,
                            &grid->line_lambda_rest_angstrom, err);
+    for (size_t i = 0; !r && i < grid->n_line; i++)
+        if (!(grid->line_lambda_rest_angstrom[i] > 0))
+            r = error_set(err, POLYPHONY_INPUT,
+                          "'%s': dataset 'lines/wavelength' index %zu is %g angstrom, must be > 0",
+                          io_file_path(reading->file), i, grid->line_lambda_rest_angstrom[i]);
     return r ? r : read_ids(reading, err);
 }
 

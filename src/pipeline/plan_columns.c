@@ -30,7 +30,7 @@ static int tell_no_line(const struct plan *plan, const char *key, const char *id
     struct line_meant meant;
     char what[128] = "", list[4 * GRID_NAME_MAX] = "";
 
-    if (grid_read_line_name(id, &meant) && meant.is_known && !meant.is_any_of_ion)
+    if (grid_read_line_name(id, &meant) && meant.is_known)
         text_format(what, sizeof(what), " (%s at %.1f angstrom in vacuum, %.1f in air)", meant.ion,
                     meant.lambda_angstrom, grid_air_wavelength(meant.lambda_angstrom));
     for (size_t i = 0; i < n; i++) {
@@ -42,17 +42,21 @@ static int tell_no_line(const struct plan *plan, const char *key, const char *id
                      plan->job->grid);
 }
 
-static int find_line(const struct plan *plan, const char *key, const char *id, size_t *ret_line,
-                     struct error *err)
+static int find_line(struct plan *plan, const char *key, const char *id, size_t *ret_line, struct error *err)
 {
     const struct grid *grid = plan->grid;
+    size_t n = 0;
 
     for (size_t i = 0; i < grid->n_line; i++)
         if (!strcmp(grid->line_id[i], id)) {
-            *ret_line = i;
-            return 0;
+            *ret_line = n++ ? *ret_line : i;
+            if (n > 1)
+                warnings_add(
+                    &plan->warnings,
+                    "the grid has more than one line '%s': that at %.8g angstrom is taken, not that at %.8g",
+                    id, grid->line_lambda_rest_angstrom[*ret_line], grid->line_lambda_rest_angstrom[i]);
         }
-    return tell_no_line(plan, key, id, err);
+    return n ? 0 : tell_no_line(plan, key, id, err);
 }
 
 /* The lines of both line operations: those asked for, in the order of the list, or all in grid order. */

@@ -16,7 +16,7 @@
 
 #include "../ranks.h"
 
-static char good_path[256], bad_path[256];
+static char good_path[256], bad_path[256], turned_path[256];
 
 static const struct grid_needs needs = { 3, { "transmitted", "linecont", "nebular_continuum" }, true };
 static const struct grid_needs needs_of_bad = { 1, { "transmitted" }, false };
@@ -58,6 +58,44 @@ static void make_grids(void)
         io_file_close(file);
         free(spoilt);
     }
+}
+
+/* A spectrum of another order of axes, of which each number says where it belongs; one is below 0. */
+static void make_turned(void)
+{
+    enum { N_AGE = 5, N_METAL = 4, N_LAMBDA = 30011 };
+    const double age[N_AGE] = { 1e10, 1e9, 1e8, 1e7, 1e6 }, metallicity[N_METAL] = { 1e-4, 1e-3, 1e-2, 2e-2 };
+    const char *const axes[] = { "metallicities", "ages" };
+    const uint64_t n_age = N_AGE, n_metal = N_METAL, n_lambda = N_LAMBDA, dims[3] = { N_METAL, N_AGE, N_LAMBDA };
+    double *value = mem_array((size_t)N_AGE * N_METAL * N_LAMBDA, sizeof(*value)),
+           *lambda = mem_array(N_LAMBDA, sizeof(*lambda));
+    struct error err = { "" };
+    struct io_file *file = NULL;
+
+    text_format(turned_path, sizeof(turned_path), "/tmp/polyphony-share-%ld-turned.hdf5", (long)getpid());
+    check(value && lambda, "no memory");
+    if (!value || !lambda)
+        return;
+    for (size_t j = 0; j < N_METAL; j++)
+        for (size_t i = 0; i < N_AGE; i++)
+            for (size_t k = 0; k < N_LAMBDA; k++)
+                value[(j * N_AGE + N_AGE - 1 - i) * N_LAMBDA + N_LAMBDA - 1 - k] =
+                    (double)((i * N_METAL + j) * N_LAMBDA + k) - (i == 0 && j == 0 && k == 0);
+    for (size_t k = 0; k < N_LAMBDA; k++)
+        lambda[k] = 40000.0 - (double)k;
+    check(!io_file_create(turned_path, &file, &err) && !io_attr_write_texts(file, "/", "axes", 2, axes, &err) &&
+              !io_attr_write_text(file, "/", "WeightVariable", "initial_masses", &err) &&
+              !io_write_f64(file, "axes/ages", 1, &n_age, age, "yr", "", &err) &&
+              !io_write_f64(file, "axes/metallicities", 1, &n_metal, metallicity, "dimensionless", "", &err) &&
+              !io_write_f64(file, "spectra/wavelength", 1, &n_lambda, lambda, "angstrom", "", &err) &&
+              !io_write_f64(file, "spectra/transmitted", 3, dims, value, "erg/(Hz*s)", "", &err) &&
+              !io_attr_write_bool(file, "axes/ages", "log_on_read", true, &err) &&
+              !io_attr_write_bool(file, "axes/metallicities", "log_on_read", false, &err) &&
+              !io_file_commit(file, &err),
+          err.text);
+    io_file_close(file);
+    free(value);
+    free(lambda);
 }
 
 static struct node_share *open_share(bool wants_tables)
@@ -133,6 +171,28 @@ static void a_rank_that_deals_has_axes_and_no_tables(void)
     node_share_close(share);
 }
 
+/* Also the one that deals, and reads no table, hears of what is below 0. */
+static void stripes_of_a_turned_grid_are_turned_and_warnings_reach_all_ranks(void)
+{
+    for (int deals = 0; deals < 2; deals++) {
+        struct node_share *share = open_share(!deals || rank > 0);
+        struct grid *grid = NULL;
+        struct error err = { "" };
+        bool has_all = true;
+
+        check(grid_open(turned_path, &needs_of_bad, share, &grid, &err) == 0, err.text);
+        for (size_t i = 1; grid && grid->spectrum[0].lnu && i < grid->n_cell * grid->n_lambda; i++)
+            has_all &= grid->spectrum[0].lnu[i] == (double)i;
+        check(has_all, "numbers are not where they belong");
+        if (!deals || n_rank > 1)
+            check(grid && grid->warnings.n == 1 && strstr(grid->warnings.text[0], "has 1 negative values") &&
+                      strstr(grid->warnings.text[0], "age 4, metallicity 0, column 30010"),
+                  "the warning is missing");
+        grid_free(grid);
+        node_share_close(share);
+    }
+}
+
 static void a_bad_number_fails_on_all_ranks_and_one_says_why(void)
 {
     struct node_share *share = open_share(true);
@@ -173,13 +233,17 @@ static void without_shared_memory_every_rank_has_a_copy(void)
 int main(int argc, char **argv)
 {
     ranks_begin(&argc, &argv);
-    if (rank == 0)
+    if (rank == 0) {
         make_grids();
+        make_turned();
+    }
+    MPI_Bcast(turned_path, sizeof(turned_path), MPI_CHAR, 0, MPI_COMM_WORLD);
     MPI_Bcast(good_path, sizeof(good_path), MPI_CHAR, 0, MPI_COMM_WORLD);
     MPI_Bcast(bad_path, sizeof(bad_path), MPI_CHAR, 0, MPI_COMM_WORLD);
     every_rank_sees_the_same_numbers();
     a_grid_outlives_its_share();
     a_rank_that_deals_has_axes_and_no_tables();
+    stripes_of_a_turned_grid_are_turned_and_warnings_reach_all_ranks();
     a_bad_number_fails_on_all_ranks_and_one_says_why();
     a_rank_that_fails_alone_takes_the_others_along();
     without_shared_memory_every_rank_has_a_copy();
@@ -187,6 +251,7 @@ int main(int argc, char **argv)
     if (rank == 0) {
         unlink(good_path);
         unlink(bad_path);
+        unlink(turned_path);
     }
     return ranks_end();
 }
