@@ -390,14 +390,14 @@ static void warn_negative(struct reading *reading, const struct filling *filling
         lowest = filling->table[i] < filling->table[lowest] ? i : lowest;
     }
     if (n_negative == 0) { /* then what was subtracted is */
-        warnings_add(&reading->grid->warnings, "'%s': dataset '%s' has negative values",
+        warnings_add(&reading->grid->warnings, "'%s': dataset '%s' has values below 0",
                      io_file_path(reading->file), filling->minus.path);
         return;
     }
     format_place(reading, filling, lowest / filling->n_column, lowest % filling->n_column, place,
                  sizeof(place));
     warnings_add(&reading->grid->warnings,
-                 "'%s': dataset '%s'%s%s has %zu negative values among %zu, the lowest is %g at %s",
+                 "'%s': dataset '%s'%s%s has %zu of %zu values below 0, the lowest is %g at %s",
                  io_file_path(reading->file), filling->plus.path, *filling->minus.path ? " less " : "",
                  filling->minus.path, n_negative, n, filling->table[lowest], place);
 }
