@@ -33,10 +33,12 @@ static int tell_no_line(const struct plan *plan, const char *key, const char *id
     if (grid_read_line_name(id, &meant) && meant.is_known)
         text_format(what, sizeof(what), " (%s at %.1f angstrom in vacuum, %.1f in air)", meant.ion,
                     meant.lambda_angstrom, grid_air_wavelength(meant.lambda_angstrom));
-    for (size_t i = 0; i < n; i++) {
-        text_format(list + strlen(list), sizeof(list) - strlen(list), "%s'%s'",
-                    i ? ", " : "; nearest: ", grid->line_id[near[i]]);
-    }
+    for (size_t i = 0; i < n; i++)
+        text_format(list + strlen(list), sizeof(list) - strlen(list), "%s'%s'%s",
+                    i == 0   ? "; did you mean "
+                    : i == 1 ? " Near it are "
+                             : ", ",
+                    grid->line_id[near[i]], i == 0 ? "?" : "");
     return job_error(plan->job, err, key,
                      "the grid has no line '%s'%s%s; 'polyphony grid %s --lines' lists all", id, what, list,
                      plan->job->grid);

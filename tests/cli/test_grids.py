@@ -181,7 +181,7 @@ class GridsTest(small.SmallTest):
 
     def test_a_line_that_is_not_there_is_looked_for(self):
         self.expect(small.USAGE, self.job("halpha", ("[all]}\nprogress", "[Halpha]}\nprogress")), "no line 'Halpha'",
-                    "6562.8 in air", "nearest: 'H 1 6562.80A'", "'polyphony grid grid.hdf5 --lines'")
+                    "6562.8 in air", "did you mean 'H 1 6562.80A'? Near it are '", "'polyphony grid grid.hdf5 --lines'")
         self.expect(small.USAGE, self.job("parsnip", ("[all]}\nprogress", "[parsnip]}\nprogress")), "no line 'parsnip';")
 
     def test_the_grid_command_says_what_there_is(self):
