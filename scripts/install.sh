@@ -28,6 +28,7 @@ libcyaml-dev         | module libcyaml      | job files
 libyaml-dev          | module yaml-0.1      | job files, line numbers in messages
 libgsl-dev           | module gsl           | integrals and root finding of the cosmology
 libxxhash-dev        | module libxxhash     | checksums
+libexpat1-dev        | module expat         | filter curves in VOTable
 librandom123-dev     | header Random123/philox.h | random numbers that are the same everywhere
 python3              | command python3      | pictures and the comparison with reference outputs
 python3-h5py         | python h5py          | the same

@@ -8,19 +8,25 @@
 
 #define INSTRUMENT_NAME_MAX 64
 
-/** A transmission curve as published; immutable once made. */
+/** A transmission curve as published; immutable once made. Linear between its points, 0 outside. */
 struct filter {
     char code[INSTRUMENT_NAME_MAX]; /* e.g. "JWST/NIRCam.F200W" */
     size_t n;
-    double *lambda_angstrom; /* [n] ascending, observer frame */
+    double *lambda_angstrom; /* [n] ascending, observer frame; a step is one wavelength twice */
     double *transmission;    /* [n] 0 to 1 */
 };
 
 /**
- * Read two columns, wavelength [angstrom] and transmission (0 to 1); '#' starts a comment.
- * POLYPHONY_INPUT, with file and line, for anything else.
+ * Read a curve from a file of any form that people keep them in: text with columns, ECSV, sedpy's and
+ * kcorrect's .par, SVO's VOTable, Synthesizer's HDF5 (docs/formats.md). Which one is seen from its first
+ * bytes. Of a file with several filters, the one whose code is asked for.
+ *
+ * @param warnings what was taken with a doubt: clipped, scaled, a guessed unit. NULL is fine
+ *
+ * POLYPHONY_INPUT, with file and line, for anything that cannot be understood; *ret_filter is untouched.
  */
-int filter_read(const char *path, const char *code, struct filter *ret_filter, struct error *err);
+int filter_read(const char *path, const char *code, struct warnings *warnings, struct filter *ret_filter,
+                struct error *err);
 
 /** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (docs/physics.md
  * 6).
@@ -31,6 +37,10 @@ void filter_free(struct filter *filter); /* a zeroed filter is fine */
 
 /** Pivot wavelength: sqrt(int T lambda dlambda / int T / lambda dlambda) [angstrom]. */
 double filter_pivot_angstrom(const struct filter *filter);
+/** Where T > 0: between these, not at them [angstrom]. */
+void filter_range(const struct filter *filter, double *ret_low_angstrom, double *ret_high_angstrom);
+/** Share of int T dlambda that lies within low ... high, 0 to 1. O(n). */
+double filter_share_within(const struct filter *filter, double low_angstrom, double high_angstrom);
 
 /** A band average as a sum over the grid's wavelengths: sum_j weight[j] * spectrum[first + j]. */
 struct band {
@@ -39,13 +49,18 @@ struct band {
 };
 
 /**
- * Photon-counting average of L_nu: int S T dnu / nu divided by int T dnu / nu, by trapezoids over the
- * grid's wavelengths from the first to the last where T is not 0 (docs/physics.md 6). A band with fewer than
- * two such wavelengths has n = 0 and gives 0.
+ * Photon-counting average of L_nu: int S T dnu / nu divided by int T dnu / nu (docs/physics.md 6).
+ *
+ * Where the grid resolves the curve, by trapezoids over the grid's wavelengths from the first to the last
+ * where T is not 0. Where it does not (fewer than seven such wavelengths, or four of more than half the
+ * largest T, or weights that are more than 0.2 apart in sum from the integral's) the integral itself, over
+ * the wavelengths of both, of a spectrum that is linear in wavelength between the grid's. A band has n = 0,
+ * and gives 0, only where filter and grid do not overlap.
  *
  * In the rest frame (redshift 0) the curve is interpolated in wavelength; in the observer frame in
  * frequency, at nu / (1 + z): Synthesizer's conventions, which differ by up to 1e-4 in T.
  *
+ * Takes five arrays of at most n_lambda of the arena, and keeps one. O(wavelengths of both within the band).
  * Return: 0, or POLYPHONY_INTERNAL without memory.
  */
 enum band_frame { BAND_REST, BAND_OBSERVED };

@@ -113,8 +113,8 @@ static uint64_t frame_bytes(const struct plan *plan)
 
     for (size_t i = 0; i < plan->n_instrument; i++)
         n_filter += plan->instrument[i].n_filter;
-    /* band_make() uses three arrays a filter. */
-    return plan->needs_observer ? ((3 + 3 * n_filter) * n_lambda + 2 * plan->n_line) * sizeof(double) : 0;
+    /* band_make() keeps an array a filter, and takes four more while it works. */
+    return plan->needs_observer ? ((3 + n_filter + 4) * n_lambda + 2 * plan->n_line) * sizeof(double) : 0;
 }
 
 /* Spectra that are not products, and sums over stars. */

@@ -133,7 +133,8 @@ static int open_instruments(struct plan *plan, struct error *err)
         if (!instrument->filter)
             return error_set(err, POLYPHONY_INTERNAL, "no memory for filters");
         for (unsigned f = 0; !r && f < given->n_filters; f++) {
-            r = filter_read(given->filters[f].file, given->filters[f].code, &instrument->filter[f], err);
+            r = filter_read(given->filters[f].file, given->filters[f].code, &plan->warnings,
+                            &instrument->filter[f], err);
             instrument->n_filter += r ? 0 : 1;
         }
     }

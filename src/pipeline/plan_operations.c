@@ -172,69 +172,6 @@ static int plan_image_sets(struct plan *plan, struct error *err)
     return r;
 }
 
-/* Does the filter see any of the grid at this redshift, and all of it? */
-static int check_filter(struct plan *plan, const struct filter *filter, enum band_frame frame,
-                        double redshift, struct error *err)
-{
-    const struct grid *grid = plan->grid;
-    double *t = arena_array(&plan->arena, grid->n_lambda, sizeof(*t));
-    double stretch = frame == BAND_REST ? 1.0 : 1.0 + redshift;
-    double low = grid->lambda_rest_angstrom[0] * stretch,
-           high = grid->lambda_rest_angstrom[grid->n_lambda - 1] * stretch;
-    double curve_low = 0.0, curve_high = 0.0;
-    size_t n_positive = 0;
-    char where[32] = "in the rest frame";
-
-    if (!t)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to check filters");
-    filter_on_grid(filter, frame, redshift, grid->n_lambda, grid->lambda_rest_angstrom, t);
-    for (size_t j = 0; j < grid->n_lambda; j++)
-        n_positive += t[j] > 0;
-    for (size_t i = filter->n; i-- > 0;)
-        if (filter->transmission[i] > 0) {
-            curve_low = filter->lambda_angstrom[i];
-            curve_high = fmax(curve_high, filter->lambda_angstrom[i]);
-        }
-    if (frame == BAND_OBSERVED)
-        text_format(where, sizeof(where), "at redshift %g", redshift);
-    if (n_positive < 2)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom "
-            "%s; leave the filter out, use another grid, or look at the redshifts",
-            filter->code, curve_low, curve_high, plan->job->grid, low, high, where);
-    if (curve_low < low || curve_high > high)
-        warnings_add(&plan->warnings,
-                     "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom",
-                     filter->code, curve_low, curve_high, low, high);
-    return 0;
-}
-
-static int check_filters(struct plan *plan, const struct selection *selection, enum band_frame frame,
-                         struct error *err)
-{
-    double low = HUGE_VAL, high = 0.0;
-    int r = 0;
-
-    if (plan->catalogue->n_galaxy == 0) /* nothing is seen through them */
-        return 0;
-    for (size_t row = 0; row < plan->catalogue->n_galaxy; row++)
-        if (plan_redshift_is_valid(plan, row)) {
-            low = fmin(low, plan_redshift(plan, row));
-            high = fmax(high, plan_redshift(plan, row));
-        }
-    for (size_t i = 0; i < selection->n_instrument; i++) {
-        const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
-
-        for (size_t f = 0; !r && f < instrument->n_filter; f++) {
-            r = check_filter(plan, &instrument->filter[f], frame, low, err);
-            if (!r && frame == BAND_OBSERVED && high > low)
-                r = check_filter(plan, &instrument->filter[f], frame, high, err);
-        }
-    }
-    return r;
-}
-
 /* ---- all operations -------------------------------------------------------------------------------- */
 
 int plan_operations(struct plan *plan, struct error *err)
@@ -255,7 +192,7 @@ int plan_operations(struct plan *plan, struct error *err)
         r = select_parts(plan, "photometry_luminosities", job->labels, job->n_labels, job->instruments,
                          job->n_instruments, &plan->luminosities, err);
         if (!r)
-            r = check_filters(plan, &plan->luminosities, BAND_REST, err);
+            r = plan_check_filters(plan, &plan->luminosities, BAND_REST, err);
     }
     if (!r && ops->photometry_fluxes) {
         const struct job_photometry *job = ops->photometry_fluxes;
@@ -263,7 +200,7 @@ int plan_operations(struct plan *plan, struct error *err)
         r = select_parts(plan, "photometry_fluxes", job->labels, job->n_labels, job->instruments,
                          job->n_instruments, &plan->fluxes, err);
         if (!r)
-            r = check_filters(plan, &plan->fluxes, BAND_OBSERVED, err);
+            r = plan_check_filters(plan, &plan->fluxes, BAND_OBSERVED, err);
     }
     if (!r && ops->lines)
         r = select_parts(plan, "lines", ops->lines->labels, ops->lines->n_labels, all, 0, &plan->lines, err);
@@ -277,9 +214,9 @@ int plan_operations(struct plan *plan, struct error *err)
     if (!r)
         r = plan_images(plan, "images_flux", ops->images_flux, &plan->images[1], err);
     if (!r && plan->images[0].is_wanted)
-        r = check_filters(plan, &plan->images[0].selection, BAND_REST, err);
+        r = plan_check_filters(plan, &plan->images[0].selection, BAND_REST, err);
     if (!r && plan->images[1].is_wanted)
-        r = check_filters(plan, &plan->images[1].selection, BAND_OBSERVED, err);
+        r = plan_check_filters(plan, &plan->images[1].selection, BAND_OBSERVED, err);
     if (!r)
         r = plan_image_sets(plan, err);
     plan->needs_spectra =

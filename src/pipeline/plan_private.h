@@ -13,6 +13,11 @@ bool plan_name_is_all(char *const *names, unsigned n);
  * grid. */
 int plan_operations(struct plan *plan, struct error *err);
 
+/* Each filter must see the grid at the redshifts of all galaxies; where the grid's end cuts it, that is a
+ * warning with what is left out. */
+int plan_check_filters(struct plan *plan, const struct selection *selection, enum band_frame frame,
+                       struct error *err);
+
 /* Columns for spectra, and for the lines that are wanted. */
 int plan_spectra_columns(struct plan *plan, struct error *err);
 int plan_line_columns(struct plan *plan, struct error *err);

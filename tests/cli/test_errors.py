@@ -59,14 +59,14 @@ class ErrorTest(SmallTest):
         self.expect(INPUT, job, "'catalogue.hdf5'", "'tau_w'", "did you mean 'tau_v'?")
 
     def test_a_filter_outside_the_grid_is_refused(self):
-        (self.dir / "far.txt").write_text("1e9 0\n2e9 1\n3e9 0\n", encoding="utf-8")
+        (self.dir / "far.txt").write_text("# wavelength [angstrom]\n1e9 0\n2e9 1\n3e9 0\n", encoding="utf-8")
         job = self.job("far", ("builtin: JWST/NIRCam.Wide", "filters: [{code: Far.Out, file: far.txt}]"))
-        self.expect_everywhere(INPUT, job, "'Far.Out'", "outside the grid 'grid.hdf5'", "2e+09", "leave the filter out")
+        self.expect_everywhere(INPUT, job, "'Far.Out'", "outside the grid 'grid.hdf5'", "1e+09 to 3e+09", "leave the filter out")
 
     def test_a_broken_filter_file_is_named_with_its_line(self):
-        (self.dir / "broken.txt").write_text("# c\n5000 0\n4000 1\n", encoding="utf-8")
+        (self.dir / "broken.txt").write_text("# c\n5000 0\n4000 1\n4500 0\n", encoding="utf-8")
         job = self.job("broken", ("builtin: JWST/NIRCam.Wide", "filters: [{code: A.B, file: broken.txt}]"))
-        self.expect(INPUT, job, "'broken.txt' line 3", "4000 follows 5000")
+        self.expect(INPUT, job, "'broken.txt' line 4", "4500 follows 4000")
 
     # ---- one bad galaxy ------------------------------------------------------------------------
 
