@@ -66,7 +66,7 @@ static const char template_text[] =
     "  - label: JWST.NIRCam.Wide   # unique, without '/'; names the instrument below and in the results\n"
     "    builtin: JWST/NIRCam.Wide # filters that come with the program, from half-power wavelengths\n"
     "    resolution_arcsec: 0.031  # pixel size [arcsec], > 0; needed by images only (no default)\n"
-    "  # Instead of 'builtin', filter curves from files: columns wavelength [angstrom], transmission.\n"
+    "  # Instead of 'builtin', filter curves from files: text, SVO, ECSV ... (docs/formats.md).\n"
     "  # - label: mine\n"
     "  #   filters:\n"
     "  #     - {code: JWST/NIRCam.F200W, file: filters/F200W.txt}\n"

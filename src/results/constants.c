@@ -54,10 +54,10 @@ static int write_filter(struct io_file *file, const struct plan *plan, const cha
     text_format(path, sizeof(path), "%s/Original_Wavelength", base);
     if (!r)
         r = write_axis(file, path, filter->n, filter->lambda_angstrom, "angstrom",
-                       "Wavelengths of the curve as given", err);
+                       "Wavelengths of the curve as read", err);
     text_format(path, sizeof(path), "%s/Original_Transmission", base);
     if (!r)
-        r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as given",
+        r = write_axis(file, path, filter->n, filter->transmission, "dimensionless", "The curve as read",
                        err);
     if (!r)
         r = io_attr_write_text(file, base, "filter_code", filter->code, err);
