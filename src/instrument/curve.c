@@ -308,6 +308,12 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
     if (is_odd)
         warnings_add(table->warnings, "filter '%s' ('%s'): its pivot wavelength is %.6g angstrom (%s)",
                      file->code, file->path, pivot, claim);
+    else if (table->claim == CURVE_MENTION && table->angstrom != 1.0)
+        warnings_add(table->warnings,
+                     "filter '%s' ('%s'): wavelengths are taken as '%s', which line %zu mentions: the pivot "
+                     "wavelength is "
+                     "%.6g angstrom; say '# wavelength [unit] transmission' in the file's first line",
+                     file->code, file->path, table->unit, table->unit_place, pivot);
     else if (!table->claim && pivot < PIVOT_DOUBT_ANGSTROM)
         warnings_add(table->warnings,
                      "filter '%s' ('%s'): no unit is said, so wavelengths are angstrom, and the pivot "

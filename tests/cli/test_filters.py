@@ -193,6 +193,17 @@ class FilterTest(small.SmallTest):
         middle = self.filter_job("between", self.write_curves({"tiny": [(20000.1, 0), (20000.2, 1), (20000.3, 0)]}), FLUXES)
         self.assertNotIn("warning", self.call("check", middle))
 
+    def test_a_filter_that_only_galaxies_in_between_do_not_see_is_found(self):
+        """Two peaks: the nearest galaxies see the blue one, the farthest the red one."""
+        first, last = self.ends()
+        curve = [(first * 1.53, 0), (first * 1.54, 1), (first * 1.55, 0),
+                 (last * 1.57, 0), (last * 1.58, 1), (last * 1.59, 0)]
+        with h5py.File(self.dir / "catalogue.hdf5") as file:
+            redshifts = file["Galaxies/redshift"][:]
+        row = int(np.argmax(redshifts > 0.55))
+        self.expect(INPUT, self.filter_job("gap", self.write_curves({"gap": curve}), FLUXES), "filter 'N/gap' (",
+                    f"at redshift {redshifts[row]:g} (galaxy ")
+
     def test_doubts_about_a_file_are_said_by_check_and_run(self):
         (self.dir / "doubt.txt").write_text("19000 -0.001\n20000 1\n21000 0\n", encoding="utf-8")
         job = self.filter_job("doubt", "      - {code: N/doubt, file: doubt.txt}", FLUXES)

@@ -183,7 +183,6 @@ static void units_are_those_that_the_file_says(void **state)
         "nm,throughput\n",
         "# lambda in nm\n",
         "# Units: nm\n",
-        "# nm, fraction\n",
         "# wavelength in nanometers; the pivot wavelength is 0.51 micron\n",
         "! WAVELENGTH (NM)\n",
         "wavelength transmission\nnm -\n",
@@ -212,6 +211,7 @@ static void units_are_those_that_the_file_says(void **state)
         expect_read(text, 0, NULL);
     }
     expect_read("# wavelength in AA, flux in erg/s/cm2/nm\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("# nm, fraction\n400 0\n500 0.5\n600 0.25\n", 1, "taken as 'nm', which line 1 mentions");
     expect_read("# Wavelength [A], flux per Hz, noise [Hz]\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# x\n# energy\n4000 0\n5000 0.5\n6000 0.25\n", 1, "counts energy");
     expect_read("# 10 nm wide, seen from 3 m\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
@@ -347,14 +347,17 @@ static void caches_and_instruments_of_synthesizer_are_read(void **state)
     EXPECT_OK(io_file_create(path[0], &file, &err), err);
     write_pair(file, "wavelength", "transmission", "nm");
     EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
     EXPECT_OK(io_file_create(path[1], &file, &err), err);
     write_pair(file, "Filters/A.B.F1/Original_Wavelength", "Filters/A.B.F1/Original_Transmission", NULL);
     write_pair(file, "Filters/A.B.F2/Original_Wavelength", "Filters/A.B.F2/Original_Transmission", NULL);
     EXPECT_OK(io_attr_write_text(file, "Filters/A.B.F2", "filter_code", "A/B.F2", &err), err);
     EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
     EXPECT_OK(io_file_create(path[2], &file, &err), err);
     EXPECT_OK(io_make_group(file, "Stars", &err), err);
     EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
 
     EXPECT_OK(filter_read(path[0], "any", NULL, &filter, &err), err);
     expect_curve("cache", &filter);
