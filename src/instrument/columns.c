@@ -68,7 +68,7 @@ static void keep_names(struct columns *c, const char *text, bool is_comment)
             ? !is_comment || has[COLUMN_TRANSMISSION] || curve_column_of(names.name[0]) == COLUMN_WAVELENGTH
             : !is_comment && (has[COLUMN_FREQUENCY] || (has_unit && c->header.n != names.n)))
         c->header = names;
-    else if (has_unit && c->header.n == names.n)
+    else if (!is_comment && has_unit && c->header.n == names.n)
         memcpy(c->header.unit, names.name, sizeof(names.name));
 }
 
@@ -126,6 +126,8 @@ static int choose_columns(struct columns *c, struct error *err)
     c->i_lambda = 0;
     c->i_transmission = 1;
     is_named = choose_by_names(c, names);
+    if (is_named)
+        c->table->inverse_place = 0; /* of another quantity */
     if (is_named && names->unit[c->i_lambda][0])
         r = curve_declare(c->file, c->table, names->unit[c->i_lambda], names->line, err);
     if (is_named && strchr(names->unit[c->i_transmission], '%'))

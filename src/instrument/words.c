@@ -237,7 +237,7 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
     enum curve_column subject = COLUMN_OTHER;
     const char *at = text;
     struct token token, before = { .is_number = false };
-    bool is_of_columns = false, is_of_curve = false;
+    bool is_of_columns = false, is_of_curve = false, is_of_wavelengths = false;
 
     table->is_energy_counter |= strcasestr(text, "energy count") || strcasestr(text, "energy-count") ||
                                 !strcasecmp(text, "energy"); /* CIGALE's second line */
@@ -247,8 +247,9 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
         double angstrom = curve_unit_angstrom(token.text, is_set_off);
 
         is_of_curve |= is_of_the_curve(token.text);
-        is_of_columns |= column == COLUMN_WAVELENGTH || !strcasecmp(token.text, "unit") ||
-                         !strcasecmp(token.text, "units");
+        is_of_wavelengths |= column == COLUMN_WAVELENGTH;
+        is_of_columns |=
+            is_of_wavelengths || !strcasecmp(token.text, "unit") || !strcasecmp(token.text, "units");
         table->is_per_cent |= is_per_cent(&token, &before);
         if (angstrom > 0 && !is_of_curve && !is_elsewhere(&token, &before))
             curve_claim(table,
@@ -256,7 +257,8 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
                         : is_set_off && subject == COLUMN_WAVELENGTH ? CURVE_DECLARES
                                                                      : CURVE_SAYS,
                         token.text, angstrom, line);
-        else if (!is_of_columns && is_inverse(&token, &before, subject == COLUMN_FREQUENCY))
+        else if (!is_of_wavelengths && !is_of_curve &&
+                 is_inverse(&token, &before, is_of_columns || subject == COLUMN_FREQUENCY))
             table->inverse_place = line;
         else if (column != COLUMN_OTHER && !is_vague(token.text))
             subject = column;

@@ -213,6 +213,8 @@ static void units_are_those_that_the_file_says(void **state)
     expect_read("# wavelength in AA, flux in erg/s/cm2/nm\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# nm, fraction\n400 0\n500 0.5\n600 0.25\n", 1, "taken as 'nm', which line 1 mentions");
     expect_read("# Wavelength [A], flux per Hz, noise [Hz]\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("wavelength T\n# in AA\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("# lambda T\n# noise (Hz)\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# x\n# energy\n4000 0\n5000 0.5\n6000 0.25\n", 1, "counts energy");
     expect_read("# 10 nm wide, seen from 3 m\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
 }
@@ -230,6 +232,7 @@ static void units_that_cannot_be_right_are_refused_or_doubted(void **state)
     expect_refused("3e14 0\n4e14 1\n5e14 0\n", "3e+14 to 5e+14", "no unit is said", "angstrom");
     expect_refused("# frequency [THz] transmission\n3000 0\n4000 1\n5000 0\n", "line 1", "frequencies",
                    "wavelength");
+    expect_refused("# units: THz\n3000 0\n4000 1\n5000 0\n", "line 1", "frequencies", "wavelength");
     expect_refused("# wavenumber (cm-1), T\n3000 0\n4000 1\n5000 0\n", "line 1", "wave numbers",
                    "wavelength");
     expect_refused("frequency transmission\n3e14 0\n4e14 1\n5e14 0\n", "line 1", "'frequency'",
