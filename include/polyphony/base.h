@@ -128,6 +128,16 @@ size_t memory_peak_rss_bytes(void);
 const char *text_nearest(const char *word, const char *const *names, size_t n);
 /** Format into dst[size]; false if it did not fit. */
 bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** Texts one after the other, each with its closing zero, so that a list can be sent as bytes. */
+struct text_list {
+    size_t n, n_byte;
+    char *text;
+};
+int text_list_add(struct text_list *list, const char *text, struct error *err);
+/** The one after `text`, or the first after NULL; NULL: that was the last. */
+const char *text_list_next(const struct text_list *list, const char *text);
+void text_list_free(struct text_list *list);
+
 /** Whole of `text` as a finite number; false otherwise. Independent of the locale's decimal point as the
  * program never sets one. */
 bool text_to_double(const char *text, double *ret_value);

@@ -43,6 +43,7 @@ struct provenance {
     const char *program_version, *compiler, *flags;
     struct job_echo echo;
     uint64_t catalogue_hash, grid_hash, filters_hash;
+    char *catalogue_sources, *grid_sources; /* other files that their bytes come from: "hash name" lines */
     int n_rank, n_thread;
 };
 

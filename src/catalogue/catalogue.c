@@ -210,6 +210,25 @@ static int find_parts(struct catalogue *catalogue, const char *path, struct erro
         catalogue->has_dust = reader->is_read[GAS_DUST_MASS] || reader->is_read[GAS_DUST_RATIO] ||
                               reader->has_column[INDEX_DUST_RATIO];
     }
+    return r ? r : io_source_files(reader->file, &catalogue->sources, err);
+}
+
+/* A list of one rank to the others. */
+static int broadcast_sources(struct catalogue *catalogue, const struct node_group *group, struct error *err)
+{
+    struct text_list *sources = &catalogue->sources;
+    int r = 0;
+
+    node_broadcast(group, &sources->n, sizeof(sources->n));
+    node_broadcast(group, &sources->n_byte, sizeof(sources->n_byte));
+    if (!node_is_first(group) && sources->n) {
+        sources->text = malloc(sources->n_byte);
+        if (!sources->text)
+            r = error_set(err, POLYPHONY_INTERNAL, "no memory for the files of the catalogue");
+    }
+    r = node_agree(group, r);
+    if (!r && sources->n)
+        node_broadcast(group, sources->text, sources->n_byte);
     return r;
 }
 
@@ -284,8 +303,10 @@ int catalogue_open(const char *path, const struct catalogue_needs *needs, const 
     r = node_agree(group, r);
     if (!r) {
         broadcast_parts(catalogue, group);
-        r = index_take(catalogue, group, &fills, err);
+        r = broadcast_sources(catalogue, group, err);
     }
+    if (!r)
+        r = index_take(catalogue, group, &fills, err);
     if (!r && (fills || computes) && !catalogue->reader->file)
         r = io_file_open(path, &catalogue->reader->file, err);
     if (!r && fills)
@@ -315,6 +336,7 @@ void catalogue_close(struct catalogue *catalogue)
     index_release(catalogue);
     free(catalogue->reader->window);
     free(catalogue->reader);
+    text_list_free(&catalogue->sources);
     free(catalogue);
 }
 

@@ -69,6 +69,8 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct nod
     if (!r && needs->lines)
         r = grid_make_continua(&reading, err);
     if (!r)
+        r = io_source_files(reading.file, &reading.grid->sources, err);
+    if (!r)
         grid_warn_unitless(&reading);
     r = share_warnings(&reading, share, r);
     io_file_close(reading.file);
@@ -95,6 +97,7 @@ void grid_free(struct grid *grid)
     free(grid->lambda_rest_angstrom);
     free(grid->line_lambda_rest_angstrom);
     free(grid->line_id);
+    text_list_free(&grid->sources);
     free(grid);
 }
 

@@ -184,21 +184,22 @@ int io_attr_list(struct io_file *file, const char *object, char (**ret_names)[IO
 int io_attr_copy_text(struct io_file *file, const char *object, const char *name, char **ret_text,
                       struct error *err)
 {
-    hid_t id = H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT), type, space;
+    struct io_attribute attribute;
     char *raw = NULL, *text = NULL;
+    hid_t type, space;
 
-    if (id < 0)
-        return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
-    type = H5Aget_type(id);
-    space = H5Aget_space(id);
+    if (io_attr_open(file, object, name, &attribute, err))
+        return POLYPHONY_INPUT;
+    type = H5Aget_type(attribute.id);
+    space = H5Aget_space(attribute.id);
     if (H5Tis_variable_str(type) > 0 && H5Sget_simple_extent_npoints(space) == 1 &&
-        H5Aread(id, type, &raw) >= 0 && raw) {
+        H5Aread(attribute.id, type, &raw) >= 0 && raw) {
         text = mem_text(raw);
         H5Dvlen_reclaim(type, space, H5P_DEFAULT, &raw);
     }
     H5Sclose(space);
     H5Tclose(type);
-    H5Aclose(id);
+    io_attr_close(&attribute);
     if (!text)
         return error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read as text",
                          file->path, name, object);

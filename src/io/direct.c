@@ -19,21 +19,6 @@
 
 #define WIDEN_N 512 /* numbers of 4 bytes widened at a time */
 
-/* HDF5's own descriptor, so that both see one file whatever happens to the name; -1 without. */
-static int descriptor_of(hid_t file)
-{
-    hid_t access = H5Fget_access_plist(file);
-    void *handle = NULL;
-    int fd = -1;
-
-    if (access >= 0 && H5Pget_driver(access) == H5FD_SEC2 && H5Fget_vfd_handle(file, access, &handle) >= 0 &&
-        handle)
-        fd = *(int *)handle;
-    if (access >= 0)
-        H5Pclose(access);
-    return fd;
-}
-
 /* Bytes of a number that can be taken as it is, or 0. */
 static size_t native_bytes(hid_t type)
 {
@@ -46,7 +31,7 @@ static size_t native_bytes(hid_t type)
 static bool is_within(hid_t dataset, int fd)
 {
     hid_t file = H5Iget_file_id(dataset);
-    bool answer = file >= 0 && descriptor_of(file) == fd;
+    bool answer = file >= 0 && io_descriptor_of(file) == fd;
 
     if (file >= 0)
         H5Fclose(file);
@@ -64,7 +49,7 @@ static bool is_plain(hid_t dataset)
 
 bool io_direct_find(struct io_file *file, const char *path, struct io_direct *ret_direct)
 {
-    struct io_direct direct = { .fd = descriptor_of(file->id), .path = file->path };
+    struct io_direct direct = { .fd = io_descriptor_of(file->id), .path = file->path };
     hid_t id = direct.fd >= 0 ? io_dataset_open(file, path, NULL) : H5I_INVALID_HID, space, type;
     hsize_t dims[H5S_MAX_RANK] = { 0 };
     haddr_t offset;

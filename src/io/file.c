@@ -18,62 +18,6 @@
 /* Far more than the headers of all datasets of a job. */
 #define ROOM_BYTES ((off_t)8 << 20)
 
-static struct io_file *file_new(const char *path, bool is_partial)
-{
-    struct io_file *file = mem_array(1, sizeof(*file));
-
-    if (!file)
-        return NULL;
-    file->id = H5I_INVALID_HID;
-    file->comm = MPI_COMM_NULL;
-    file->room_fd = -1;
-    file->path = mem_text(path);
-    if (is_partial && file->path) {
-        size_t size = strlen(path) + sizeof(".partial");
-
-        file->partial_path = malloc(size);
-        if (file->partial_path)
-            text_format(file->partial_path, size, "%s.partial", path);
-    }
-    if (!file->path || (is_partial && !file->partial_path)) {
-        io_file_close(file);
-        return NULL;
-    }
-    /* Failures are reported in our words, with file and dataset. */
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return file;
-}
-
-int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
-{
-    struct io_file *file = NULL;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int r = 0;
-
-    if (fd < 0 || fstat(fd, &st)) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return r;
-    }
-    close(fd);
-    file = file_new(path, false);
-    if (!file)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-    file->size_bytes = st.st_size;
-    file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file->id < 0)
-        r = error_set(err, POLYPHONY_INPUT,
-                      "'%s': not a readable HDF5 file (truncated, or of another format)", path);
-    if (r) {
-        io_file_close(file);
-        return r;
-    }
-    *ret_file = file;
-    return 0;
-}
-
 /*
  * HDF5 1.10 cannot close a file whose headers find no room on the disk, and crashes when the program ends. So
  * room is held back, by a file without a name, until the file is closed. One process does it for all.
@@ -104,13 +48,15 @@ static void room_release(struct io_file *file)
 
 static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
 {
-    struct io_file *file = file_new(path, true);
+    struct io_file *file = io_file_new(path, true);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     int r = 0;
 
     /* Not every file system can; who writes a file of ours is settled elsewhere. */
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && H5_VERS_MINOR == 10)
     if (access >= 0)
         H5Pset_file_locking(access, false, true);
+#endif
 
     if (!file || access < 0) {
         r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
@@ -136,8 +82,9 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         goto out;
     file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
-        r = error_set(err, POLYPHONY_OUTPUT,
-                      "'%s': cannot be created (does the directory exist, may you write there, is there room?)", path);
+        r = error_set(
+            err, POLYPHONY_OUTPUT,
+            "'%s': cannot be created (does the directory exist, may you write there, is there room?)", path);
         goto out;
     }
     *ret_file = file;
@@ -246,6 +193,9 @@ void io_file_close(struct io_file *file)
     }
     if (file->room_fd >= 0)
         close(file->room_fd);
+    if (file->lock_fd >= 0)
+        close(file->lock_fd);
+    io_known_free(file->known);
     if (file->partial_path && file->comm_rank == 0)
         unlink(file->partial_path);
     free(file->partial_path);
@@ -261,7 +211,8 @@ const char *io_file_path(const struct io_file *file)
 bool io_has(struct io_file *file, const char *path)
 {
     char prefix[IO_NAME_MAX * 2];
-    size_t n = strlen(path);
+    size_t n = strlen(path), n_before = 0;
+    htri_t exists;
 
     if (n >= sizeof(prefix))
         return false;
@@ -271,8 +222,14 @@ bool io_has(struct io_file *file, const char *path)
             continue;
         memcpy(prefix, path, i);
         prefix[i] = '\0';
-        if (H5Lexists(file->id, prefix, H5P_DEFAULT) <= 0)
+        exists = H5Lexists(file->id, prefix, H5P_DEFAULT);
+        if (exists < 0) { /* nothing can be looked for in the one before: it leads nowhere, or is no group */
+            prefix[n_before] = '\0';
+            return n_before && H5Oexists_by_name(file->id, prefix, H5P_DEFAULT) <= 0;
+        }
+        if (exists == 0)
             return false;
+        n_before = i;
     }
     return n > 0;
 }

@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "io_private.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Deflate, the densest filter HDF5 brings, cannot shrink data by more than 1032 (zlib documentation). A
- * dataset that claims more than that of its storage has an extent that was never written, or a lie. */
-#define IO_FILTER_RATIO_MAX 1032
+/* HDF5 does not say why it failed: go the way again, link by link. */
+static int explain_missing(struct io_file *file, const char *path, struct error *err)
+{
+    hid_t id = H5I_INVALID_HID;
+    int r;
+
+    if (!io_has(file, path))
+        return error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'", file->path, path);
+    r = io_follow(file->id, path, NULL, NULL, &id, err);
+    if (r)
+        return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    H5Dclose(id);
+    return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be opened (damaged file?)", file->path,
+                     path);
+}
 
 hid_t io_dataset_open(struct io_file *file, const char *path, struct error *err)
 {
-    hid_t id = io_has(file, path) ? H5Dopen2(file->id, path, H5P_DEFAULT) : H5I_INVALID_HID;
+    hid_t id = H5Dopen2(file->id, path, H5P_DEFAULT);
 
     if (id < 0)
-        error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'", file->path, path);
+        explain_missing(file, path, err);
     return id;
 }
 
@@ -33,48 +46,25 @@ static enum io_class class_of(hid_t type)
     }
 }
 
-/* A view of other datasets (HDF5 virtual dataset) stores nothing itself: its size has no storage to be
- * compared with. */
-static bool is_view(hid_t dataset)
-{
-    hid_t creation = H5Dget_create_plist(dataset);
-    bool answer = H5Pget_layout(creation) == H5D_VIRTUAL;
-
-    H5Pclose(creation);
-    return answer;
-}
-
 static int dataset_shape(struct io_file *file, hid_t id, const char *path, struct io_info *ret_info,
                          struct error *err)
 {
-    hsize_t dims[H5S_MAX_RANK];
-    hid_t space = H5Dget_space(id), type = H5Dget_type(id);
-    int rank = H5Sget_simple_extent_ndims(space);
-    uint64_t bytes = H5Tget_size(type);
-    int r = 0;
+    struct io_shape shape;
+    hid_t type;
+    int r = io_know(file, path, id, err);
 
-    if (rank < 0 || rank > IO_RANK_MAX || bytes == 0) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' has %d axes, at most %d are understood",
-                      file->path, path, rank, IO_RANK_MAX);
-        goto out;
-    }
-    H5Sget_simple_extent_dims(space, dims, NULL);
-    *ret_info = (struct io_info) { .class = class_of(type), .rank = rank, .n = 1, .type_bytes = bytes };
-    for (int i = 0; i < rank; i++) {
-        ret_info->dims[i] = dims[i];
-        if (__builtin_mul_overflow(ret_info->n, dims[i], &ret_info->n))
-            ret_info->n = UINT64_MAX;
-    }
-    if (__builtin_mul_overflow(bytes, ret_info->n, &bytes) ||
-        (bytes / IO_FILTER_RATIO_MAX > H5Dget_storage_size(id) && !is_view(id)))
-        r = error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' claims %llu values but holds only %llu bytes (truncated or never written)",
-            file->path, path, (unsigned long long)ret_info->n, (unsigned long long)H5Dget_storage_size(id));
-out:
+    if (r)
+        return r;
+    r = io_shape_of(id, &shape, err);
+    if (r)
+        return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    type = H5Dget_type(id);
+    *ret_info = (struct io_info) {
+        .class = class_of(type), .rank = shape.rank, .n = shape.n, .type_bytes = shape.type_bytes
+    };
+    memcpy(ret_info->dims, shape.dims, sizeof(shape.dims));
     H5Tclose(type);
-    H5Sclose(space);
-    return r;
+    return 0;
 }
 
 int io_dataset_info(struct io_file *file, const char *path, struct io_info *ret_info, struct error *err)
@@ -143,56 +133,150 @@ static int check_whole(struct io_file *file, struct error *err)
                      file->path);
 }
 
-static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, hid_t memory_type,
-                     enum io_class class, void *ret_data, struct error *err)
+/* Rows of an open dataset, in as many goes as its sources need; elements of 8 bytes in memory. */
+static int read_open(struct io_file *file, hid_t id, const char *path, const struct io_info *info,
+                     uint64_t row0, uint64_t n_row, hid_t memory_type, void *ret_data, struct error *err)
 {
-    struct io_info info = { 0 };
-    hsize_t start[IO_RANK_MAX] = { 0 }, count[IO_RANK_MAX];
-    hid_t id = io_dataset_open(file, path, err), space, memory;
+    uint64_t n_of_row = info->dims[0] ? info->n / info->dims[0] : 0;
+    int r = 0;
+
+    for (uint64_t done = 0, n; !r && done < n_row; done += n) {
+        hsize_t start[IO_RANK_MAX] = { row0 + done }, count[IO_RANK_MAX];
+        hid_t space = H5Dget_space(id), memory;
+
+        n = io_known_rows(file, path, row0 + done, n_row - done);
+        for (int i = 0; i < info->rank; i++)
+            count[i] = info->dims[i];
+        count[0] = n;
+        memory = H5Screate_simple(info->rank, count, NULL);
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+        if (H5Dread(id, memory_type, memory, space, H5P_DEFAULT, (char *)ret_data + done * n_of_row * 8) < 0)
+            r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)",
+                          file->path, path);
+        H5Sclose(memory);
+        H5Sclose(space);
+        if (!r)
+            r = io_known_unchanged(file, path, row0 + done, n, err);
+    }
+    return r;
+}
+
+/* How numbers come into 8 bytes each. */
+struct reading {
+    struct io_info info;
+    hid_t memory_type;
+    double bound; /* of integers that come as doubles: all up to here can be told from each other */
+};
+
+/* Values of integers beyond their type would be clamped by HDF5: they come in a type that holds them, or as
+ * doubles, and are looked at afterwards. */
+static int choose_integers(hid_t dataset, struct reading *reading, struct error *err)
+{
+    hid_t type = H5Dget_type(dataset),
+          integer = H5Tget_class(type) == H5T_ENUM ? H5Tget_super(type) : H5Tcopy(type);
+    size_t bit[5] = { 0 };
+    int r = 0;
+
+    if (reading->info.class == IO_FLOAT) {
+        H5Tget_fields(type, &bit[0], &bit[1], &bit[2], &bit[3], &bit[4]);
+        reading->memory_type = H5T_NATIVE_DOUBLE;
+        reading->bound = ldexp(1.0, bit[4] < 52 ? (int)bit[4] + 1 : 53);
+    } else if (H5Tget_precision(integer) > 64)
+        r = error_set(err, POLYPHONY_INPUT, "is of integers of %zu bits, at most 64 are understood",
+                      H5Tget_precision(integer));
+    else
+        reading->memory_type = H5Tget_sign(integer) == H5T_SGN_NONE ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
+    H5Tclose(integer);
+    H5Tclose(type);
+    return r;
+}
+
+static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
+                     bool wants_integers, void *ret_data, struct reading *ret_reading, struct error *err)
+{
+    hid_t id = io_dataset_open(file, path, err);
+    struct reading reading = { .memory_type = H5T_NATIVE_DOUBLE };
+    struct io_info *info = &reading.info;
     int r;
 
     if (id < 0)
         return POLYPHONY_INPUT;
-    r = dataset_shape(file, id, path, &info, err);
+    r = dataset_shape(file, id, path, info, err);
     if (!r)
         r = check_whole(file, err);
-    if (!r && info.class != class && !(info.class == IO_INTEGER && class == IO_FLOAT))
+    if (!r && info->class != IO_FLOAT && info->class != IO_INTEGER)
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not of %s numbers", file->path, path,
-                      class == IO_INTEGER ? "integer" : "floating-point");
-    if (!r && (info.rank < 1 || row0 > info.dims[0] || n_row > info.dims[0] - row0))
+                      wants_integers ? "integer" : "floating-point");
+    if (!r && (info->rank < 1 || row0 > info->dims[0] || n_row > info->dims[0] - row0))
         r = error_set(err, POLYPHONY_INPUT,
                       "'%s': dataset '%s' has %llu rows, rows %llu to %llu were asked for", file->path, path,
-                      (unsigned long long)info.dims[0], (unsigned long long)row0,
+                      (unsigned long long)info->dims[0], (unsigned long long)row0,
                       (unsigned long long)(row0 + n_row));
-    if (r || n_row == 0)
-        goto out;
-    for (int i = 0; i < info.rank; i++)
-        count[i] = info.dims[i];
-    start[0] = row0;
-    count[0] = n_row;
-    space = H5Dget_space(id);
-    memory = H5Screate_simple(info.rank, count, NULL);
-    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
-    if (H5Dread(id, memory_type, memory, space, H5P_DEFAULT, ret_data) < 0)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)", file->path,
-                      path);
-    H5Sclose(memory);
-    H5Sclose(space);
-out:
+    if (!r && wants_integers) {
+        r = choose_integers(id, &reading, err);
+        if (r)
+            error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    }
+    if (!r && n_row && info->n)
+        r = read_open(file, id, path, info, row0, n_row, reading.memory_type, ret_data, err);
     H5Dclose(id);
+    *ret_reading = reading;
     return r;
 }
 
 int io_read_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, double *ret_data,
                      struct error *err)
 {
-    return read_rows(file, path, row0, n_row, H5T_NATIVE_DOUBLE, IO_FLOAT, ret_data, err);
+    struct reading reading;
+
+    return read_rows(file, path, row0, n_row, false, ret_data, &reading, err);
+}
+
+/* Value i of what was read from row0 on. */
+static int refuse_integer(const struct io_file *file, const char *path, const struct io_info *info,
+                          uint64_t row0, uint64_t i, const char *value, const char *bound, struct error *err)
+{
+    uint64_t place[IO_RANK_MAX] = { 0 };
+    char where[128];
+
+    for (int axis = info->rank - 1; axis > 0; axis--) {
+        place[axis] = i % info->dims[axis];
+        i /= info->dims[axis];
+    }
+    place[0] = row0 + i;
+    io_place_format(info->rank, place, where, sizeof(where));
+    return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' %s is %s, %s", file->path, path, where, value,
+                     bound);
 }
 
 int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,
                      struct error *err)
 {
-    return read_rows(file, path, row0, n_row, H5T_NATIVE_INT64, IO_INTEGER, ret_data, err);
+    struct reading reading;
+    int r = read_rows(file, path, row0, n_row, true, ret_data, &reading, err);
+    uint64_t n = r || reading.info.dims[0] == 0 ? 0 : n_row * (reading.info.n / reading.info.dims[0]);
+    char text[40], bound[80];
+
+    for (uint64_t i = 0; i < n && reading.memory_type == H5T_NATIVE_UINT64; i++)
+        if (ret_data[i] < 0) {
+            text_format(text, sizeof(text), "%llu", (unsigned long long)(uint64_t)ret_data[i]);
+            return refuse_integer(file, path, &reading.info, row0, i, text,
+                                  "must be at most 9223372036854775807 (2^63 - 1)", err);
+        }
+    for (uint64_t i = 0; i < n && reading.bound > 0; i++) {
+        double value;
+
+        memcpy(&value, &ret_data[i], sizeof(value));
+        if (!(fabs(value) <= reading.bound) || value != trunc(value)) {
+            text_format(text, sizeof(text), "%.17g", value);
+            text_format(bound, sizeof(bound),
+                        "must be a whole number of at most %.0f: it is of floating-point numbers",
+                        reading.bound);
+            return refuse_integer(file, path, &reading.info, row0, i, text, bound, err);
+        }
+        ret_data[i] = (int64_t)value;
+    }
+    return r;
 }
 
 /* n strings of `type`, read by `read`, to names of fixed room. */
@@ -251,27 +335,37 @@ bool io_attr_has(struct io_file *file, const char *object, const char *name)
     return H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0;
 }
 
-static hid_t attr_open(struct io_file *file, const char *object, const char *name, struct error *err)
+int io_attr_open(struct io_file *file, const char *object, const char *name, struct io_attribute *ret,
+                 struct error *err)
 {
-    hid_t id = io_attr_has(file, object, name)
-                   ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT)
-                   : H5I_INVALID_HID;
+    ret->object = H5Oopen(file->id, object, H5P_DEFAULT);
+    ret->id = ret->object >= 0 && H5Aexists(ret->object, name) > 0 ? H5Aopen(ret->object, name, H5P_DEFAULT)
+                                                                   : H5I_INVALID_HID;
+    if (ret->id >= 0)
+        return 0;
+    if (ret->object >= 0)
+        H5Oclose(ret->object);
+    return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
+}
 
-    if (id < 0)
-        error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
-    return id;
+void io_attr_close(struct io_attribute *attribute)
+{
+    H5Aclose(attribute->id);
+    H5Oclose(attribute->object);
 }
 
 int io_attr_read_texts(struct io_file *file, const char *object, const char *name,
                        char (**ret_names)[IO_NAME_MAX], size_t *ret_n, struct error *err)
 {
-    hid_t id = attr_open(file, object, name, err), type, space;
+    struct io_attribute attribute;
+    hid_t id, type, space;
     char(*names)[IO_NAME_MAX] = NULL;
     hssize_t n;
     int r = 0;
 
-    if (id < 0)
+    if (io_attr_open(file, object, name, &attribute, err))
         return POLYPHONY_INPUT;
+    id = attribute.id;
     type = H5Aget_type(id);
     space = H5Aget_space(id);
     n = H5Sget_simple_extent_npoints(space);
@@ -294,7 +388,7 @@ out:
     free(names);
     H5Sclose(space);
     H5Tclose(type);
-    H5Aclose(id);
+    io_attr_close(&attribute);
     return r;
 }
 
@@ -317,12 +411,14 @@ int io_attr_read_text(struct io_file *file, const char *object, const char *name
 int io_attr_read_i64(struct io_file *file, const char *object, const char *name, int64_t *ret_value,
                      struct error *err)
 {
-    hid_t id = attr_open(file, object, name, err), type, space;
+    struct io_attribute attribute;
+    hid_t id, type, space;
     int8_t flag = 0;
     int r = 0;
 
-    if (id < 0)
+    if (io_attr_open(file, object, name, &attribute, err))
         return POLYPHONY_INPUT;
+    id = attribute.id;
     type = H5Aget_type(id);
     space = H5Aget_space(id);
     if (H5Sget_simple_extent_npoints(space) != 1)
@@ -337,7 +433,7 @@ int io_attr_read_i64(struct io_file *file, const char *object, const char *name,
         r = -1;
     H5Sclose(space);
     H5Tclose(type);
-    H5Aclose(id);
+    io_attr_close(&attribute);
     return r < 0 ? error_set(err, POLYPHONY_INPUT,
                              "'%s': attribute '%s' of '%s' is not one integer or truth value", file->path,
                              name, object)
@@ -347,18 +443,20 @@ int io_attr_read_i64(struct io_file *file, const char *object, const char *name,
 int io_attr_read_f64(struct io_file *file, const char *object, const char *name, double *ret_value,
                      struct error *err)
 {
-    hid_t id = attr_open(file, object, name, err), type, space;
+    struct io_attribute attribute;
+    hid_t id, type, space;
     int r = -1;
 
-    if (id < 0)
+    if (io_attr_open(file, object, name, &attribute, err))
         return POLYPHONY_INPUT;
+    id = attribute.id;
     type = H5Aget_type(id);
     space = H5Aget_space(id);
     if (H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == H5T_FLOAT)
         r = H5Aread(id, H5T_NATIVE_DOUBLE, ret_value);
     H5Sclose(space);
     H5Tclose(type);
-    H5Aclose(id);
+    io_attr_close(&attribute);
     return r < 0 ? error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one number",
                              file->path, name, object)
                  : 0;

@@ -20,13 +20,50 @@ static void hash_filters(const struct plan *plan, struct hash *hash)
         }
 }
 
+/* ---- files behind an input ------------------------------------------------------------------------ */
+
+#define HASH_DIGITS 16
+
+/* As seen from the input's directory, so that it stays the same wherever a run is started. */
+static const char *name_of_source(const char *input, const char *source)
+{
+    const char *slash = strrchr(input, '/');
+    size_t n = slash ? (size_t)(slash - input) + 1 : 0;
+
+    return n && !strncmp(input, source, n) ? source + n : source;
+}
+
+/* One line a file: its hash in hexadecimal digits, a space, its name. */
+static int hash_sources(const char *input, const struct text_list *sources, char **ret_text,
+                        struct error *err)
+{
+    size_t size = sources->n_byte + sources->n * (HASH_DIGITS + 2) + 1, n = 0;
+    char *text = mem_array(size, 1);
+    int r = text ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the sources of '%s'", input);
+
+    for (const char *source = NULL; !r && (source = text_list_next(sources, source)); n += strlen(text + n)) {
+        uint64_t hash = 0;
+
+        r = hash_file(source, &hash, err);
+        text_format(text + n, size - n, "%016llx %s\n", (unsigned long long)hash,
+                    name_of_source(input, source));
+    }
+    *ret_text = text;
+    return r;
+}
+
 int provenance_make(const struct plan *plan, struct provenance *ret_provenance, struct error *err)
 {
     struct hash hash;
     int r = hash_file(plan->job->catalogue, &ret_provenance->catalogue_hash, err);
 
     if (!r)
+        r = hash_sources(plan->job->catalogue, &plan->catalogue->sources, &ret_provenance->catalogue_sources,
+                         err);
+    if (!r)
         r = hash_file(plan->job->grid, &ret_provenance->grid_hash, err);
+    if (!r)
+        r = hash_sources(plan->job->grid, &plan->grid->sources, &ret_provenance->grid_sources, err);
     if (!r)
         r = hash_open(&hash, err);
     if (r)
@@ -40,6 +77,9 @@ int provenance_make(const struct plan *plan, struct provenance *ret_provenance, 
 void provenance_free(struct provenance *provenance)
 {
     job_echo_free(&provenance->echo);
+    free(provenance->catalogue_sources);
+    free(provenance->grid_sources);
+    provenance->catalogue_sources = provenance->grid_sources = NULL;
 }
 
 /* The hashes as named text, as recorded and as compared. */
@@ -63,6 +103,12 @@ static void name_hashes(const struct provenance *provenance, struct named_hash r
     }
 }
 
+/* Inputs that are one file each leave no trace of this. */
+static int write_sources(struct io_file *file, const char *name, const char *text, struct error *err)
+{
+    return *text ? io_attr_write_text(file, "Run", name, text, err) : 0;
+}
+
 int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err)
 {
     struct named_hash hashes[N_HASH];
@@ -81,6 +127,10 @@ int results_write_provenance(struct io_file *file, const struct provenance *prov
     }
     for (size_t i = 0; !r && i < N_HASH; i++)
         r = io_attr_write_text(file, "Run", hashes[i].name, hashes[i].text, err);
+    if (!r)
+        r = write_sources(file, "catalogue_sources", provenance->catalogue_sources, err);
+    if (!r)
+        r = write_sources(file, "grid_sources", provenance->grid_sources, err);
     if (!r)
         r = io_attr_write_i64(file, "Run", "numerics_version", RESULTS_NUMERICS_VERSION, err);
     if (!r)
@@ -177,6 +227,57 @@ static int check_hashes(struct io_file *file, const struct provenance *provenanc
     return r;
 }
 
+/* The line of a file in a list of hash_sources(); NULL: it has none. */
+static const char *find_source(const char *list, const char *name, size_t n)
+{
+    for (const char *line = list; *line; line += strcspn(line, "\n") + 1) {
+        size_t n_line = strcspn(line, "\n");
+
+        if (n_line == HASH_DIGITS + 1 + n && !strncmp(line + HASH_DIGITS + 1, name, n))
+            return line;
+    }
+    return NULL;
+}
+
+/* Every file of one list must be in the other, with the same contents. */
+static int compare_sources(const char *list, const char *other, const char *missing, const char *path,
+                           const char *what, struct error *err)
+{
+    for (const char *line = list; *line; line += strcspn(line, "\n") + 1) {
+        const char *name = line + HASH_DIGITS + 1;
+        size_t n = strcspn(line, "\n") - HASH_DIGITS - 1;
+        const char *same = find_source(other, name, n);
+
+        if (!same || strncmp(line, same, HASH_DIGITS))
+            return error_set(
+                err, POLYPHONY_USAGE,
+                "'%s' was made from other contents of %s: '%.*s' %s; give another 'output', or use "
+                "--overwrite",
+                path, what, (int)n, name, same ? "differs" : missing);
+    }
+    return 0;
+}
+
+static int check_sources(struct io_file *file, const char *name, const char *text, const char *what,
+                         struct error *err)
+{
+    char *before = NULL;
+    bool has_any = io_attr_has(file, "Run", name);
+    int r = has_any ? io_attr_copy_text(file, "Run", name, &before, err) : 0;
+
+    /* Whatever lines a damaged file has, they are as long as ours or not found. */
+    for (const char *line = before; !r && line && *line; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") < HASH_DIGITS + 2 || !strchr(line, '\n'))
+            r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of 'Run' is damaged",
+                          io_file_path(file), name);
+    if (!r)
+        r = compare_sources(text, before ? before : "", "is new", io_file_path(file), what, err);
+    if (!r && before)
+        r = compare_sources(before, text, "is no longer one of its files", io_file_path(file), what, err);
+    free(before);
+    return r;
+}
+
 /* Another compiler rounds otherwise, and so may another version: a file has the bits of one build. */
 static int check_build(struct io_file *file, const struct provenance *provenance, struct error *err)
 {
@@ -211,6 +312,10 @@ int results_check(const char *path, const struct plan *plan, const struct proven
         r = check_build(file, provenance, err);
     if (!r)
         r = check_hashes(file, provenance, err);
+    if (!r)
+        r = check_sources(file, "catalogue_sources", provenance->catalogue_sources, "the catalogue", err);
+    if (!r)
+        r = check_sources(file, "grid_sources", provenance->grid_sources, "the grid", err);
     for (size_t i = 0; !r && i < provenance->echo.n; i++)
         if (provenance->echo.entries[i].determines_numbers)
             r = check_key(file, &provenance->echo.entries[i], err);

@@ -354,8 +354,8 @@ static void wrong_rank_class_and_shape_are_named(void **state)
     EXPECT_PARTS(err.text, "'nine'", "9 axes", "at most 8");
     assert_int_equal(io_dataset_info(file, "none", &info, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "shapes.hdf5", "'none'");
-    assert_int_equal(io_read_rows_i64(file, "f", 0, 2, integers, &err), POLYPHONY_INPUT);
-    EXPECT_PARTS(err.text, "'f'", "integer");
+    assert_int_equal(io_read_rows_i64(file, "s", 0, 2, integers, &err), POLYPHONY_INPUT);
+    EXPECT_PARTS(err.text, "'s'", "integer");
     assert_int_equal(io_read_rows_f64(file, "s", 0, 2, back, &err), POLYPHONY_INPUT);
     assert_int_equal(io_read_rows_f64(file, "scalar", 0, 1, back, &err), POLYPHONY_INPUT);
     assert_int_equal(io_read_names(file, "f", 2, names, &err), POLYPHONY_INPUT);
@@ -413,7 +413,7 @@ static void a_dataset_larger_than_its_file_is_refused(void **state)
     file = open_well(path);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(io_dataset_info(file, paths[i], &info, &err), POLYPHONY_INPUT);
-        EXPECT_PARTS(err.text, "liar.hdf5", paths[i], "1000000000000", "0 bytes");
+        EXPECT_PARTS(err.text, "liar.hdf5", paths[i], "was never written completely");
     }
     assert_int_equal(io_dataset_expect(file, "late", 1, &any, &info, &err), POLYPHONY_INPUT);
     assert_int_equal(io_read_rows_f64(file, "chunked", 0, 1, &back, &err), POLYPHONY_INPUT);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Selections of dataspaces as boxes, and whether boxes leave a hole.
+ */
+#include "io_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define N_PIECE_MAX (1 << 20) /* boxes of a view: beyond that checking takes too long */
+
+/* ---- boxes ---------------------------------------------------------------------------------------- */
+
+static int add_box(struct io_boxes *boxes, const struct io_box *box, struct error *err)
+{
+    if (boxes->n == boxes->capacity) {
+        size_t more = boxes->capacity ? 2 * boxes->capacity : 16;
+        struct io_box *list = more <= N_PIECE_MAX ? reallocarray(boxes->box, more, sizeof(*list)) : NULL;
+
+        if (!list)
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "is a virtual dataset of more than %d pieces, too many to see whether it is complete; "
+                "map fewer and larger ones",
+                N_PIECE_MAX / 2);
+        boxes->box = list;
+        boxes->capacity = more;
+    }
+    boxes->box[boxes->n++] = *box;
+    return 0;
+}
+
+static int compare_boxes(const void *a, const void *b)
+{
+    const struct io_box *left = *(const struct io_box *const *)a, *right = *(const struct io_box *const *)b;
+
+    return (left->begin[0] > right->begin[0]) - (left->begin[0] < right->begin[0]);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Do the boxes cover the axes from `axis` on? Along an axis they are the same between two neighbouring ends
+ * of boxes, and there the others must cover the axes that are left. */
+static bool cover(const struct io_box **box, size_t n, int axis, int rank, const struct io_box *whole,
+                  uint64_t *ret_hole)
+{
+    uint64_t at = whole->begin[axis], *end;
+    const struct io_box **some;
+    bool ok = true;
+
+    if (axis == rank - 1) { /* the usual case, without memory: in order of their beginnings */
+        for (bool goes_on = true; goes_on && at < whole->end[axis];) {
+            goes_on = false;
+            for (size_t i = 0; i < n; i++)
+                if (box[i]->begin[axis] <= at && box[i]->end[axis] > at) {
+                    at = box[i]->end[axis];
+                    goes_on = true;
+                }
+        }
+        ret_hole[axis] = at;
+        return at >= whole->end[axis];
+    }
+    end = mem_array(2 * n + 2, sizeof(*end));
+    some = mem_array(n + 1, sizeof(*some));
+    if (!end || !some)
+        ok = false;
+    for (size_t i = 0; ok && i < n; i++) {
+        end[2 * i] = box[i]->begin[axis];
+        end[2 * i + 1] = box[i]->end[axis];
+    }
+    if (ok) {
+        end[2 * n] = whole->begin[axis];
+        end[2 * n + 1] = whole->end[axis];
+        qsort(end, 2 * n + 2, sizeof(*end), compare_places);
+    }
+    for (size_t i = 0, first = 0; ok && i + 1 < 2 * n + 2; i++) {
+        size_t n_some = 0;
+
+        if (end[i] == end[i + 1] || end[i] < whole->begin[axis] || end[i] >= whole->end[axis])
+            continue;
+        if (axis == 0) /* they are in order: those before `first` have all ended */
+            while (first < n && box[first]->end[0] <= end[i])
+                first++;
+        for (size_t k = axis == 0 ? first : 0; k < n && (axis || box[k]->begin[0] <= end[i]); k++)
+            if (box[k]->begin[axis] <= end[i] && box[k]->end[axis] > end[i])
+                some[n_some++] = box[k];
+        ret_hole[axis] = end[i];
+        ok = cover(some, n_some, axis + 1, rank, whole, ret_hole);
+    }
+    free(end);
+    free(some);
+    return ok;
+}
+
+bool io_boxes_cover(struct io_boxes *boxes, int rank, const struct io_box *whole,
+                    uint64_t ret_hole[IO_RANK_MAX])
+{
+    const struct io_box **box = mem_array(boxes->n + 1, sizeof(*box));
+    bool ok = box != NULL;
+
+    for (int i = 0; i < rank; i++)
+        ret_hole[i] = whole->begin[i];
+    for (size_t i = 0; ok && i < boxes->n; i++)
+        box[i] = &boxes->box[i];
+    if (ok && boxes->n)
+        qsort(box, boxes->n, sizeof(*box), compare_boxes);
+    ok = ok && (rank == 0 ? boxes->n > 0 : cover(box, boxes->n, 0, rank, whole, ret_hole));
+    free(box);
+    return ok;
+}
+
+/* ---- selections ------------------------------------------------------------------------------------ */
+
+bool io_regular_of(hid_t space, struct io_regular *ret)
+{
+    struct io_regular regular = { .rank = H5Sget_simple_extent_ndims(space), .i_unlimited = -1 };
+
+    if (H5Sget_select_type(space) != H5S_SEL_HYPERSLABS || H5Sis_regular_hyperslab(space) <= 0 ||
+        H5Sget_regular_hyperslab(space, regular.start, regular.stride, regular.count, regular.block) < 0)
+        return false;
+    for (int i = 0; i < regular.rank; i++) {
+        if (regular.count[i] == H5S_UNLIMITED || regular.block[i] == H5S_UNLIMITED)
+            regular.i_unlimited = i;
+        if (regular.count[i] == 1)
+            regular.stride[i] = regular.block[i];
+    }
+    *ret = regular;
+    return true;
+}
+
+/* Blocks that touch are one. */
+static void merge_blocks(struct io_regular *regular)
+{
+    for (int i = 0; i < regular->rank; i++)
+        if (regular->stride[i] == regular->block[i] && regular->count[i] > 1) {
+            regular->block[i] *= regular->count[i];
+            regular->count[i] = 1;
+        }
+}
+
+int io_boxes_add_regular(struct io_boxes *boxes, const struct io_regular *as_given, struct error *err)
+{
+    struct io_regular regular = *as_given;
+    hsize_t at[H5S_MAX_RANK] = { 0 };
+    int axis = 0, r = 0;
+
+    merge_blocks(&regular);
+    for (int i = 0; i < regular.rank; i++)
+        if (regular.count[i] == 0 || regular.block[i] == 0)
+            return 0;
+    while (!r && axis >= 0) {
+        struct io_box box = { 0 };
+
+        for (int i = 0; i < regular.rank; i++) {
+            box.begin[i] = regular.start[i] + at[i] * regular.stride[i];
+            box.end[i] = box.begin[i] + regular.block[i];
+        }
+        r = add_box(boxes, &box, err);
+        for (axis = regular.rank - 1; axis >= 0; axis--) {
+            if (++at[axis] < regular.count[axis])
+                break;
+            at[axis] = 0;
+        }
+    }
+    return r;
+}
+
+static int add_blocks(struct io_boxes *boxes, hid_t space, int rank, struct error *err)
+{
+    hssize_t n = H5Sget_select_hyper_nblocks(space);
+    hsize_t *corner =
+        n > 0 && n < N_PIECE_MAX ? mem_array((size_t)n, 2 * (size_t)rank * sizeof(*corner)) : NULL;
+    int r = 0;
+
+    if (!corner || H5Sget_select_hyper_blocklist(space, 0, (hsize_t)n, corner) < 0)
+        r = error_set(err, POLYPHONY_INPUT,
+                      "is a virtual dataset with a selection that cannot be understood");
+    for (hssize_t i = 0; !r && i < n; i++) {
+        const hsize_t *first = corner + 2 * (size_t)i * (size_t)rank, *last = first + rank;
+        struct io_box box = { 0 };
+
+        for (int k = 0; k < rank; k++) {
+            box.begin[k] = first[k];
+            box.end[k] = last[k] + 1;
+        }
+        r = add_box(boxes, &box, err);
+    }
+    free(corner);
+    return r;
+}
+
+/* All of a selection that has its bounds. */
+int io_boxes_add_selection(struct io_boxes *boxes, hid_t space, struct error *err)
+{
+    hsize_t dims[H5S_MAX_RANK] = { 0 };
+    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    struct io_regular regular;
+    struct io_box box = { 0 };
+
+    switch (H5Sget_select_type(space)) {
+    case H5S_SEL_NONE:
+        return 0;
+    case H5S_SEL_ALL:
+        for (int i = 0; i < rank; i++)
+            box.end[i] = dims[i];
+        return add_box(boxes, &box, err);
+    case H5S_SEL_HYPERSLABS:
+        return io_regular_of(space, &regular) ? io_boxes_add_regular(boxes, &regular, err)
+                                              : add_blocks(boxes, space, rank, err);
+    default:
+        return error_set(err, POLYPHONY_INPUT, "is a virtual dataset with a selection of points");
+    }
+}
+
+/* How many of the places along an axis of `extent` an unlimited selection has. */
+hsize_t io_regular_n(const struct io_regular *regular, hsize_t extent)
+{
+    int axis = regular->i_unlimited;
+    hsize_t left = extent > regular->start[axis] ? extent - regular->start[axis] : 0, n_last;
+
+    if (regular->block[axis] == H5S_UNLIMITED)
+        return left;
+    n_last = left % regular->stride[axis];
+    return left / regular->stride[axis] * regular->block[axis] +
+           (n_last < regular->block[axis] ? n_last : regular->block[axis]);
+}
+
+/* The first n places along its axis of an unlimited selection. */
+int io_boxes_add_unlimited(struct io_boxes *boxes, const struct io_regular *regular, hsize_t n,
+                           struct error *err)
+{
+    struct io_regular some = *regular;
+    int axis = regular->i_unlimited, r;
+
+    if (some.block[axis] == H5S_UNLIMITED || some.block[axis] == some.stride[axis]) {
+        some.block[axis] = n;
+        some.count[axis] = 1;
+        return io_boxes_add_regular(boxes, &some, err);
+    }
+    some.count[axis] = n / some.block[axis];
+    if (some.count[axis] > N_PIECE_MAX)
+        some.count[axis] = N_PIECE_MAX; /* is refused */
+    r = io_boxes_add_regular(boxes, &some, err);
+    if (r || n % some.block[axis] == 0)
+        return r;
+    some.start[axis] += some.count[axis] * some.stride[axis];
+    some.block[axis] = n % some.block[axis];
+    some.count[axis] = 1;
+    return io_boxes_add_regular(boxes, &some, err);
+}

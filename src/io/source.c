@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Where the bytes of a dataset really are, and whether they are there.
+ *
+ * HDF5 reads fill values, without a word, for chunks that were never written, for raw files that are too
+ * short, and for sources of views that it cannot open. So each dataset is looked at once, before it is read:
+ * the files and datasets that its bytes come from are followed to their end. What was found is kept with the
+ * file: the list of all other files (they are hashed for the results), and from which of them each row comes,
+ * because such a file may also change later, while it is read.
+ */
+#include "io_private.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Deflate, the densest filter of the usual ones, cannot shrink data by more than 1032 (zlib documentation). A
+ * dataset that claims more than that of its storage has an extent that is a lie, and no memory is taken for
+ * it. Others can do better with constant numbers. */
+#define DEFLATE_RATIO_MAX 1032
+#define OTHER_RATIO_MAX   (1 << 20)
+
+#define N_OPEN_MAX 64 /* source files that HDF5 has open at a time for one read */
+
+#if H5_VERSION_GE(1, 12, 0)
+typedef H5O_info1_t object_info;
+#else
+typedef H5O_info_t object_info;
+#endif
+
+/* ---- what is known ------------------------------------------------------------------------------------ */
+
+/* As it was when it was looked at. */
+struct source_file {
+    char *path;
+    dev_t device;
+    ino_t inode;
+    off_t n_byte;
+    struct timespec changed;
+};
+
+/* Rows of a dataset that come from a file. */
+struct origin {
+    uint64_t row_begin, row_end;
+    size_t i_file;
+};
+
+struct known_dataset {
+    char *path;
+    struct origin *origin;
+    size_t n_origin, origin_capacity;
+};
+
+struct io_known {
+    struct source_file *file;
+    size_t n_file, file_capacity;
+    struct known_dataset *dataset;
+    size_t n_dataset, dataset_capacity;
+    struct io_identity *whole; /* datasets that are there from end to end */
+    size_t n_whole, whole_capacity;
+};
+
+void io_known_free(struct io_known *known)
+{
+    if (!known)
+        return;
+    for (size_t i = 0; i < known->n_file; i++)
+        free(known->file[i].path);
+    for (size_t i = 0; i < known->n_dataset; i++) {
+        free(known->dataset[i].path);
+        free(known->dataset[i].origin);
+    }
+    free(known->file);
+    free(known->dataset);
+    free(known->whole);
+    free(known);
+}
+
+/* Room for one more; NULL without memory, and the list stays. */
+static void *with_room(void *list, size_t n, size_t *capacity, size_t size)
+{
+    size_t more = *capacity ? 2 * *capacity : 16;
+
+    if (n < *capacity)
+        return list;
+    list = reallocarray(list, more, size);
+    if (list)
+        *capacity = more;
+    return list;
+}
+
+static int no_memory(struct error *err)
+{
+    return error_set(err, POLYPHONY_INTERNAL, "no memory to look at it");
+}
+
+/* The input itself is none of its own sources. */
+static bool is_input(const struct io_file *file, const struct stat *st)
+{
+    struct stat own;
+
+    return !fstat(io_descriptor_of(file->id), &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+}
+
+static int find_or_add_file(struct io_known *known, const char *path, const struct stat *st, size_t *ret_i,
+                            struct error *err)
+{
+    struct source_file *file;
+
+    for (*ret_i = 0; *ret_i < known->n_file; ++*ret_i)
+        if (known->file[*ret_i].device == st->st_dev && known->file[*ret_i].inode == st->st_ino)
+            return 0;
+    file = with_room(known->file, known->n_file, &known->file_capacity, sizeof(*file));
+    if (!file)
+        return no_memory(err);
+    known->file = file;
+    file += known->n_file;
+    *file = (struct source_file) { mem_text(path), st->st_dev, st->st_ino, st->st_size, st->st_mtim };
+    if (!file->path)
+        return no_memory(err);
+    known->n_file++;
+    return 0;
+}
+
+int io_look_remember(void *context, const char *path, struct error *err)
+{
+    struct io_look *look = context;
+    struct io_known *known = look->file->known;
+    struct known_dataset *dataset = &known->dataset[look->i_dataset];
+    struct origin *origin;
+    struct stat st;
+    size_t i_file = 0;
+    int r;
+
+    if (stat(path, &st))
+        return error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
+    if (is_input(look->file, &st))
+        return 0;
+    r = find_or_add_file(known, path, &st, &i_file, err);
+    if (r)
+        return r;
+    for (size_t i = dataset->n_origin; i > 0 && dataset->n_origin - i < 8; i--)
+        if (dataset->origin[i - 1].i_file == i_file && dataset->origin[i - 1].row_begin == look->row_begin &&
+            dataset->origin[i - 1].row_end == look->row_end)
+            return 0;
+    origin = with_room(dataset->origin, dataset->n_origin, &dataset->origin_capacity, sizeof(*origin));
+    if (!origin)
+        return no_memory(err);
+    dataset->origin = origin;
+    origin[dataset->n_origin++] = (struct origin) { look->row_begin, look->row_end, i_file };
+    return 0;
+}
+
+static const struct known_dataset *find_known(const struct io_file *file, const char *path)
+{
+    const struct io_known *known = file->known;
+
+    for (size_t i = 0; known && i < known->n_dataset; i++)
+        if (!strcmp(known->dataset[i].path, path))
+            return &known->dataset[i];
+    return NULL;
+}
+
+/* ---- shapes and places ----------------------------------------------------------------------------------
+ */
+
+int io_shape_of(hid_t dataset, struct io_shape *ret_shape, struct error *err)
+{
+    hsize_t dims[H5S_MAX_RANK] = { 0 };
+    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    int rank = H5Sget_simple_extent_ndims(space);
+    struct io_shape shape = { .rank = rank,
+                              .n = H5Sget_simple_extent_type(space) != H5S_NULL,
+                              .type_bytes = H5Tget_size(type) };
+    int r = 0;
+
+    if (rank < 0 || shape.type_bytes == 0)
+        r = error_set(err, POLYPHONY_INPUT, "cannot be understood (damaged file?)");
+    else if (rank > IO_RANK_MAX)
+        r = error_set(err, POLYPHONY_INPUT, "has %d axes, at most %d are understood", rank, IO_RANK_MAX);
+    else
+        H5Sget_simple_extent_dims(space, dims, NULL);
+    for (int i = 0; !r && i < rank; i++) {
+        shape.dims[i] = dims[i];
+        if (__builtin_mul_overflow(shape.n, dims[i], &shape.n))
+            shape.n = UINT64_MAX;
+    }
+    if (__builtin_mul_overflow(shape.n, shape.type_bytes, &shape.n_byte))
+        shape.n_byte = UINT64_MAX;
+    H5Tclose(type);
+    H5Sclose(space);
+    if (!r)
+        *ret_shape = shape;
+    return r;
+}
+
+void io_place_format(int rank, const uint64_t *place, char *dst, size_t size)
+{
+    char text[24];
+
+    text_format(dst, size, rank > 1 ? "index (" : "index ");
+    for (int i = 0; i < rank; i++) {
+        text_format(text, sizeof(text), "%s%llu", i ? ", " : "", (unsigned long long)place[i]);
+        strncat(dst, text, size - strlen(dst) - 1);
+    }
+    strncat(dst, rank > 1 ? ")" : "", size - strlen(dst) - 1);
+}
+
+void io_whole_box(const struct io_shape *shape, struct io_box *ret_box)
+{
+    for (int i = 0; i < IO_RANK_MAX; i++) {
+        ret_box->begin[i] = 0;
+        ret_box->end[i] = i < shape->rank ? shape->dims[i] : 1;
+    }
+}
+
+/* ---- chunks -----------------------------------------------------------------------------------------------
+ */
+
+static bool chunk_is_there(hid_t dataset, const hsize_t *place)
+{
+    hsize_t n_byte = 0;
+
+    return H5Dget_chunk_storage_size(dataset, place, &n_byte) >= 0 && n_byte > 0;
+}
+
+/* Go through the chunks of a box, the last axis fastest, to the first that is not there. */
+static bool find_missing_chunk(hid_t dataset, int rank, const hsize_t *chunk, const struct io_box *part,
+                               uint64_t ret_place[IO_RANK_MAX])
+{
+    hsize_t place[IO_RANK_MAX] = { 0 };
+    int axis = 0;
+
+    for (int i = 0; i < rank; i++) {
+        place[i] = part->begin[i] / chunk[i] * chunk[i];
+        if (part->begin[i] >= part->end[i])
+            return false;
+    }
+    while (axis >= 0) {
+        if (!chunk_is_there(dataset, place)) {
+            for (int i = 0; i < rank; i++)
+                ret_place[i] = place[i];
+            return true;
+        }
+        for (axis = rank - 1; axis >= 0; axis--) {
+            place[axis] += chunk[axis];
+            if (place[axis] < part->end[axis])
+                break;
+            place[axis] = part->begin[axis] / chunk[axis] * chunk[axis];
+        }
+    }
+    return false;
+}
+
+/* Has it no filter but gzip and those that do not compress? */
+static bool is_plainly_compressed(hid_t creation)
+{
+    bool answer = true;
+    int n = H5Pget_nfilters(creation);
+
+    for (int i = 0; i < n; i++) {
+        unsigned flags = 0, config = 0;
+        size_t n_value = 0;
+        H5Z_filter_t id = H5Pget_filter2(creation, (unsigned)i, &flags, &n_value, NULL, 0, NULL, &config);
+
+        answer &= id == H5Z_FILTER_DEFLATE || id == H5Z_FILTER_SHUFFLE || id == H5Z_FILTER_FLETCHER32;
+    }
+    return answer;
+}
+
+static int check_claim(hid_t dataset, hid_t creation, const struct io_shape *shape, struct error *err)
+{
+    uint64_t n_byte = H5Dget_storage_size(dataset),
+             ratio = is_plainly_compressed(creation) ? DEFLATE_RATIO_MAX : OTHER_RATIO_MAX;
+
+    if (shape->n != UINT64_MAX && shape->n_byte / ratio <= n_byte)
+        return 0;
+    return error_set(err, POLYPHONY_INPUT,
+                     "claims %llu values but holds only %llu bytes (truncated or never written)",
+                     (unsigned long long)shape->n, (unsigned long long)n_byte);
+}
+
+static uint64_t count_chunks(const struct io_shape *shape, const hsize_t *chunk)
+{
+    uint64_t n = 1;
+
+    for (int i = 0; i < shape->rank; i++)
+        if (__builtin_mul_overflow(n, shape->dims[i] / chunk[i] + (shape->dims[i] % chunk[i] != 0), &n))
+            return UINT64_MAX;
+    return n;
+}
+
+static int check_chunks(hid_t dataset, hid_t creation, const struct io_shape *shape,
+                        const struct io_box *part, bool *ret_is_whole, struct error *err)
+{
+    hsize_t chunk[H5S_MAX_RANK] = { 0 }, n = 0;
+    uint64_t n_all, place[IO_RANK_MAX] = { 0 };
+    char where[128];
+    hid_t space;
+    int r = 0;
+
+    if (H5Pget_chunk(creation, H5S_MAX_RANK, chunk) != shape->rank)
+        return error_set(err, POLYPHONY_INPUT, "cannot be understood (damaged file?)");
+    n_all = count_chunks(shape, chunk);
+    space = H5Dget_space(dataset);
+    if (H5Dget_num_chunks(dataset, space, &n) < 0)
+        r = error_set(err, POLYPHONY_INPUT, "has chunks that cannot be listed (damaged file?)");
+    H5Sclose(space);
+    *ret_is_whole = n >= n_all;
+    if (r || *ret_is_whole || !find_missing_chunk(dataset, shape->rank, chunk, part, place))
+        return r ? r : check_claim(dataset, creation, shape, err);
+    io_place_format(shape->rank, place, where, sizeof(where));
+    return error_set(
+        err, POLYPHONY_INPUT,
+        "was never written completely: %llu of its %llu chunks are missing, one of them at %s; HDF5 "
+        "would read fill values there",
+        (unsigned long long)(n_all - n), (unsigned long long)n_all, where);
+}
+
+/* ---- in one piece
+ * ------------------------------------------------------------------------------------------- */
+
+/* Where HDF5 looks for an external raw file: HDF5_EXTFILE_PREFIX, else as named, from the working directory.
+ */
+static bool raw_path(hid_t dataset, const char *name, char *ret_path, size_t size, bool is_beside)
+{
+    static const char origin[] = "${ORIGIN}";
+    const char *prefix = is_beside ? origin : getenv("HDF5_EXTFILE_PREFIX");
+    char parent[PATH_MAX] = "", *slash;
+
+    if (*name == '/' || !prefix || !*prefix || !strcmp(prefix, "."))
+        return text_format(ret_path, size, "%s", name);
+    if (strncmp(prefix, origin, strlen(origin)))
+        return text_format(ret_path, size, "%s/%s", prefix, name);
+    if (H5Fget_name(dataset, parent, sizeof(parent)) < 0)
+        return false;
+    slash = strrchr(parent, '/');
+    if (slash)
+        slash[0] = '\0';
+    return text_format(ret_path, size, "%s%s/%s", slash ? parent : ".", prefix + strlen(origin), name);
+}
+
+static int check_raw_file(struct io_look *look, hid_t dataset, const char *name, uint64_t n_needed,
+                          struct error *err)
+{
+    char path[PATH_MAX], beside[PATH_MAX];
+    struct stat st;
+
+    if (!raw_path(dataset, name, path, sizeof(path), false))
+        return error_set(err, POLYPHONY_INPUT, "has an external raw file of too long a name, '%.200s'", name);
+    if (stat(path, &st)) {
+        int why = errno;
+        bool is_beside = raw_path(dataset, name, beside, sizeof(beside), true) && !stat(beside, &st);
+
+        return error_set(err, POLYPHONY_INPUT, "its external raw file '%s': %s%s", path, strerror(why),
+                         is_beside ? "; it lies beside the HDF5 file: start in that directory, or set "
+                                     "HDF5_EXTFILE_PREFIX='${ORIGIN}'"
+                                   : "");
+    }
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, POLYPHONY_INPUT, "its external raw file '%s' is no regular file", path);
+    if ((uint64_t)st.st_size < n_needed)
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "its external raw file '%s' is too short: it has %llu bytes, %llu are needed (truncated, "
+            "or never written completely)",
+            path, (unsigned long long)st.st_size, (unsigned long long)n_needed);
+    return io_look_remember(look, path, err);
+}
+
+static int check_raw_files(struct io_look *look, hid_t dataset, hid_t creation, const struct io_shape *shape,
+                           struct error *err)
+{
+    uint64_t left = shape->n_byte, n_needed;
+    int n = H5Pget_external_count(creation), r = 0;
+
+    for (int i = 0; !r && left && i < n; i++) {
+        char name[PATH_MAX] = "";
+        off_t offset = 0;
+        hsize_t size = 0;
+
+        if (H5Pget_external(creation, (unsigned)i, sizeof(name) - 1, name, &offset, &size) < 0)
+            return error_set(err, POLYPHONY_INPUT, "its external raw files cannot be listed (damaged file?)");
+        size = size > left ? left : size; /* also H5F_UNLIMITED */
+        if (__builtin_add_overflow((uint64_t)offset, size, &n_needed))
+            n_needed = UINT64_MAX;
+        r = check_raw_file(look, dataset, name, n_needed, err);
+        left -= size;
+    }
+    if (!r && left)
+        r = error_set(err, POLYPHONY_INPUT, "its external raw files have no room for its last %llu bytes",
+                      (unsigned long long)left);
+    return r;
+}
+
+static int check_contiguous(hid_t dataset, const struct io_shape *shape, struct error *err)
+{
+    haddr_t offset = H5Dget_offset(dataset);
+    hid_t file = H5Iget_file_id(dataset);
+    struct stat st;
+    int r = 0;
+
+    if (offset == HADDR_UNDEF)
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "was never written completely: none of its %llu values is in the file; HDF5 would read fill "
+            "values",
+            (unsigned long long)shape->n);
+    else if (!fstat(io_descriptor_of(file), &st) &&
+             ((uint64_t)st.st_size < offset || (uint64_t)st.st_size - offset < shape->n_byte))
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "claims %llu values, %llu bytes from %llu on, but the file has only %llu bytes (truncated or "
+            "never written)",
+            (unsigned long long)shape->n, (unsigned long long)shape->n_byte, (unsigned long long)offset,
+            (unsigned long long)st.st_size);
+    H5Fclose(file);
+    return r;
+}
+
+/* ---- any dataset
+ * ------------------------------------------------------------------------------------------------ */
+
+static bool identify(hid_t dataset, struct io_identity *ret_identity)
+{
+    hid_t file = H5Iget_file_id(dataset);
+    object_info info;
+    struct stat st = { 0 };
+    bool ok = H5Oget_info2(dataset, &info, H5O_INFO_BASIC) >= 0;
+
+    if (fstat(io_descriptor_of(file), &st))
+        st = (struct stat) { 0 }; /* of all ranks: it has no sources */
+    H5Fclose(file);
+    if (ok)
+        *ret_identity = (struct io_identity) { st.st_dev, st.st_ino, info.addr };
+    return ok;
+}
+
+static bool is_same(const struct io_identity *a, const struct io_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->address == b->address;
+}
+
+static bool is_known_whole(const struct io_known *known, const struct io_identity *identity)
+{
+    for (size_t i = known->n_whole; i > 0; i--)
+        if (is_same(&known->whole[i - 1], identity))
+            return true;
+    return false;
+}
+
+static void keep_whole(struct io_known *known, const struct io_identity *identity)
+{
+    struct io_identity *whole =
+        with_room(known->whole, known->n_whole, &known->whole_capacity, sizeof(*whole));
+
+    if (!whole)
+        return; /* it is looked at again */
+    known->whole = whole;
+    whole[known->n_whole++] = *identity;
+}
+
+static int check_own_storage(struct io_look *look, hid_t dataset, hid_t creation, io_find_part find_part,
+                             void *context, bool *ret_is_whole, struct error *err)
+{
+    struct io_shape shape;
+    struct io_box part;
+    int r = io_shape_of(dataset, &shape, err);
+
+    if (r)
+        return r;
+    io_whole_box(&shape, &part);
+    if (find_part)
+        r = find_part(context, dataset, &part, err);
+    if (r || shape.n == 0)
+        return r;
+    *ret_is_whole = true;
+    r = io_check_filters(creation, err);
+    if (r)
+        return r;
+    switch (H5Pget_layout(creation)) {
+    case H5D_COMPACT: /* in the object's header, which was read */
+        return 0;
+    case H5D_CONTIGUOUS:
+        return H5Pget_external_count(creation) > 0 ? check_raw_files(look, dataset, creation, &shape, err)
+                                                   : check_contiguous(dataset, &shape, err);
+    case H5D_CHUNKED:
+        return check_chunks(dataset, creation, &shape, &part, ret_is_whole, err);
+    default:
+        return error_set(err, POLYPHONY_INPUT, "has a layout that is not understood");
+    }
+}
+
+/* A view that leads to itself would have HDF5 call itself until its stack is full. */
+static int step_into_view(struct io_look *look, hid_t view, const struct io_identity *identity,
+                          hid_t creation, io_find_part find_part, void *context, bool *ret_is_whole,
+                          struct error *err)
+{
+    int r;
+
+    for (size_t i = 0; i < look->n_chain; i++)
+        if (is_same(&look->chain[i], identity))
+            return error_set(err, POLYPHONY_INPUT, "is a virtual dataset that leads to itself");
+    if (look->n_chain == IO_NESTING_MAX)
+        return error_set(err, POLYPHONY_INPUT, "is a virtual dataset of others, nested more than %d deep",
+                         IO_NESTING_MAX);
+    look->chain[look->n_chain++] = *identity;
+    r = io_look_at_view(look, view, creation, find_part, context, ret_is_whole, err);
+    look->n_chain--;
+    return r;
+}
+
+int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void *context, struct error *err)
+{
+    hid_t creation = H5Dget_create_plist(dataset);
+    struct io_identity identity;
+    struct io_box part;
+    bool is_whole = false;
+    int r;
+
+    if (creation < 0 || !identify(dataset, &identity)) {
+        if (creation >= 0)
+            H5Pclose(creation);
+        return error_set(err, POLYPHONY_INPUT, "cannot be understood (damaged file?)");
+    }
+    if (look->n_chain && is_known_whole(look->file->known, &identity))
+        r = find_part(context, dataset, &part, err);
+    else if (H5Pget_layout(creation) == H5D_VIRTUAL)
+        r = step_into_view(look, dataset, &identity, creation, find_part, context, &is_whole, err);
+    else
+        r = check_own_storage(look, dataset, creation, find_part, context, &is_whole, err);
+    if (!r && is_whole)
+        keep_whole(look->file->known, &identity);
+    H5Pclose(creation);
+    return r;
+}
+
+/* ---- once a dataset
+ * ---------------------------------------------------------------------------------------------- */
+
+static int begin_dataset(struct io_file *file, const char *path, struct io_look *ret_look, struct error *err)
+{
+    struct io_known *known = file->known ? file->known : mem_array(1, sizeof(*known));
+    struct known_dataset *dataset;
+
+    if (!known)
+        return no_memory(err);
+    file->known = known;
+    dataset = with_room(known->dataset, known->n_dataset, &known->dataset_capacity, sizeof(*dataset));
+    if (!dataset)
+        return no_memory(err);
+    known->dataset = dataset;
+    dataset[known->n_dataset] = (struct known_dataset) { .path = mem_text(path) };
+    if (!dataset[known->n_dataset].path)
+        return no_memory(err);
+    *ret_look = (struct io_look) { .file = file, .i_dataset = known->n_dataset, .row_end = UINT64_MAX };
+    known->n_dataset++;
+    return 0;
+}
+
+/* Of one that is not whole nothing is kept but the files. */
+static void forget_dataset(struct io_known *known)
+{
+    struct known_dataset *dataset = &known->dataset[--known->n_dataset];
+
+    free(dataset->path);
+    free(dataset->origin);
+}
+
+/* Files of links on the way. HDF5 has opened the dataset, so that this fails only where they were changed. */
+static int remember_way(struct io_look *look, const char *path, struct error *err)
+{
+    hid_t again = H5I_INVALID_HID;
+    int r = io_follow(look->file->id, path, io_look_remember, look, &again, err);
+
+    if (!r)
+        H5Dclose(again);
+    return r;
+}
+
+int io_know(struct io_file *file, const char *path, hid_t dataset, struct error *err)
+{
+    struct io_look look;
+    int r;
+
+    if (find_known(file, path))
+        return 0;
+    r = begin_dataset(file, path, &look, err);
+    if (r)
+        return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    r = remember_way(&look, path, err);
+    if (!r)
+        r = io_look_at(&look, dataset, NULL, NULL, err);
+    if (r) {
+        forget_dataset(file->known);
+        return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    }
+    return 0;
+}
+
+static bool meets(const struct origin *origin, uint64_t row0, uint64_t n)
+{
+    return origin->row_begin < row0 + n && origin->row_end > row0;
+}
+
+uint64_t io_known_rows(const struct io_file *file, const char *path, uint64_t row0, uint64_t n)
+{
+    const struct known_dataset *dataset = find_known(file, path);
+
+    for (; dataset && dataset->n_origin > N_OPEN_MAX && n > 1; n = (n + 1) / 2) {
+        size_t n_met = 0;
+
+        for (size_t i = 0; i < dataset->n_origin; i++)
+            n_met += meets(&dataset->origin[i], row0, n);
+        if (n_met <= N_OPEN_MAX)
+            break;
+    }
+    return n;
+}
+
+int io_known_unchanged(const struct io_file *file, const char *path, uint64_t row0, uint64_t n,
+                       struct error *err)
+{
+    const struct known_dataset *dataset = find_known(file, path);
+
+    for (size_t i = 0; dataset && i < dataset->n_origin; i++) {
+        const struct source_file *source = &file->known->file[dataset->origin[i].i_file];
+        struct stat st;
+
+        if (!meets(&dataset->origin[i], row0, n))
+            continue;
+        if (stat(source->path, &st) || st.st_ino != source->inode || st.st_dev != source->device ||
+            st.st_size != source->n_byte || st.st_mtim.tv_sec != source->changed.tv_sec ||
+            st.st_mtim.tv_nsec != source->changed.tv_nsec)
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "'%s': dataset '%s': its source '%s' was changed or removed while it was being read",
+                file->path, path, source->path);
+    }
+    return 0;
+}
+
+int io_source_files(const struct io_file *file, struct text_list *ret_paths, struct error *err)
+{
+    struct text_list paths = { 0 };
+    int r = 0;
+
+    for (size_t i = 0; !r && file->known && i < file->known->n_file; i++)
+        r = text_list_add(&paths, file->known->file[i].path, err);
+    if (r) {
+        text_list_free(&paths);
+        return r;
+    }
+    *ret_paths = paths;
+    return 0;
+}
