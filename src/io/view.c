@@ -19,6 +19,7 @@
 struct mapping {
     hid_t view, view_space, source_space;
     struct io_regular of_view, of_source; /* i_unlimited is -1 also where they are not regular */
+    hssize_t n_of_view;                   /* values of the view that a source is to have */
     hsize_t n_unlimited;                  /* of the source, along its axis without an end */
 };
 
@@ -101,7 +102,7 @@ static void bounds_of_source(const struct mapping *mapping, const struct io_shap
 /* Where all of a source is taken, the file does not say how many values that are: as many as of the view. */
 static int check_count(const struct mapping *mapping, const struct io_shape *shape, struct error *err)
 {
-    hssize_t n = H5Sget_select_npoints(mapping->view_space);
+    hssize_t n = mapping->n_of_view;
 
     if (n >= 0 && (uint64_t)n == shape->n)
         return 0;
@@ -254,6 +255,7 @@ static int look_at_plain(struct io_look *look, struct mapping *mapping, const ch
     else if (H5Sget_select_npoints(mapping->view_space) > 0 &&
              H5Sget_select_bounds(mapping->view_space, low, high) >= 0)
         set_rows(look, low[0], high[0] + 1);
+    mapping->n_of_view = H5Sget_select_npoints(mapping->view_space);
     r = look_at_source(look, mapping, file_name, dataset_name, err);
     if (r)
         return r;
@@ -296,6 +298,9 @@ static int look_at_numbered(struct io_look *look, struct mapping *mapping, const
     bool ignored = false;
 
     block.count[axis] = 1;
+    mapping->n_of_view = 1;
+    for (int i = 0; i < block.rank; i++)
+        mapping->n_of_view *= (hssize_t)(block.count[i] * block.block[i]);
     for (uint64_t i = 0; !r; i++) {
         if (i == N_NUMBER_MAX)
             return error_set(err, POLYPHONY_INPUT, "has more than %d numbered sources", N_NUMBER_MAX);
