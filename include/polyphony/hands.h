@@ -27,6 +27,8 @@ struct hands;
  * on trust.
  */
 int hands_lock(const char *output, struct hands **ret_hands, struct error *err);
+/** Why the file system gave no lock, so that other runs are not kept off; NULL: it gave one. */
+const char *hands_no_lock(const struct hands *hands);
 
 /** Who ended with what in hand. */
 struct hands_blame {

@@ -133,30 +133,45 @@ static int check_whole(struct io_file *file, struct error *err)
                      file->path);
 }
 
-/* Rows of an open dataset, in as many goes as its sources need; elements of 8 bytes in memory. */
-static int read_open(struct io_file *file, hid_t id, const char *path, const struct io_info *info,
-                     uint64_t row0, uint64_t n_row, hid_t memory_type, void *ret_data, struct error *err)
+/* Rows of an open dataset in one go; elements of 8 bytes in memory. */
+static int read_piece(struct io_file *file, hid_t id, const char *path, const struct io_info *info,
+                      uint64_t row0, uint64_t n_row, hid_t memory_type, void *ret_data, struct error *err)
 {
-    uint64_t n_of_row = info->dims[0] ? info->n / info->dims[0] : 0;
+    hsize_t start[IO_RANK_MAX] = { row0 }, count[IO_RANK_MAX];
+    hid_t space = H5Dget_space(id), memory;
+    herr_t status;
+
+    for (int i = 0; i < info->rank; i++)
+        count[i] = info->dims[i];
+    count[0] = n_row;
+    memory = H5Screate_simple(info->rank, count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    status = H5Dread(id, memory_type, memory, space, H5P_DEFAULT, ret_data);
+    H5Sclose(memory);
+    H5Sclose(space);
+    if (status < 0)
+        return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)",
+                         file->path, path);
+    return io_known_unchanged(file, path, row0, n_row, err);
+}
+
+/* In as many goes as the sources of a view need: HDF5 has them open as long as it has the view. */
+static int read_pieces(struct io_file *file, hid_t *id, const char *path, const struct io_info *info,
+                       uint64_t row0, uint64_t n_row, hid_t memory_type, void *ret_data, struct error *err)
+{
+    uint64_t n_of_row = info->n / info->dims[0];
     int r = 0;
 
     for (uint64_t done = 0, n; !r && done < n_row; done += n) {
-        hsize_t start[IO_RANK_MAX] = { row0 + done }, count[IO_RANK_MAX];
-        hid_t space = H5Dget_space(id), memory;
-
+        if (done) {
+            H5Dclose(*id);
+            *id = io_dataset_open(file, path, err);
+            if (*id < 0)
+                return POLYPHONY_INPUT;
+        }
         n = io_known_rows(file, path, row0 + done, n_row - done);
-        for (int i = 0; i < info->rank; i++)
-            count[i] = info->dims[i];
-        count[0] = n;
-        memory = H5Screate_simple(info->rank, count, NULL);
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
-        if (H5Dread(id, memory_type, memory, space, H5P_DEFAULT, (char *)ret_data + done * n_of_row * 8) < 0)
-            r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read (damaged file?)",
-                          file->path, path);
-        H5Sclose(memory);
-        H5Sclose(space);
-        if (!r)
-            r = io_known_unchanged(file, path, row0 + done, n, err);
+        r = read_piece(file, *id, path, info, row0 + done, n, memory_type,
+                       (char *)ret_data + done * n_of_row * 8, err);
     }
     return r;
 }
@@ -218,8 +233,9 @@ static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint
             error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
     }
     if (!r && n_row && info->n)
-        r = read_open(file, id, path, info, row0, n_row, reading.memory_type, ret_data, err);
-    H5Dclose(id);
+        r = read_pieces(file, &id, path, info, row0, n_row, reading.memory_type, ret_data, err);
+    if (id >= 0)
+        H5Dclose(id);
     *ret_reading = reading;
     return r;
 }

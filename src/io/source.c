@@ -11,10 +11,12 @@
 #include "io_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Deflate, the densest filter of the usual ones, cannot shrink data by more than 1032 (zlib documentation). A
  * dataset that claims more than that of its storage has an extent that is a lie, and no memory is taken for
@@ -620,11 +622,28 @@ uint64_t io_known_rows(const struct io_file *file, const char *path, uint64_t ro
     return n;
 }
 
+/* While a view is open its sources are: if one could not be opened because of too many, no other file can be.
+ */
+static bool can_open_more(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || (errno != EMFILE && errno != ENFILE);
+}
+
 int io_known_unchanged(const struct io_file *file, const char *path, uint64_t row0, uint64_t n,
                        struct error *err)
 {
     const struct known_dataset *dataset = find_known(file, path);
 
+    if (dataset && dataset->n_origin && !can_open_more())
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s': its source files cannot all be open at a time: %s; raise the limit "
+            "('ulimit -n')",
+            file->path, path, strerror(errno));
     for (size_t i = 0; dataset && i < dataset->n_origin; i++) {
         const struct source_file *source = &file->known->file[dataset->origin[i].i_file];
         struct stat st;

@@ -52,6 +52,7 @@ struct hands {
     char path[PATH_BYTES];
     int fd;
     bool has_lock;
+    int no_lock_errno; /* why there is none, and we go on all the same; 0: there is one */
     int n_rank;
     struct slot slot, read;         /* this rank's */
     volatile sig_atomic_t is_taken; /* read by handlers */
@@ -115,10 +116,12 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
         if (hands->fd < 0)
             r = error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
                           strerror(errno));
-        else if (flock(hands->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-            break;
-        else
+        else {
+            hands->no_lock_errno = flock(hands->fd, LOCK_EX | LOCK_NB) ? errno : 0;
+            if (hands->no_lock_errno == EWOULDBLOCK)
+                break;
             hands->has_lock = is_still_there(hands);
+        }
     }
     if (!r && !hands->has_lock)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", output,
@@ -130,6 +133,11 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
     slot_init(hands, 0);
     *ret_hands = hands;
     return 0;
+}
+
+const char *hands_no_lock(const struct hands *hands)
+{
+    return hands->no_lock_errno ? strerror(hands->no_lock_errno) : NULL;
 }
 
 int hands_begin(struct hands *hands, int n_rank, struct error *err)
