@@ -29,6 +29,8 @@ enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_S
 
 /** Most samples of memory a second: beyond, the sampler costs more than a tenth of a core. */
 #define JOB_TRACE_HZ_MAX 5000
+/** Longest interval at which rows are brought to disk [s]: a day. */
+#define JOB_SYNC_S_MAX 86400
 
 /** All parameters are NULL (and n_m_nu_ev 0) unless name is "custom", which needs each of them. */
 struct job_cosmology {
@@ -152,7 +154,8 @@ struct job {
     struct job_operations operations;
     struct job_output_types output_types;
     struct job_schedule schedule;
-    int *memory_mb; /* of a rank, for galaxies [MB of 2^20], >= 0; 0: its part of the node's */
+    int *memory_mb;          /* of a rank, for galaxies [MB of 2^20], >= 0; 0: its part of the node's */
+    double *sync_interval_s; /* 0 (at the end) ... JOB_SYNC_S_MAX */
     enum job_trace *trace;
     int *trace_frequency_hz; /* 0 (no samples) ... 5000 */
     char *trace_output;      /* NULL: beside the results */

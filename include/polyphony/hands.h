@@ -30,6 +30,15 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err);
 /** Why the file system gave no lock, so that other runs are not kept off; NULL: it gave one. */
 const char *hands_no_lock(const struct hands *hands);
 
+/** How the last run that wrote the file ended, as far as its lock file tells. */
+enum hands_end {
+    HANDS_END_ORDERLY,    /* no lock was left: also by a copy */
+    HANDS_END_KILLED,     /* a lock was left, on this machine since it was started */
+    HANDS_END_OTHER_BOOT, /* a lock was left, of a machine that was started again since, or of another one */
+};
+/** Of hands_lock(). */
+enum hands_end hands_last_end(const struct hands *hands);
+
 /** Who ended with what in hand. */
 struct hands_blame {
     size_t n_row; /* at least one; of several, each may be why */

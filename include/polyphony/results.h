@@ -34,7 +34,9 @@ struct ledger_entry {
     char stage[32];    /* where it was set aside */
     char reason[184];
     int32_t n_rounded; /* values of the catalogue slightly below 0 that were taken as 0 */
-    int32_t reserved;
+    /* 1: an fsync() that began after its values were written has ended, so they outlive a power cut; 0: not
+     * yet, or nobody knows: the next run looks at them. */
+    int32_t is_on_disk;
     int32_t n_crash, n_vanish; /* ranks that ended with it in hand; 0 again once it is done */
 };
 
@@ -76,8 +78,8 @@ void results_close(struct results *results); /* NULL is fine */
  * Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone);
  * POLYPHONY_SET_ASIDE, and nothing is written, when a value is not finite.
  *
- * The order holds for whatever ends the process. Against the loss of power of the machine that holds the
- * file, only results_sync() at the end of a run protects.
+ * The order holds for whatever ends the process. Against the loss of power protects results_sync(), and the
+ * thread of results_sync_every().
  */
 int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
                   struct error *err);
@@ -113,8 +115,20 @@ int results_reopen_row(struct results *results, uint64_t row, struct error *err)
 int results_row_status(struct results *results, uint64_t row, enum row_status *ret_status, struct error *err);
 /** false: somebody has deleted the file; what is written goes nowhere. */
 bool results_is_there(const struct results *results);
-/** All bytes written by this process are on disk. */
+
+/**
+ * From now on a thread of this rank's brings to disk, every `interval_s`, what the rank has written, and then
+ * says so in the entries of these rows; earlier when RESULTS_UNSYNCED_MAX / 2 rows wait. 0: only then. When a
+ * sync fails the next write does. The thread may run where the calling thread may. POLYPHONY_INTERNAL.
+ */
+int results_sync_every(struct results *results, double interval_s, struct error *err);
+/** Rows written by a process that may wait for a sync; whoever writes more waits for the disk, too. */
+#define RESULTS_UNSYNCED_MAX (1 << 17)
+/** All bytes written by this process are on disk, and the entries of its rows say so. POLYPHONY_OUTPUT, also
+ * when the thread's sync had failed. */
 int results_sync(struct results *results, struct error *err);
+/** The values of a row have been seen to be right: it is as if this process had written it. */
+int results_note_row(struct results *results, uint64_t row, struct error *err);
 
 /** Is there a results file, of any version, at this path? POLYPHONY_INPUT when it is something else.
  * results_create() replaces it when the new one is complete. */
@@ -128,6 +142,7 @@ struct ledger_counts {
     size_t n_rounded_galaxy; /* done, with values slightly below 0 that were taken as 0, */
     uint64_t n_rounded;      /* and how many of these */
     size_t n_damaged;        /* entries that no run writes like that; they count as left */
+    size_t n_unsynced;       /* done or set aside, and not known to be on disk */
     double seconds;          /* of computing, all entries */
 };
 
@@ -138,8 +153,8 @@ typedef int (*ledger_visit)(void *context, uint64_t row, int64_t id, const struc
 /**
  * Visit every entry in order of rows; `visit` may be NULL. Reads a quarter of a megabyte at a time, at any
  * time, also while a job writes the file or after it was killed. A damaged entry is shown as one that is
- * left. POLYPHONY_INPUT when it is no results file or is truncated, POLYPHONY_USAGE when it is of another
- * version.
+ * left, by rank -1. POLYPHONY_INPUT when it is no results file or is truncated, POLYPHONY_USAGE when it is of
+ * another version.
  */
 int ledger_scan(const char *path, ledger_visit visit, void *context, struct ledger_counts *ret_counts,
                 struct error *err);
@@ -154,22 +169,29 @@ enum row_fault {
 };
 
 struct verify {
-    /** A row that is not as it should be; rows come in order. NULL is fine. */
-    void (*fault)(void *context, uint64_t row, int64_t id, enum row_fault fault);
-    /** Now and then. NULL is fine. */
-    void (*progress)(void *context, uint64_t n_row_seen, uint64_t n_row);
+    /** A row that is not as it should be; rows come in order. A negative code ends it all. NULL is fine. */
+    int (*fault)(void *context, uint64_t row, int64_t id, enum row_fault fault, struct error *err);
+    /** A row whose values are as they should be, and which is not known to be on disk. NULL is fine. */
+    int (*unsynced)(void *context, uint64_t row, struct error *err);
+    /** Now and then. A negative code ends it all. NULL is fine. */
+    int (*progress)(void *context, uint64_t n_row_seen, uint64_t n_row, struct error *err);
     void *context;
+    /** true: values are read of the rows that are not known to be on disk, and of others, in order of rows,
+     * until these were byte_budget bytes. Entries of the ledger are all looked at. */
+    bool has_budget;
+    uint64_t byte_budget;
 };
 
 struct verify_counts {
     struct ledger_counts ledger;
     size_t n_fault;
+    size_t n_unseen; /* done or set aside, and beyond the budget */
     uint64_t n_byte; /* of values read */
 };
 
 /**
  * Recompute the checksum of every done row from the file alone. Each dataset is read once, in its order, in
- * pieces of a few MB; memory stays below some 20 MB whatever the file. Faults are reported, and are no
+ * pieces of up to a few MB; memory stays below some 20 MB whatever the file. Faults are reported, and are no
  * failure of this function. Rows that a run writes meanwhile may be reported.
  */
 int results_verify(const char *path, const struct verify *verify, struct verify_counts *ret_counts,

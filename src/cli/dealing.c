@@ -26,6 +26,7 @@ struct choosing {
     struct dealer_item *item; /* [n_galaxy] to be dealt, from the front */
     uint32_t *suspect;        /* rows that may have ended their rank before */
     size_t n_suspect, n_suspect_room;
+    bool has_reopened;
 };
 
 static int compare_id(const void *key, const void *member)
@@ -97,6 +98,7 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
         return 0;
     if (is_again && results_reopen_row(choosing->results, row, err))
         return POLYPHONY_OUTPUT;
+    choosing->has_reopened |= is_again;
     if (entry->n_crash > 0 || entry->n_vanish > 0)
         return add_suspect(choosing, row, err);
     choosing->item[dealing->n_now++] = dealing_item(choosing->plan, row);
@@ -151,6 +153,9 @@ static int choose_rows(struct choosing *choosing, struct error *err)
         r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", plan->catalogue->n_galaxy);
     if (!r)
         r = ledger_scan(plan->job->output, choose_row, choosing, &counts, err);
+    /* Before their values are written: else a power cut could leave these behind the entry of before. */
+    if (!r && choosing->has_reopened)
+        r = results_sync(choosing->results, err);
     for (size_t i = 0; !r && i < choosing->n_suspect; i++)
         choosing->item[choosing->dealing->n_now++] = dealing_item(plan, choosing->suspect[i]);
     free_wanted(&choosing->wanted);

@@ -8,7 +8,14 @@
 
 #include "cli.h"
 
-enum { OPTION_MAX_RUNTIME = 256, OPTION_MAX_FAILS, OPTION_MAX_GALAXIES, OPTION_GALAXY_IDS, OPTION_SURVIVE };
+enum {
+    OPTION_MAX_RUNTIME = 256,
+    OPTION_MAX_FAILS,
+    OPTION_MAX_GALAXIES,
+    OPTION_GALAXY_IDS,
+    OPTION_SURVIVE,
+    OPTION_REPAIR
+};
 
 /* Longest time that can be asked for: ten years. */
 #define LONGEST_S (3650.0 * 86400.0)
@@ -175,6 +182,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'r':
         options->retry_failed = true;
         return 0;
+    case OPTION_REPAIR:
+        options->repair = true;
+        return 0;
     case OPTION_MAX_RUNTIME:
         if (!options_duration(arg, &options->max_runtime_s))
             argp_error(state, "--max-runtime: '%s' must be a time > 0, e.g. 90s, 30m, 2h or 1:30:00", arg);
@@ -199,6 +209,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!options->job_path)
             argp_error(state, "which job file? ('polyphony init' prints one to start from)");
+        if (options->repair && options->overwrite)
+            argp_error(state, "--repair keeps what is right in a file, --overwrite keeps nothing");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -208,6 +220,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option argp_options[] = {
     { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 },
     { "retry-failed", 'r', NULL, 0, "when continuing, try the galaxies again that were set aside", 0 },
+    { "repair", OPTION_REPAIR, NULL, 0,
+      "verify all galaxies of an existing results file first, whatever its size, and compute again those "
+      "whose "
+      "values were lost (by a power cut, say). Without, those that may not be on disk are verified, and of "
+      "the "
+      "others 4 GiB",
+      0 },
     { "galaxy-ids", OPTION_GALAXY_IDS, "LIST|FILE", 0,
       "do only these galaxies now: ids between commas (3,5,9), or a file of ids (default: all)", 0 },
     { "max-galaxies", OPTION_MAX_GALAXIES, "N", 0,

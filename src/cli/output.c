@@ -22,7 +22,7 @@ _Static_assert(HANDS_ROW_MAX <= SCHEDULE_HAND_MAX, "what a lost rank had in hand
 struct output_aside {
     uint64_t row;
     int rank;
-    char reason[192];
+    char reason[sizeof(((struct ledger_entry *)0)->reason)];
 };
 
 /* `row` [n]: those of the blame that were not done by then. */
@@ -90,7 +90,7 @@ static int blame_earlier(void *context, const struct hands_blame *blame, struct 
     struct output *output = context;
     uint64_t row[HANDS_ROW_MAX];
     bool is_enough;
-    char reason[192];
+    char reason[sizeof(((struct ledger_entry *)0)->reason)];
     size_t n;
     int r = count_blame(output, blame, true, row, &n, &is_enough, err);
 
@@ -152,7 +152,7 @@ int output_settle(struct output *output, struct error *err)
             r = results_set_aside(output->results, aside->row, aside->rank, 0.0, CRASH_STAGE, aside->reason,
                                   err);
     }
-    return r;
+    return r || output->n_aside == 0 ? r : results_sync(output->results, err);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
@@ -198,7 +198,6 @@ static int create_or_check(struct output *output, const struct run_options *opti
 int output_prepare(struct output *output, struct plan *plan, const struct run_options *options,
                    struct tracing *tracing, int n_rank, int n_thread, struct error *err)
 {
-    bool is_new = true;
     int r = hands_lock(plan->job->output, &output->hands, err);
 
     output->plan = plan;
@@ -212,10 +211,10 @@ int output_prepare(struct output *output, struct plan *plan, const struct run_op
     if (!r && !state_path(plan->job->output, output->state_path, sizeof(output->state_path)))
         output->state_path[0] = '\0';
     if (!r)
-        r = create_or_check(output, options, tracing, n_rank, n_thread, &is_new, err);
+        r = create_or_check(output, options, tracing, n_rank, n_thread, &output->is_new, err);
     if (!r)
         r = results_open(plan->job->output, plan, &output->results, err);
-    if (!r && !is_new)
+    if (!r && !output->is_new)
         r = hands_judge(output->hands, blame_earlier, output, err);
     return r ? r : hands_begin(output->hands, n_rank, err);
 }

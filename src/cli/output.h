@@ -17,6 +17,7 @@ struct output {
     struct plan *plan;
     struct hands *hands; /* rank 0 locks; ranks that compute say in it what they have in hand */
     struct results *results;
+    bool is_new;                /* begun by this run; rank 0 */
     struct output_aside *aside; /* [n_aside] to be set aside when the run is over */
     size_t n_aside;
     int64_t lost_ns;       /* when the last rank was lost */

@@ -16,6 +16,7 @@
 
 #include "alone.h"
 #include "dealing.h"
+#include "heal.h"
 #include "memory.h"
 #include "options.h"
 #include "output.h"
@@ -310,11 +311,13 @@ static int open_pipeline(struct run *run, uint64_t memory_bytes, struct error *e
 
     if (run->rank == 0 && run->n_rank > 1)
         return 0;
-    /* The thread that reads inherits where this one may run: anywhere that the rank may, not on its first
-     * core. */
+    /* The threads that read and that sync inherit where this one may run: anywhere that the rank may, not on
+     * its first core. */
     sched_getaffinity(0, sizeof(pinned), &pinned);
     sched_setaffinity(0, sizeof(run->allowed), &run->allowed);
     r = pipeline_open(run->plan, &settings, &run->pipeline, err);
+    if (!r)
+        r = results_sync_every(run->output.results, *run->job->sync_interval_s, err);
     sched_setaffinity(0, sizeof(pinned), &pinned);
     return r;
 }
@@ -328,6 +331,8 @@ static int open_output(struct run *run, int n_thread, struct error *err)
         r = output_prepare(&run->output, run->plan, &run->options, &run->tracing, run->n_rank, n_thread, err);
     if (!r)
         begin_state(run);
+    if (!r && !run->output.is_new)
+        r = heal(&run->output, run->options.repair, &run->stopping, err);
     return r;
 }
 
@@ -515,8 +520,9 @@ int cli_run(int argc, char **argv, struct error *err)
     if (run.options.silence_s > 0 && provided < MPI_THREAD_MULTIPLE)
         r = error_set(err, POLYPHONY_USAGE,
                       "--survive needs an MPI with MPI_THREAD_MULTIPLE, this one has not");
-    /* Until signs of life are given a rank that dies would leave the others waiting for ever. */
-    if (run.options.silence_s > 0)
+    /* Until signs of life are given a rank that dies would leave the others waiting for ever. To verify a
+     * whole file may take longer. */
+    if (run.options.silence_s > 0 && !run.options.repair)
         alarm(START_UP_S);
     if (!r)
         r = run_open(&run, begin_ns, err);

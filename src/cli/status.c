@@ -28,7 +28,7 @@ struct status {
     size_t n_left;
     bool has_state;
     struct state_seen state;
-    size_t n_aside, n_blamed; /* seen while galaxies are listed */
+    size_t n_aside, n_blamed, n_damaged, n_unsynced; /* seen while galaxies are listed */
 };
 
 /* On its own host a run that was killed can be told at once. */
@@ -96,6 +96,12 @@ static void print_how_to_continue(const struct status *status)
            status->has_state && status->state.n_rank <= 1.0 ? "" : ", under mpirun or srun as before");
 }
 
+/* It was written by a run that ended before it could say that it is on disk. */
+static bool is_in_doubt(const struct status *status, const struct ledger_entry *entry)
+{
+    return entry->status != ROW_LEFT && !entry->is_on_disk && !is_alive(status);
+}
+
 static int print_galaxy(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
                         struct error *err)
 {
@@ -103,6 +109,10 @@ static int print_galaxy(void *context, uint64_t row, int64_t id, const struct le
     bool is_blamed = entry->status == ROW_LEFT && (entry->n_crash > 0 || entry->n_vanish > 0);
 
     (void)err;
+    if (entry->rank < 0 && is_shown(status, status->n_damaged++))
+        printf("  damaged: galaxy %lld (row %llu)\n", (long long)id, (unsigned long long)row);
+    if (is_in_doubt(status, entry) && is_shown(status, status->n_unsynced++))
+        printf("  in doubt: galaxy %lld (row %llu)\n", (long long)id, (unsigned long long)row);
     if (entry->status == ROW_SET_ASIDE && is_shown(status, status->n_aside++))
         printf("  set aside: galaxy %lld (row %llu, %s): %s\n", (long long)id, (unsigned long long)row,
                entry->stage, entry->reason);
@@ -139,11 +149,18 @@ static int print_status(struct status *status, struct error *err)
     if (counts->n_damaged)
         printf("  %zu ledger entries are damaged; their galaxies count as left and are computed again\n",
                counts->n_damaged);
-    if (counts->n_set_aside || counts->n_blamed)
+    if (counts->n_unsynced)
+        printf("  %zu done or set aside are not yet known to be on disk%s\n", counts->n_unsynced,
+               is_alive(status)
+                   ? ""
+                   : "; the same 'run' command verifies them first, and computes again what was lost");
+    if (counts->n_set_aside || counts->n_blamed || counts->n_damaged || counts->n_unsynced)
         r = ledger_scan(status->path, print_galaxy, status, &again, err);
     if (!r && !status->shows_all) {
         print_rest(status->n_aside, "set aside");
         print_rest(status->n_blamed, "suspect");
+        print_rest(status->n_damaged, "damaged");
+        print_rest(status->n_unsynced, "in doubt");
     }
     return r;
 }
@@ -182,16 +199,21 @@ static int print_json_galaxy(void *context, uint64_t row, int64_t id, const stru
     struct status *status = context;
     bool is_aside = entry->status == ROW_SET_ASIDE;
     bool is_blamed = entry->status == ROW_LEFT && (entry->n_crash > 0 || entry->n_vanish > 0);
-    bool is_first = status->n_aside + status->n_blamed == 0;
+    bool is_damaged = entry->rank < 0, is_unsynced = is_in_doubt(status, entry);
+    bool is_first = status->n_aside + status->n_blamed + status->n_damaged + status->n_unsynced == 0,
+         is_listed;
 
     (void)err;
-    if (!(is_aside && is_shown(status, status->n_aside++)) &&
-        !(is_blamed && is_shown(status, status->n_blamed++)))
+    is_listed = is_aside && is_shown(status, status->n_aside++);
+    is_listed |= is_blamed && is_shown(status, status->n_blamed++);
+    is_listed |= is_damaged && is_shown(status, status->n_damaged++);
+    is_listed |= is_unsynced && is_shown(status, status->n_unsynced++);
+    if (!is_listed)
         return 0;
-    printf("%s{\"id\": %lld, \"row\": %llu, \"is_set_aside\": %s, \"n_crash\": %d, \"n_vanish\": %d, "
-           "\"stage\": ",
+    printf("%s{\"id\": %lld, \"row\": %llu, \"is_set_aside\": %s, \"is_damaged\": %s, \"is_in_doubt\": %s, "
+           "\"n_crash\": %d, \"n_vanish\": %d, \"stage\": ",
            is_first ? "" : ", ", (long long)id, (unsigned long long)row, is_aside ? "true" : "false",
-           entry->n_crash, entry->n_vanish);
+           is_damaged ? "true" : "false", is_unsynced ? "true" : "false", entry->n_crash, entry->n_vanish);
     json_print_text(stdout, entry->stage);
     fputs(", \"reason\": ", stdout);
     json_print_text(stdout, entry->reason);
@@ -208,14 +230,16 @@ static int print_json(struct status *status, struct error *err)
     fputs("{\"results\": ", stdout);
     json_print_text(stdout, status->path);
     printf(", \"n_galaxy\": %zu, \"n_done\": %zu, \"n_set_aside\": %zu, \"n_left\": %zu, \"n_suspect\": %zu, "
-           "\"n_damaged\": %zu, \"n_rounded\": %llu, \"n_rounded_galaxies\": %zu, \"computing_s\": ",
+           "\"n_damaged\": %zu, \"n_not_on_disk\": %zu, \"n_rounded\": %llu, \"n_rounded_galaxies\": %zu, "
+           "\"computing_s\": ",
            counts->n_galaxy, counts->n_done, counts->n_set_aside, status->n_left, counts->n_blamed,
-           counts->n_damaged, (unsigned long long)counts->n_rounded, counts->n_rounded_galaxy);
+           counts->n_damaged, counts->n_unsynced, (unsigned long long)counts->n_rounded,
+           counts->n_rounded_galaxy);
     json_print_number(stdout, counts->seconds);
     fputs(", \"run\": ", stdout);
     print_json_run(status);
     fputs(", \"galaxies\": [", stdout);
-    if (counts->n_set_aside || counts->n_blamed)
+    if (counts->n_set_aside || counts->n_blamed || counts->n_damaged || counts->n_unsynced)
         r = ledger_scan(status->path, print_json_galaxy, status, &again, err);
     puts("]}");
     return r;
@@ -253,7 +277,8 @@ int cli_status(int argc, char **argv, struct error *err)
 {
     static const struct argp_option options[] = {
         { "all", 'a', NULL, 0,
-          "list every galaxy that is set aside or suspect, not only the first 20 of each", 0 },
+          "list every galaxy that is set aside, suspect, damaged or in doubt, not only the first 20 of each",
+          0 },
         { "json", 'j', NULL, 0,
           "print one JSON object for scripts; times in seconds; its 'galaxies' are those that are listed",
           0 },
@@ -266,7 +291,10 @@ int cli_status(int argc, char **argv, struct error *err)
         .doc =
             "Say what of a results file is done, set aside (and why) and left, and how its run goes or "
             "ended; at any time, also while a job writes it or after it was killed. A suspect galaxy is one "
-            "with which a rank crashed or vanished; it is left, and dealt again.\v" CLI_EXIT_CODES
+            "with which a rank crashed or vanished; it is left, and dealt again. One in doubt was written by "
+            "a run "
+            "that ended before it was known to be on disk: the next run verifies it "
+            "first.\v" CLI_EXIT_CODES
     };
     struct status status = { 0 };
     char state_file[4096];

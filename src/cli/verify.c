@@ -30,26 +30,30 @@ static void clear_line(const struct progress *progress)
         fputs("\r\033[K", stderr);
 }
 
-static void show_fault(void *context, uint64_t row, int64_t id, enum row_fault fault)
+static int show_fault(void *context, uint64_t row, int64_t id, enum row_fault fault, struct error *err)
 {
     struct progress *progress = context;
 
+    (void)err;
     if (progress->n_fault++ >= N_SHOWN)
-        return;
+        return 0;
     clear_line(progress);
     printf("  galaxy %lld (row %llu): %s\n", (long long)id, (unsigned long long)row, fault_text[fault]);
     fflush(stdout);
+    return 0;
 }
 
-static void show_progress(void *context, uint64_t n_row_seen, uint64_t n_row)
+static int show_progress(void *context, uint64_t n_row_seen, uint64_t n_row, struct error *err)
 {
     struct progress *progress = context;
     int64_t now_ns = clock_ns();
 
+    (void)err;
     if (!progress->is_terminal || now_ns - progress->shown_ns < 200000000)
-        return;
+        return 0;
     progress->shown_ns = now_ns;
     fprintf(stderr, "\r%llu of %llu galaxies", (unsigned long long)n_row_seen, (unsigned long long)n_row);
+    return 0;
 }
 
 /* Exit code 0 when all rows are as they were written, 3 when any is not. */
@@ -80,8 +84,11 @@ int cli_verify(int argc, char **argv, struct error *err)
            counts.ledger.n_galaxy - counts.ledger.n_done - counts.ledger.n_set_aside, read,
            (double)(clock_ns() - begin_ns) * 1e-9);
     if (counts.n_fault)
-        return error_set(err, POLYPHONY_INPUT, "'%s': %zu galaxies are not as they were written", path,
-                         counts.n_fault);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': %zu galaxies are not as they were written: 'polyphony run --repair JOB' computes them "
+            "again",
+            path, counts.n_fault);
     puts("all galaxies are as they were written");
     return 0;
 }

@@ -69,6 +69,7 @@ static const struct range thread_count = { 0, false, 4096 };
 static const struct range batch_size = { 1, false, 4096 };
 static const struct range megabytes = { 0, false, 1 << 30 };
 static const struct range frequency_hz = { 0, false, JOB_TRACE_HZ_MAX };
+static const struct range sync_seconds = { 0, false, JOB_SYNC_S_MAX };
 static const struct range fraction = { 0, false, 1 };
 /* Beyond, what is computed would not be what was asked for. */
 static const struct range tolerance = { 0, true, 1e-3 };
@@ -94,6 +95,7 @@ static int check_numbers(const struct job *job, struct error *err)
     } checks[] = {
         { "threads", *job->threads, &thread_count },
         { "memory_mb", *job->memory_mb, &megabytes },
+        { "sync_interval_s", *job->sync_interval_s, &sync_seconds },
         { "trace_frequency_hz", *job->trace_frequency_hz, &frequency_hz },
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
         { "emission.dust_tolerance", *job->emission.dust_tolerance, &tolerance },

@@ -204,6 +204,7 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_MAPPING("output_types", OPTIONAL, struct job, output_types, output_type_fields),
     CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
     CYAML_FIELD_INT_PTR("memory_mb", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, memory_mb),
+    CYAML_FIELD_FLOAT_PTR("sync_interval_s", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, sync_interval_s),
     CYAML_FIELD_ENUM_PTR("trace", CHOICE | SCHEMA_NOT_NUMERIC, struct job, trace, trace_choices,
                          N_OF(trace_choices)),
     CYAML_FIELD_INT_PTR("trace_frequency_hz", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, trace_frequency_hz),

@@ -21,11 +21,12 @@
 
 #define PAGE_BYTES                                                                                           \
     4096 /* of memory here and elsewhere; less is shared between ranks where pages are larger */
-#define SLOT_BYTES 512
-#define MAGIC      "polyphony hands 2"
-#define N_RANK_MAX (1 << 24)
-#define N_LOCK_TRY 8
-#define PATH_BYTES 4096
+#define SLOT_BYTES    512
+#define MAGIC         "polyphony hands 2"
+#define N_RANK_MAX    (1 << 24)
+#define N_LOCK_TRY    8
+#define PATH_BYTES    4096
+#define BOOT_ID_BYTES 40
 
 enum hand_state { HAND_IDLE = 0, HAND_TAKEN, HAND_STOPPING, HAND_CRASHED };
 
@@ -43,6 +44,7 @@ struct slot {
 struct head {
     char magic[24];
     int32_t n_rank;
+    char boot_id[BOOT_ID_BYTES]; /* of rank 0's machine */
 };
 
 /* Which slot of a rank. */
@@ -53,6 +55,7 @@ struct hands {
     int fd;
     bool has_lock;
     int no_lock_errno; /* why there is none, and we go on all the same; 0: there is one */
+    enum hands_end last_end;
     int n_rank;
     struct slot slot, read;         /* this rank's */
     volatile sig_atomic_t is_taken; /* read by handlers */
@@ -84,6 +87,35 @@ static int hands_new(const char *output, struct hands **ret_hands, struct error 
     }
     *ret_hands = hands;
     return 0;
+}
+
+/* Another one each time the machine starts; "": it cannot say. */
+static void read_boot_id(char ret_id[BOOT_ID_BYTES])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, ret_id, BOOT_ID_BYTES - 1) : 0;
+
+    ret_id[n > 0 ? n : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+/* From what the last run left of its lock. */
+static enum hands_end find_last_end(const struct hands *hands)
+{
+    char boot_id[BOOT_ID_BYTES] = "";
+    struct head head;
+
+    if (pread(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head.magic, MAGIC, sizeof(MAGIC)))
+        return HANDS_END_ORDERLY;
+    read_boot_id(boot_id);
+    return strncmp(head.boot_id, boot_id, sizeof(boot_id)) ? HANDS_END_OTHER_BOOT : HANDS_END_KILLED;
+}
+
+enum hands_end hands_last_end(const struct hands *hands)
+{
+    return hands->last_end;
 }
 
 static void slot_init(struct hands *hands, int rank)
@@ -131,6 +163,7 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
         return r;
     }
     slot_init(hands, 0);
+    hands->last_end = find_last_end(hands);
     *ret_hands = hands;
     return 0;
 }
@@ -142,8 +175,9 @@ const char *hands_no_lock(const struct hands *hands)
 
 int hands_begin(struct hands *hands, int n_rank, struct error *err)
 {
-    const struct head head = { .magic = MAGIC, .n_rank = n_rank };
+    struct head head = { .magic = MAGIC, .n_rank = n_rank };
 
+    read_boot_id(head.boot_id);
     if (ftruncate(hands->fd, 0) || ftruncate(hands->fd, slot_offset(n_rank, COMPUTED)) ||
         pwrite(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
         return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: %s", hands->path, strerror(errno));

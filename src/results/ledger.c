@@ -74,12 +74,14 @@ bool ledger_entry_is_whole(const struct ledger_entry *entry)
     bool is_quiet = !entry->stage[0] && !entry->reason[0];
 
     if (entry->rank < 0 || !isfinite(entry->seconds) || entry->seconds < 0.0 || !is_count(entry->n_crash) ||
-        !is_count(entry->n_vanish) || entry->n_rounded < 0 || entry->stage[sizeof(entry->stage) - 1] ||
+        !is_count(entry->n_vanish) || entry->n_rounded < 0 || entry->is_on_disk < 0 ||
+        entry->is_on_disk > 1 || entry->stage[sizeof(entry->stage) - 1] ||
         entry->reason[sizeof(entry->reason) - 1])
         return false;
     switch (entry->status) {
     case ROW_LEFT:
-        return is_quiet; /* a checksum is a fault that `polyphony verify` names, and harmless */
+        /* A checksum is a fault that `polyphony verify` names, and harmless. */
+        return is_quiet && !entry->is_on_disk;
     case ROW_DONE:
         return is_quiet && entry->checksum != 0; /* XXH3 gives 0 once in 2^64 rows */
     case ROW_SET_ASIDE:
@@ -103,6 +105,7 @@ void ledger_count(struct ledger_counts *counts, const struct ledger_entry *entry
     }
     counts->n_done += entry->status == ROW_DONE;
     counts->n_set_aside += entry->status == ROW_SET_ASIDE;
+    counts->n_unsynced += entry->status != ROW_LEFT && !entry->is_on_disk;
     counts->n_blamed += entry->status == ROW_LEFT && ledger_entry_is_blamed(entry);
     counts->n_rounded_galaxy += entry->n_rounded > 0;
     counts->n_rounded += (uint64_t)entry->n_rounded;
@@ -117,7 +120,7 @@ struct piece {
 static int scan(const struct ledger_reader *reader, struct piece *piece, ledger_visit visit, void *context,
                 struct ledger_counts *counts, struct error *err)
 {
-    static const struct ledger_entry left = { .status = ROW_LEFT };
+    static const struct ledger_entry left = { .status = ROW_LEFT, .rank = -1 };
     int r = 0;
 
     for (uint64_t first = 0; !r && first < reader->n_galaxy; first += LEDGER_N_PIECE) {

@@ -80,6 +80,8 @@ int results_open(const char *path, const struct plan *plan, struct results **ret
     io_file_close(file);
     if (!r)
         r = results_find_spans(results, err);
+    if (!r)
+        r = results_unsynced_open(results, err);
     if (!r) {
         results->fd = open(path, O_RDWR | O_CLOEXEC);
         if (results->fd < 0)
@@ -97,6 +99,7 @@ void results_close(struct results *results)
 {
     if (!results)
         return;
+    results_unsynced_close(results);
     if (results->fd >= 0)
         close(results->fd);
     free(results->path);
@@ -140,7 +143,9 @@ int results_set_aside(struct results *results, uint64_t row, int rank, double se
         !text_format(entry.reason, sizeof(entry.reason), "%s", reason))
         entry.reason[sizeof(entry.reason) - 2] = '~'; /* cut short; the log has all of it */
     r = results_write_nan_row(results, row, err);
-    return r ? r : write_entry(results, row, &entry, err);
+    if (!r)
+        r = write_entry(results, row, &entry, err);
+    return r ? r : results_note_row(results, row, err);
 }
 
 /* Rows that are left hold zeros: with its id the galaxy can be named. */
@@ -212,10 +217,4 @@ bool results_is_there(const struct results *results)
     struct stat file;
 
     return fstat(results->fd, &file) || file.st_nlink > 0; /* a file system that cannot say is trusted */
-}
-
-int results_sync(struct results *results, struct error *err)
-{
-    return fsync(results->fd) ? error_set(err, POLYPHONY_OUTPUT, "'%s': %s", results->path, strerror(errno))
-                              : 0;
 }

@@ -51,7 +51,9 @@ struct results_span {
     double bound;
 };
 
-/* Read-only once open. */
+struct unsynced;
+
+/* Read-only once open, but for `unsynced`, which has a lock. */
 struct results {
     const struct plan *plan;
     char *path;
@@ -60,7 +62,11 @@ struct results {
     struct results_span *span;     /* [n_span] all that are no integers */
     size_t n_span;
     uint64_t ledger_offset, star_tau_offset, black_hole_tau_offset; /* 0: not in the file */
+    struct unsynced *unsynced; /* rows that are not known to be on disk */
 };
+
+int results_unsynced_open(struct results *results, struct error *err);
+void results_unsynced_close(struct results *results);
 
 /* Type of a product's dataset. */
 enum io_type results_product_type(const struct plan *plan, const struct product *product);

@@ -195,6 +195,7 @@ static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
         { "reason", IO_F64, offsetof(struct ledger_entry, reason),
           sizeof(((struct ledger_entry *)0)->reason) },
         { "n_rounded", IO_I32, offsetof(struct ledger_entry, n_rounded), 0 },
+        { "is_on_disk", IO_I32, offsetof(struct ledger_entry, is_on_disk), 0 },
         { "n_crash", IO_I32, offsetof(struct ledger_entry, n_crash), 0 },
         { "n_vanish", IO_I32, offsetof(struct ledger_entry, n_vanish), 0 },
     };

@@ -14,6 +14,8 @@
 
 #define N_ROW   8192      /* side by side: 64 kB of a dataset of one number a row, 5 MB of hash states */
 #define N_VALUE (1 << 19) /* read at once: 4 MB */
+/* Of rows that are not looked at: reading so much takes no longer than a request. */
+#define N_GAP_BYTES (1 << 16)
 
 /* A dataset of rows. */
 struct column {
@@ -48,8 +50,8 @@ struct verifier {
     struct hash *hash;
     struct ledger_entry *entry;
     int64_t *id, *n_particle[N_PARTICLES], *first_particle;
-    bool *is_bad;
-    char *bytes; /* [8 * N_VALUE] */
+    bool *is_bad, *is_wanted; /* its values are looked at */
+    char *bytes;              /* [8 * N_VALUE] */
 };
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -127,10 +129,11 @@ static int make_room(struct verifier *v, struct error *err)
     v->id = mem_array(n, sizeof(*v->id));
     v->first_particle = mem_array(n, sizeof(*v->first_particle));
     v->is_bad = mem_array(n, sizeof(*v->is_bad));
+    v->is_wanted = mem_array(n, sizeof(*v->is_wanted));
     v->bytes = mem_array(N_VALUE, sizeof(double));
     for (size_t p = 0; p < N_PARTICLES; p++)
         v->n_particle[p] = mem_array(n, sizeof(*v->n_particle[p]));
-    if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->bytes ||
+    if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->is_wanted || !v->bytes ||
         !v->n_particle[STARS] || !v->n_particle[BLACK_HOLES])
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to verify it", v->path);
     for (; !r && v->n_hash < n; v->n_hash += !r)
@@ -170,6 +173,7 @@ static void verifier_close(struct verifier *v)
     free(v->id);
     free(v->first_particle);
     free(v->is_bad);
+    free(v->is_wanted);
     free(v->bytes);
 }
 
@@ -180,12 +184,32 @@ static bool has_values(const struct verifier *v, size_t i)
     return v->entry[i].status == ROW_DONE || v->entry[i].status == ROW_SET_ASIDE;
 }
 
-static bool any_has_values(const struct verifier *v, size_t begin, size_t end)
+/* Of all columns, and of as many particles as galaxies have on average. */
+static uint64_t row_bytes(const struct verifier *v)
 {
-    for (size_t i = begin; i < end; i++)
-        if (has_values(v, i))
-            return true;
-    return false;
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < v->n_column; i++)
+        bytes += v->column[i].n * v->column[i].size;
+    for (size_t p = 0; p < N_PARTICLES; p++)
+        bytes += v->particles[p].n_all / v->reader.n_galaxy * sizeof(double);
+    return bytes;
+}
+
+/* Which of the rows in hand are looked at: those that may not be on disk, and others as far as the budget
+ * goes. */
+static void choose_rows(struct verifier *v)
+{
+    uint64_t bytes = row_bytes(v), seen = v->counts.n_byte;
+
+    for (size_t i = 0; i < v->n; i++) {
+        bool is_in_budget = !v->verify->has_budget || seen + bytes <= v->verify->byte_budget;
+
+        v->is_wanted[i] = has_values(v, i) && ledger_entry_is_whole(&v->entry[i]) &&
+                          (is_in_budget || !v->entry[i].is_on_disk);
+        v->counts.n_unseen += has_values(v, i) && ledger_entry_is_whole(&v->entry[i]) && !v->is_wanted[i];
+        seen += v->is_wanted[i] ? bytes : 0;
+    }
 }
 
 /* Values of 8 bytes, or of 4. */
@@ -206,13 +230,15 @@ static bool all_nan(const char *bytes, size_t n, size_t size)
     return true;
 }
 
-/* n values of row i: into its hash, or NaN. */
+/* n values of row i, if it is looked at: into its hash, or NaN. */
 static void take_values(struct verifier *v, size_t i, const char *bytes, size_t n, size_t size,
                         bool is_known_aside)
 {
+    if (!v->is_wanted[i])
+        return;
     if (v->entry[i].status == ROW_DONE)
         hash_add(&v->hash[i], bytes, n * size);
-    else if (v->entry[i].status == ROW_SET_ASIDE && !is_known_aside)
+    else if (!is_known_aside)
         v->is_bad[i] |= !all_nan(bytes, n, size);
 }
 
@@ -238,17 +264,33 @@ static void share_out(struct verifier *v, const struct column *column, size_t be
     }
 }
 
+/* The next values that are read at once, from `begin` on: those of rows that are wanted, and of as few others
+ * as lie between them. false: no more. */
+static bool find_values(const struct verifier *v, const struct column *column, size_t begin,
+                        size_t *ret_begin, size_t *ret_end)
+{
+    size_t i = begin / column->n, n_gap = N_GAP_BYTES / column->size / column->n, end;
+
+    while (i < v->n && !v->is_wanted[i])
+        i++;
+    if (i == v->n)
+        return false;
+    *ret_begin = i * column->n > begin ? i * column->n : begin;
+    end = i + 1;
+    for (; i < v->n && i <= end + n_gap && i * column->n < *ret_begin + N_VALUE; i++)
+        if (v->is_wanted[i])
+            end = i + 1;
+    *ret_end = end * column->n < *ret_begin + N_VALUE ? end * column->n : *ret_begin + N_VALUE;
+    return true;
+}
+
 static int read_column(struct verifier *v, size_t i_column, struct error *err)
 {
     const struct column *column = &v->column[i_column];
-    size_t n_all = v->n * column->n;
+    size_t begin = 0, end = 0;
     int r = 0;
 
-    for (size_t begin = 0; !r && begin < n_all; begin += N_VALUE) {
-        size_t end = n_all - begin < N_VALUE ? n_all : begin + N_VALUE;
-
-        if (!any_has_values(v, begin / column->n, (end - 1) / column->n + 1))
-            continue;
+    while (!r && column->n && find_values(v, column, end, &begin, &end)) {
         r = read_values(v, column->offset, v->first * column->n + begin, end - begin, column->size,
                         column->path, err);
         if (r)
@@ -286,7 +328,7 @@ static int read_particles(struct verifier *v, size_t p, struct error *err)
     for (size_t i = 0; !r && i < v->n; i++) {
         uint64_t first = (uint64_t)v->first_particle[i], n = (uint64_t)v->n_particle[p][i];
 
-        if (!has_values(v, i))
+        if (!v->is_wanted[i])
             continue;
         if (n == 0) /* wherever it would be */
             continue;
@@ -306,17 +348,44 @@ static enum row_fault judge(const struct verifier *v, size_t i)
 
     if (!ledger_entry_is_whole(entry))
         return FAULT_ENTRY;
+    if (entry->status == ROW_LEFT)
+        return entry->checksum ? FAULT_CHECKSUM : 0;
+    if (!v->is_wanted[i])
+        return 0;
     if (entry->status == ROW_DONE)
         return v->is_bad[i] || hash_value(&v->hash[i]) != entry->checksum ? FAULT_DIFFERS : 0;
-    if (entry->status == ROW_SET_ASIDE)
-        return v->is_bad[i] ? FAULT_NOT_NAN : 0;
-    return entry->checksum ? FAULT_CHECKSUM : 0;
+    return v->is_bad[i] ? FAULT_NOT_NAN : 0;
+}
+
+static bool any_is_wanted(const struct verifier *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->is_wanted[i])
+            return true;
+    return false;
+}
+
+static int tell(struct verifier *v, size_t i, struct error *err)
+{
+    const struct verify *verify = v->verify;
+    enum row_fault fault = judge(v, i);
+
+    ledger_count(&v->counts.ledger, &v->entry[i]);
+    v->counts.n_fault += fault != 0;
+    if (fault)
+        return verify->fault ? verify->fault(verify->context, v->first + i, v->id[i], fault, err) : 0;
+    return v->is_wanted[i] && !v->entry[i].is_on_disk && verify->unsynced
+               ? verify->unsynced(verify->context, v->first + i, err)
+               : 0;
 }
 
 static int verify_rows(struct verifier *v, struct error *err)
 {
     int r = ledger_read_piece(&v->reader, v->first, v->n, v->entry, v->id, err);
 
+    if (r)
+        return r;
+    choose_rows(v);
     for (size_t i = 0; i < v->n; i++) {
         hash_restart(&v->hash[i]);
         v->is_bad[i] = false;
@@ -324,16 +393,10 @@ static int verify_rows(struct verifier *v, struct error *err)
     for (size_t i = 0; !r && i < v->n_column; i++)
         r = read_column(v, i, err);
     for (size_t p = 0; !r && p < N_PARTICLES; p++)
-        if (v->particles[p].n_all && any_has_values(v, 0, v->n))
+        if (v->particles[p].n_all && any_is_wanted(v))
             r = read_particles(v, p, err);
-    for (size_t i = 0; !r && i < v->n; i++) {
-        enum row_fault fault = judge(v, i);
-
-        ledger_count(&v->counts.ledger, &v->entry[i]);
-        v->counts.n_fault += fault != 0;
-        if (fault && v->verify->fault)
-            v->verify->fault(v->verify->context, v->first + i, v->id[i], fault);
-    }
+    for (size_t i = 0; !r && i < v->n; i++)
+        r = tell(v, i, err);
     return r;
 }
 
@@ -354,7 +417,7 @@ int results_verify(const char *path, const struct verify *verify, struct verify_
         v.n = rest < N_ROW ? (size_t)rest : N_ROW;
         r = verify_rows(&v, err);
         if (!r && verify->progress)
-            verify->progress(verify->context, v.first + v.n, v.reader.n_galaxy);
+            r = verify->progress(verify->context, v.first + v.n, v.reader.n_galaxy, err);
     }
     if (!r)
         *ret_counts = v.counts;

@@ -11,7 +11,8 @@
  * hashing and writing a large row piece by piece, so that it comes from memory once, takes longer with two
  * threads.)
  *
- * Nothing here is shared between calls: any number of threads may write, each its own rows.
+ * Nothing here is shared between calls, but for the list of rows that are not on disk yet (sync.c): any
+ * number of threads may write, each its own rows.
  */
 #include "results_private.h"
 
@@ -323,7 +324,11 @@ static int write_together(struct results *results, size_t n, const struct pipeli
         for (size_t i = 0; i < together.n; i++)
             together.checksum[i] = row_checksum(results, together.row[i]);
     }
-    return r ? r : write_entries(results, &together, rank, err);
+    if (!r)
+        r = write_entries(results, &together, rank, err);
+    for (size_t i = 0; !r && i < together.n; i++)
+        r = results_note_row(results, together.row[i]->row, err);
+    return r;
 }
 
 int results_write_many(struct results *results, size_t n, const struct pipeline_row *rows,

@@ -58,6 +58,7 @@ static void lay_out(struct writing *w, size_t n, bool is_shuffled, unsigned *see
         };
     }
     results_find_spans(results, NULL);
+    results_unsynced_open(results, NULL);
     w->row = mem_array(w->n_row, sizeof(*w->row));
     for (size_t i = 0; i < w->n_row; i++)
         w->row[i] = (struct pipeline_row) { .row = i, .value = w->value + i % w->n_group * plan->n_value };
@@ -74,6 +75,7 @@ static void writing_close(struct writing *w)
 {
     free((void *)w->catalogue.star_offset);
     free(w->plan.product);
+    results_unsynced_close(&w->results);
     free(w->results.column);
     free(w->results.span);
     free(w->row);

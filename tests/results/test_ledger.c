@@ -126,7 +126,7 @@ static void a_torn_entry_counts_as_left(void **state)
 {
     static const int32_t done = ROW_DONE, nonsense = 77, negative = -1;
     static const double endless = INFINITY, backwards = -1.0;
-    static char text[192]; /* without an end */
+    static char text[sizeof(((struct ledger_entry *)0)->reason)]; /* without an end */
     static const struct {
         size_t place;
         const void *bytes;

@@ -326,10 +326,11 @@ static void float32_holds_what_it_can_and_the_rest_is_set_aside(void **state)
     close_session(&s);
 }
 
-static void count_fault(void *context, uint64_t row, int64_t id, enum row_fault fault)
+static int count_fault(void *context, uint64_t row, int64_t id, enum row_fault fault, struct error *err)
 {
-    (void)row, (void)id, (void)fault;
+    (void)row, (void)id, (void)fault, (void)err;
     ++*(int *)context;
+    return 0;
 }
 
 static int count_faults(const struct session *s, uint64_t *ret_n_byte)
