@@ -9,6 +9,8 @@ left alone until it is complete. After every kill `polyphony status` must read t
 row that is wrong; at the end all rows must have the reference's bits and nothing may be left behind. Prints a row for
 every kill and a summary; the same --seed draws the same kills again (where they hit depends on the machine).
 
+With --power-cuts there are torn files instead of kills: see power.py.
+
 With --survive jobs run through scripts/launch.sh, workers are killed while they compute, and the run itself must come
 to its end.
 
@@ -29,6 +31,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import power
 from ground import JOB, N_GALAXY, CrashTest, Ledger, find_ranks, is_alive, kill, runner, wait_until
 
 ENDS_WITHIN_S = 60  # a killed job is gone after some 2 s; ten people may share the machine
@@ -337,6 +340,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=Path, help="polyphony")
     parser.add_argument("--kills", type=int, default=12, metavar="N", help="(default: %(default)s, about a minute)")
+    parser.add_argument("--power-cuts", type=int, metavar="N",
+                        help="continue N files that a power cut, or copying while they were written, has torn")
     parser.add_argument("--seed", type=int, help="of what is drawn (default: another each time; printed)")
     parser.add_argument("--survive", action="store_true", help="kill workers of runs that survive it")
     parser.add_argument("--keep", action="store_true", help="keep the directory, whose name is then printed")
@@ -345,19 +350,22 @@ def main():
         parser.error(f"'{args.program}' is no program")
     if args.kills < 1:
         parser.error("--kills must be at least 1")
+    if args.power_cuts is not None and args.power_cuts < 1:
+        parser.error("--power-cuts must be at least 1")
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(10**6)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing behind
     runner.ProgramTest.program = args.program.resolve()
-    Campaign.setUpClass()
+    kind = power.PowerCuts if args.power_cuts else Campaign
+    kind.setUpClass()
     try:
-        ok = Campaign(args).run()
+        ok = kind(args).run()
     finally:
         if args.keep:
-            kept = f"{Campaign.dir}-kept"
-            shutil.copytree(Campaign.dir, kept)
+            kept = f"{kind.dir}-kept"
+            shutil.copytree(kind.dir, kept)
             print(f"kept: {kept}")
-        Campaign.tearDownClass()
+        kind.tearDownClass()
     sys.exit(0 if ok else 1)
 
 

@@ -21,7 +21,8 @@ import runner  # noqa: E402
 from scaling_catalogue import list_tail, merge_catalogues  # noqa: E402
 from test_resume import JOB, kill, read_children  # noqa: E402
 
-__all__ = ["CrashTest", "JOB", "Ledger", "N_GALAXY", "find_ranks", "is_alive", "kill", "runner", "wait_until"]
+__all__ = ["CrashTest", "JOB", "Ledger", "N_GALAXY", "N_STAR", "TAIL", "find_ranks", "is_alive", "kill", "list_tail",
+           "merge_catalogues", "runner", "wait_until"]
 
 N_GALAXY = 240
 N_STAR = 300
