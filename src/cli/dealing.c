@@ -87,6 +87,12 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
     double term[PLAN_N_COST_TERM];
 
     (void)id; /* of rows that are left it is not in the file */
+    /* An entry lies across two pages: in a copy, or after a power cut, the mark can be of another time. */
+    if (is_again || (entry->status == ROW_LEFT && entry->is_on_disk)) {
+        choosing->has_reopened = true;
+        if (results_reopen_row(choosing->results, row, err))
+            return POLYPHONY_OUTPUT;
+    }
     if (entry->status == ROW_DONE && entry->seconds < LONGEST_S) {
         plan_cost_terms(choosing->plan, row, term);
         cost_model_add(&dealing->costs, term, entry->seconds);
@@ -96,9 +102,6 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
     dealing->n_set_aside += entry->status == ROW_SET_ASIDE && !is_again;
     if (!is_asked || (entry->status != ROW_LEFT && !is_again))
         return 0;
-    if (is_again && results_reopen_row(choosing->results, row, err))
-        return POLYPHONY_OUTPUT;
-    choosing->has_reopened |= is_again;
     if (entry->n_crash > 0 || entry->n_vanish > 0)
         return add_suspect(choosing, row, err);
     choosing->item[dealing->n_now++] = dealing_item(choosing->plan, row);
