@@ -50,7 +50,7 @@ static int go_on(void *context, uint64_t n_row_seen, uint64_t n_row, struct erro
 {
     struct healing *healing = context;
 
-    return stopping_now(healing->stopping)
+    return n_row_seen < n_row && stopping_now(healing->stopping)
                ? error_set(
                      err, POLYPHONY_STOPPED,
                      "stopped early (%s) while rows were verified, %llu of %llu; the same command continues",
@@ -86,6 +86,20 @@ static void tell(const struct healing *healing, const struct verify_counts *coun
                 n_written, healing->n_unsynced, counts->n_unseen);
 }
 
+/* Also when it is stopped: entries of rows that are left must be on disk before their values are written, or
+ * a power cut could leave these behind the entry of before. */
+static int settle(const struct healing *healing, int r, struct error *err)
+{
+    struct error sync_err = { 0 };
+    int synced = 0;
+
+    if ((healing->n_lost || healing->n_unsynced) && (!r || r == POLYPHONY_STOPPED))
+        synced = results_sync(healing->output->results, &sync_err);
+    if (synced)
+        *err = sync_err;
+    return synced ? synced : r;
+}
+
 int heal(struct output *output, bool is_all, struct stopping *stopping, struct error *err)
 {
     struct healing healing = { .output = output, .stopping = stopping };
@@ -99,10 +113,9 @@ int heal(struct output *output, bool is_all, struct stopping *stopping, struct e
     int64_t begin_ns = clock_ns();
     int r = results_verify(output->plan->job->output, &verify, &counts, err);
 
+    r = settle(&healing, r, err);
     if (r)
         return r;
     tell(&healing, &counts, hands_last_end(output->hands), is_all, (double)(clock_ns() - begin_ns) * 1e-9);
-    /* Entries of rows that are left must be on disk before their values are written: else a power cut could
-     * leave those behind the entry of before. */
-    return healing.n_lost || healing.n_unsynced ? results_sync(output->results, err) : 0;
+    return 0;
 }
