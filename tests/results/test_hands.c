@@ -242,6 +242,39 @@ static void a_clean_run_leaves_nothing(void **state)
     assert_false(is_lock_there());
 }
 
+static void how_the_last_run_ended_is_told_by_its_lock(void **state)
+{
+    struct hands *hands = lock();
+    char boot_id[40] = "";
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+    ssize_t n = read(fd, boot_id, sizeof(boot_id) - 1);
+
+    (void)state;
+    close(fd);
+    assert_true(n > 30);
+    assert_int_equal(hands_last_end(hands), HANDS_END_ORDERLY);
+    begin(hands);
+    end_rank(start_rank(2, 17), SIGKILL);
+    hands_close(hands);
+    hands = lock();
+    assert_int_equal(hands_last_end(hands), HANDS_END_KILLED);
+    begin(hands);
+    end_rank(start_rank(2, 17), SIGKILL);
+    hands_close(hands);
+    fd = open(temp_path("r.hdf5.lock"), O_RDWR);
+    assert_int_equal(pread(fd, boot_id, 4, 28), 4); /* magic[24], n_rank, boot_id */
+    boot_id[0] = (char)(boot_id[0] == '0' ? '1' : '0');
+    assert_int_equal(pwrite(fd, boot_id, 1, 28), 1);
+    close(fd);
+    hands = lock();
+    assert_int_equal(hands_last_end(hands), HANDS_END_OTHER_BOOT);
+    begin(hands);
+    hands_close(hands);
+    hands = lock();
+    assert_int_equal(hands_last_end(hands), HANDS_END_ORDERLY);
+    hands_close(hands);
+}
+
 static void a_crash_is_blamed_with_row_signal_and_rank(void **state)
 {
     struct hands *hands = lock();
@@ -560,6 +593,7 @@ int main(void)
         cmocka_unit_test(a_second_run_is_kept_off_and_told_so),
         cmocka_unit_test(a_place_that_cannot_be_written_is_an_output_error),
         cmocka_unit_test(a_clean_run_leaves_nothing),
+        cmocka_unit_test(how_the_last_run_ended_is_told_by_its_lock),
         cmocka_unit_test(a_crash_is_blamed_with_row_signal_and_rank),
         cmocka_unit_test(a_rank_that_vanishes_alone_is_blamed),
         cmocka_unit_test(ranks_that_vanish_together_are_not_blamed),
