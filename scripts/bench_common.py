@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What bench_small.py and bench_modes.py share: jobs that are run and timed, and numbers for people and for scripts.
+"""What bench_small.py, bench_modes.py and bench_sync.py share: jobs that are run and timed, and numbers for people and for scripts.
 
 A module, not a program.
 """
