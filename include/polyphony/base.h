@@ -114,6 +114,20 @@ uint64_t hash_bytes(const void *bytes, size_t n);
  */
 int hash_file(const char *path, uint64_t *ret_hash, struct error *err);
 
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+#define PATH_BYTES_MAX 4096
+
+/**
+ * Where a file of this name is, or would be made: symbolic links followed from link to link, also one that
+ * leads to nothing yet. A path that is no link stays as it is. To be freed; NULL with `err` set where links
+ * run in a circle or paths are too long.
+ */
+char *path_follow(const char *path, struct error *err) __attribute__((warn_unused_result));
+
+/** strerror(), which for EFBIG also says what is behind it. */
+const char *failure_text(int number);
+
 /* ---- clocks -------------------------------------------------------------------------------- */
 
 /** Nanoseconds on a clock that never goes back. */

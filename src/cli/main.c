@@ -3,6 +3,7 @@
 
 #include <argp.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     int r = 0;
 
     argp_err_exit_status = -POLYPHONY_USAGE;
+    signal(SIGXFSZ, SIG_IGN); /* beyond a limit of the file size writing fails, and whoever writes says so */
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_help();
         return argc < 2 ? -POLYPHONY_USAGE : 0;

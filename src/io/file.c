@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,15 +27,46 @@ static int room_hold(struct io_file *file, struct error *err)
 {
     int status;
 
-    file->room_fd = open(file->partial_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    /* What an earlier run left goes. Whatever else is put there, it is not written through. */
+    unlink(file->partial_path);
+    file->room_fd = open(file->partial_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->room_fd < 0)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be created: %s", file->path, strerror(errno));
+        return error_set(err, POLYPHONY_OUTPUT, "'%s': '%s' cannot be created: %s", file->path,
+                         file->partial_path, failure_text(errno));
     status = posix_fallocate(file->room_fd, 0, ROOM_BYTES);
     unlink(file->partial_path);
-    if (status == ENOSPC || status == EDQUOT)
+    if (status == ENOSPC || status == EDQUOT || status == EFBIG)
         return error_set(err, POLYPHONY_OUTPUT, "'%s': %s; %d MiB are needed to begin", file->path,
-                         strerror(status), (int)(ROOM_BYTES >> 20));
+                         failure_text(status), (int)(ROOM_BYTES >> 20));
     return 0;
+}
+
+int io_promise(struct io_file *file, const char *path, uint64_t n_byte, struct error *err)
+{
+    int number = 0;
+
+    if (__builtin_add_overflow(file->promised_bytes, n_byte, &file->promised_bytes) ||
+        file->promised_bytes > INT64_MAX - (uint64_t)ROOM_BYTES)
+        number = EFBIG;
+    else if (file->room_fd >= 0 && ftruncate(file->room_fd, ROOM_BYTES + (off_t)file->promised_bytes))
+        number = errno;
+    if (file->comm != MPI_COMM_NULL)
+        MPI_Bcast(&number, 1, MPI_INT, 0, file->comm);
+    return number == EFBIG
+               ? error_set(err, POLYPHONY_OUTPUT, "'%s': %s; with '%s' it would take %.3g MB", file->path,
+                           failure_text(number), path, (double)file->promised_bytes * 1e-6)
+               : 0;
+}
+
+const char *io_why_not_written(struct io_file *file)
+{
+    struct rlimit limit;
+    hsize_t bytes = 0;
+
+    if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
+        H5Fget_filesize(file->id, &bytes) >= 0 && bytes > limit.rlim_cur)
+        return failure_text(EFBIG);
+    return "disk full?";
 }
 
 static void room_release(struct io_file *file)
@@ -48,7 +80,8 @@ static void room_release(struct io_file *file)
 
 static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
 {
-    struct io_file *file = io_file_new(path, true);
+    char *place = path_follow(path, err); /* a link stays one: the file is made where it leads */
+    struct io_file *file = place ? io_file_new(place, true) : NULL;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     int r = 0;
 
@@ -58,11 +91,15 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         H5Pset_file_locking(access, false, true);
 #endif
 
+    if (!place) {
+        r = POLYPHONY_OUTPUT;
+        goto out;
+    }
     if (!file || access < 0) {
         r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
         goto out;
     }
-    if (comm != MPI_COMM_NULL && strlen(path) > MPI_PATH_MAX) {
+    if (comm != MPI_COMM_NULL && strlen(place) > MPI_PATH_MAX) {
         r = error_set(err, POLYPHONY_OUTPUT,
                       "'%s': more than %d characters are too many for Open MPI; give a shorter path, such as "
                       "a relative one",
@@ -80,7 +117,7 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         MPI_Bcast(&r, 1, MPI_INT, 0, comm);
     if (r)
         goto out;
-    file->id = H5Fcreate(file->partial_path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    file->id = H5Fcreate(file->partial_path, H5F_ACC_EXCL, H5P_DEFAULT, access);
     if (file->id < 0) {
         r = error_set(
             err, POLYPHONY_OUTPUT,
@@ -93,6 +130,7 @@ out:
     if (access >= 0)
         H5Pclose(access);
     io_file_close(file);
+    free(place);
     return r;
 }
 

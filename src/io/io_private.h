@@ -9,14 +9,15 @@
 
 struct io_file {
     hid_t id;
-    MPI_Comm comm;          /* MPI_COMM_NULL when one process has the file to itself */
-    int comm_rank;          /* 0 when one process owns the file */
-    off_t size_bytes;       /* when it was opened for reading; 0 otherwise */
-    char *path;             /* its name when complete */
-    char *partial_path;     /* its name under construction; NULL when reading or committed */
-    int room_fd;            /* holds disk space back until the file is closed, or -1; see room_hold() */
-    int lock_fd;            /* keeps those who would write to it off while it is read, or -1 */
-    struct io_known *known; /* what was found out of its datasets; NULL: nothing */
+    MPI_Comm comm;           /* MPI_COMM_NULL when one process has the file to itself */
+    int comm_rank;           /* 0 when one process owns the file */
+    off_t size_bytes;        /* when it was opened for reading; 0 otherwise */
+    char *path;              /* its name when complete */
+    char *partial_path;      /* its name under construction; NULL when reading or committed */
+    uint64_t promised_bytes; /* of all datasets of a file under construction */
+    int room_fd;             /* holds disk space back until the file is closed, or -1; see room_hold() */
+    int lock_fd;             /* keeps those who would write to it off while it is read, or -1 */
+    struct io_known *known;  /* what was found out of its datasets; NULL: nothing */
 };
 
 /** An empty one; NULL without memory. */
@@ -153,3 +154,12 @@ uint64_t io_known_rows(const struct io_file *file, const char *path, uint64_t ro
 int io_known_unchanged(const struct io_file *file, const char *path, uint64_t row0, uint64_t n,
                        struct error *err);
 void io_known_free(struct io_known *known);
+/**
+ * Collective: a dataset of so many bytes is about to be created. POLYPHONY_OUTPUT where the file would be
+ * longer than this process, or the file system, allows: HDF5 1.10 gives a file its length when it is closed,
+ * and crashes at the end of the program where that fails.
+ */
+int io_promise(struct io_file *file, const char *path, uint64_t n_byte, struct error *err);
+
+/** Why HDF5 could not write, as well as can be told: a limit of the file size, or "disk full?". */
+const char *io_why_not_written(struct io_file *file);

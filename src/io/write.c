@@ -15,10 +15,15 @@ hid_t io_link_creation(void)
 static int create(struct io_file *file, const char *path, hid_t type, hid_t space, hid_t creation,
                   const char *units, const char *description, hid_t *ret_id, struct error *err)
 {
-    hid_t link = io_link_creation();
-    hid_t id = H5Dcreate2(file->id, path, type, space, link, creation, H5P_DEFAULT);
-    int r;
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    bool is_view = creation != H5P_DEFAULT && H5Pget_layout(creation) == H5D_VIRTUAL;
+    int r = io_promise(file, path, is_view ? 0 : (uint64_t)n * H5Tget_size(type), err);
+    hid_t link, id;
 
+    if (r)
+        return r;
+    link = io_link_creation();
+    id = H5Dcreate2(file->id, path, type, space, link, creation, H5P_DEFAULT);
     H5Pclose(link);
     if (id < 0)
         return error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be created", file->path, path);
@@ -46,8 +51,8 @@ static int share_status(struct io_file *file, const char *path, herr_t status, s
 
     if (file->comm != MPI_COMM_NULL)
         MPI_Bcast(&failed, 1, MPI_INT, 0, file->comm);
-    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)",
-                              file->path, path)
+    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)", file->path,
+                              path, io_why_not_written(file))
                   : 0;
 }
 
@@ -103,8 +108,8 @@ int io_write_strings(struct io_file *file, const char *path, size_t n, const cha
     H5Tset_cset(type, H5T_CSET_UTF8);
     r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err);
     if (!r && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)", file->path,
-                      path);
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)", file->path, path,
+                      io_why_not_written(file));
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
@@ -161,8 +166,8 @@ static int write_rows(struct io_file *file, const char *path, uint64_t row0, uin
     H5Sclose(memory);
     H5Sclose(space);
     H5Dclose(id);
-    return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': rows of '%s' cannot be written (disk full?)",
-                                  file->path, path)
+    return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': rows of '%s' cannot be written (%s)",
+                                  file->path, path, io_why_not_written(file))
                       : 0;
 }
 
@@ -273,8 +278,8 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
     any_failed = failed;
     if (file->comm != MPI_COMM_NULL)
         MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, file->comm);
-    return any_failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (disk full?)",
-                                  file->path, path)
+    return any_failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)",
+                                  file->path, path, io_why_not_written(file))
                       : 0;
 }
 

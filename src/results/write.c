@@ -425,7 +425,7 @@ int results_write_at(struct results *results, uint64_t offset, const void *bytes
         if (written <= 0)
             return error_set(err, POLYPHONY_OUTPUT,
                              "'%s': cannot be written: %s; the same command continues later", results->path,
-                             strerror(written ? errno : ENOSPC));
+                             failure_text(written ? errno : ENOSPC));
         left += written;
         offset += (uint64_t)written;
         n -= (size_t)written;
