@@ -86,7 +86,7 @@ job_set_launcher() {
     if [ "$LAUNCHER" = mpirun ]; then
         # Hosts are filled in the order of the file. Polyphony pins its threads itself.
         job_launcher=(mpirun -n "$1" --hostfile "$job_hosts.slots" --map-by slot --bind-to none
-            -x OMP_NUM_THREADS)
+            -x OMP_NUM_THREADS -x POLYPHONY_LAUNCH)
         if [ "$SURVIVE" = yes ]; then
             job_launcher+=(--enable-recovery)
         fi
@@ -189,9 +189,10 @@ job_run_once() {
     if [ "$SURVIVE" = yes ] && [ "$n_rank" -gt 1 ]; then
         set -- --survive "$@"
     fi
-    job_results=$(job_output "$job")
+    # A job file that cannot be read: the program has said why.
+    job_results=$(job_output "$POLYPHONY" "$job") || exit $?
     job_set_launcher "$n_rank"
-    launch_run "$(state_path "$job_results")" "${job_launcher[@]}" "$POLYPHONY" run "$@" "$job"
+    launch_run "$job_results" "${job_launcher[@]}" "$POLYPHONY" run "$@" "$job"
 }
 
 # How far the results are before this job. Options that undo finished work are for its first run only.
@@ -201,7 +202,7 @@ job_prepare() {
         echo "job file '$1' cannot be read; options of polyphony run come after it" >&2
         exit 2
     fi
-    job_results=$(job_output "$1")
+    job_results=$(job_output "$POLYPHONY" "$1") || exit $?
     job_n_finished=$(count_finished "$job_results")
     shift
     job_options=("$@")

@@ -6,7 +6,7 @@
 #     scripts/launch.sh -n RANKS [options of mpirun] -- build/polyphony run --survive JOB.yaml
 #
 # mpirun is told to let ranks die (--enable-recovery); then its exit code says nothing, and after the loss of another
-# host it would not end. This script waits for it or for the end of the run in the status file (results.status.json),
+# host it would not end. This script waits for it or for the end of the run in the status file (results.hdf5.status.json),
 # whichever comes first, ends mpirun 10 s later (LAUNCH_GRACE_S), and exits with the run's own code:
 #
 #     0 to 6   as polyphony says
@@ -60,7 +60,9 @@ trap on_interrupt INT
 trap 'launch_signal USR1' USR1
 trap 'launch_signal TERM' TERM
 
-launch_run "$(state_path "$(job_output "$job")")" mpirun --enable-recovery "${options[@]}" "$@"
+# The program reads its job file itself: if it cannot, it has said why.
+results=$(job_output "$@") || exit $?
+launch_run "$results" mpirun --enable-recovery -x POLYPHONY_LAUNCH "${options[@]}" "$@"
 case $launch_phase in
 running) echo "launch.sh: the run was killed before it could say how it ended; run again to continue" >&2 ;;
 never) echo "launch.sh: the run did not begin (mpirun's exit code $launch_rc)" >&2 ;;

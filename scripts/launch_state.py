@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run of polyphony says of itself in its status file (results.status.json), for shell scripts.
+"""What a run of polyphony says of itself in its status file (results.hdf5.status.json), for shell scripts.
 
 A launcher's exit code cannot be trusted (mpirun returns 0 when a node is lost), an old status file neither. So:
-'identify' before the run, 'report --before IDENTITY' after it, or with --wait during it. 'report' prints five lines:
+'identify' before the run, 'report --before IDENTITY --launch NAME --results PATH' after it, or with --wait during it.
+A run is the one that was started if its status file has NAME, which it got in POLYPHONY_LAUNCH; if it got none, if it is
+another than IDENTITY and writes PATH. 'report' prints five lines:
 
-    never | running | ended     nothing of another run than IDENTITY; it has begun; it has said how it ended
+    never | running | ended     nothing of the run that was started; it has begun; it has said how it ended
     exit code                   or -
     galaxies finished           done and set aside, in the whole file, or -
     seconds                     predicted, of the largest galaxy left, or -
@@ -48,16 +50,23 @@ def count_finished(state):
     return state.get("n_done", 0) + state.get("n_set_aside", 0)
 
 
-def find_phase(state, before):
-    """How far the run has come that is not the one before."""
-    if not state or identify(state) == before:
+def is_ours(state, known):
+    """Is this the run that was started? known: before, launch, results."""
+    if known.launch and state.get("launch"):
+        return state["launch"] == known.launch
+    return bool(state) and state.get("results") == known.results and identify(state) != known.before
+
+
+def find_phase(state, known):
+    """How far the run has come that was started."""
+    if not is_ours(state, known):
         return "never"
     return "ended" if state.get("state") in ENDED else "running"
 
 
-def describe(state, before):
+def describe(state, known):
     """The five lines."""
-    phase = find_phase(state, before)
+    phase = find_phase(state, known)
     if phase == "never":
         return [phase, UNKNOWN, UNKNOWN, UNKNOWN, ""]
     code, left = state.get("exit_code"), state.get("largest_left_s")
@@ -72,6 +81,8 @@ def main():
     parser.add_argument("path", metavar="STATUS_JSON", help="status file; need not exist")
     parser.add_argument("--before", default=UNKNOWN, metavar="IDENTITY",
                         help="what 'identify' printed before the run (default: there was no file)")
+    parser.add_argument("--launch", default="", metavar="NAME", help="what POLYPHONY_LAUNCH was for the run")
+    parser.add_argument("--results", default="", metavar="PATH", help="the results file that it writes")
     parser.add_argument("--wait", action="store_true", help="until the run says how it ended")
     arguments = parser.parse_args()
     state = read_state(arguments.path)
@@ -81,10 +92,10 @@ def main():
     if arguments.verb == "count":
         print(count_finished(state))
         return 0
-    while arguments.wait and find_phase(state, arguments.before) != "ended":
+    while arguments.wait and find_phase(state, arguments) != "ended":
         time.sleep(POLL_S)
         state = read_state(arguments.path)
-    print("\n".join(describe(state, arguments.before)))
+    print("\n".join(describe(state, arguments)))
     return 0
 
 

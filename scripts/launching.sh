@@ -10,17 +10,20 @@ launching_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # A launcher gets so many seconds to end by itself after the run has ended, and as many again after SIGTERM.
 LAUNCH_GRACE_S=${LAUNCH_GRACE_S:-10}
 
-# job_output JOB: path of the results file of a job file.
+# job_output COMMAND… JOB: path of the results file of a job file, as the program says it. COMMAND is what runs the job:
+# the word "run" in it, or its end, is where the program is asked instead. The exit code is the program's.
 job_output() {
-    local output double='"([^"]*)"' single="'([^']*)'" plain="([^#\"']*[^#\"'[:space:]])"
-    output=$(sed -nE "s/^output:[[:space:]]*($double|$single|$plain).*\$/\2\3\4/p" "$1")
-    printf '%s\n' "${output:-results.hdf5}"
+    local job=${!#} asked=()
+    while [ $# -gt 1 ] && [ "$1" != run ]; do
+        asked+=("$1")
+        shift
+    done
+    "${asked[@]}" check --output-path "$job"
 }
 
 # state_path RESULTS: its status file.
 state_path() {
-    local stem=${1%.hdf5}
-    printf '%s.status.json\n' "${stem%.h5}"
+    printf '%s.status.json\n' "$1"
 }
 
 # launch_signal NAME: pass a signal on to the launcher, which passes it on to the ranks.
@@ -54,18 +57,24 @@ launch_end() {
     wait "$launch_pid" && launch_rc=0 || launch_rc=$?
 }
 
-# launch_run STATUS_JSON COMMAND…: run a launcher to its end. Traps of the caller may call launch_signal meanwhile, or
+# launch_run RESULTS COMMAND…: run a launcher to its end. Ranks get POLYPHONY_LAUNCH, a name for this run that is in its
+# status file, so that another run's is not taken for its own: COMMAND passes it on. Traps of the caller may call launch_signal meanwhile, or
 # set launch_given_up to come back before the end. Sets
 #     launch_phase    ended | running (it was killed before it could say how it ended) | never (it did not begin)
 #     launch_code     exit code of the run; 4, run again, if it was killed; 6 if it did not begin and does not say why
 #     launch_left_s   predicted seconds of the largest galaxy left, or -
 #     launch_reason   why it stopped or failed
 launch_run() {
-    local state=$1 before report waiter
+    local results=$1 state before report waiter ask
     shift
     launch_given_up='' launch_rc=''
+    state=$(state_path "$results")
+    POLYPHONY_LAUNCH=$(hostname)-$$-$(date +%s)-$RANDOM
+    export POLYPHONY_LAUNCH
     before=$("$PYTHON" "$launching_dir/launch_state.py" identify "$state")
-    "$PYTHON" "$launching_dir/launch_state.py" report "$state" --before "$before" --wait >/dev/null &
+    ask=("$PYTHON" "$launching_dir/launch_state.py" report "$state" --before "$before"
+        --launch "$POLYPHONY_LAUNCH" --results "$results")
+    "${ask[@]}" --wait >/dev/null &
     waiter=$!
     "$@" &
     launch_pid=$!
@@ -79,7 +88,7 @@ launch_run() {
     kill "$waiter" 2>/dev/null || true
     wait "$waiter" 2>/dev/null || true
 
-    mapfile -t report < <("$PYTHON" "$launching_dir/launch_state.py" report "$state" --before "$before")
+    mapfile -t report < <("${ask[@]}")
     launch_phase=${report[0]} launch_left_s=${report[3]} launch_reason=${report[4]}
     case $launch_phase in
     ended) launch_code=${report[1]} ;;

@@ -142,7 +142,7 @@ struct job_schedule {
 struct job {
     char *catalogue;
     char *grid;
-    char *output;
+    char *output; /* of job_load(): where a symbolic link leads */
     int *threads; /* >= 0; 0: all cores this rank may use */
     struct job_cosmology cosmology;
     char *redshift; /* "catalogue" or a number >= 0 */
@@ -160,6 +160,7 @@ struct job {
     int *trace_frequency_hz; /* 0 (no samples) ... 5000 */
     char *trace_output;      /* NULL: beside the results */
     bool *progress;
+    char *output_link;         /* `output` as the job names it, where that is a symbolic link; else NULL */
     struct job_survey *survey; /* name of the file and line of each key: see job_line() */
 };
 

@@ -6,7 +6,8 @@
  * One page of the file a rank (file systems lock and cache pages: ranks of two nodes on one page would wait
  * for each other), of which two slots of 512 bytes are used, a sector each: what is computed, and what was
  * being read when reading crashed. Slots are written with pwrite(): what was written survives the process,
- * though not always its machine. Where the file is torn, short or foreign it is no evidence and no error.
+ * though not always its machine. Where the file is torn or short it is no evidence and no error; a link, or a
+ * file that is no lock of ours, at its name is an error, and is not touched.
  *
  * Rank 0: hands_lock, hands_judge, hands_begin; then every computing rank: hands_open; for each galaxy
  * hands_take, hands_put, and, where it is read, which may be by another thread and before, hands_read. Rank
@@ -23,8 +24,8 @@
 struct hands;
 
 /**
- * Keep other runs off `output`. POLYPHONY_OUTPUT when another run has it. Where the file system has no locks,
- * on trust.
+ * Keep other runs off `output`, which is no link (path_follow()); also off its other names, where it is there
+ * and has several. POLYPHONY_OUTPUT when another run has it. Where the file system has no locks, on trust.
  */
 int hands_lock(const char *output, struct hands **ret_hands, struct error *err);
 /** Why the file system gave no lock, so that other runs are not kept off; NULL: it gave one. */

@@ -129,10 +129,17 @@ static int check_trace(const struct job *job, struct error *err)
 
 struct options {
     const char *job_path;
+    bool is_only_path;
     struct prospects_options prospects;
 };
 
+enum { OPTION_OUTPUT_PATH = 256 };
+
 static const struct argp_option argp_options[] = {
+    { "output-path", OPTION_OUTPUT_PATH, NULL, 0,
+      "only print the path of the results file, for scripts: links are followed, and all that is named after "
+      "the results (.status.json, .lock, .stop) has this name",
+      0 },
     { "workers", 'w', "LIST", 0, "predict the time of so many ranks that compute (default: 1,8,64,512,4096)",
       0 },
     { "ranks-per-node", 'r', "R", 0, "for the memory: ranks on a node, rank 0 among them (default: 8)", 0 },
@@ -153,6 +160,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--ranks-per-node: '%s' is not a whole number from 1 to 4096", arg);
         options->prospects.n_rank = (int)value;
         return 0;
+    case OPTION_OUTPUT_PATH:
+        options->is_only_path = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (options->job_path)
             argp_error(state, "one job file at a time");
@@ -165,6 +175,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static int check_all(const struct job *job, const struct prospects_options *prospects, struct plan **ret_plan,
+                     struct error *err)
+{
+    int r = plan_open(job, NULL, ret_plan, err);
+
+    if (!r)
+        print_plan(*ret_plan);
+    if (!r)
+        r = sample_check(*ret_plan, err);
+    if (!r)
+        r = check_output(*ret_plan, err);
+    if (!r)
+        r = check_trace(job, err);
+    return r ? r : prospects_print(*ret_plan, prospects, err);
 }
 
 int cli_check(int argc, char **argv, struct error *err)
@@ -188,18 +214,10 @@ int cli_check(int argc, char **argv, struct error *err)
 
     cli_parse(&argp, argc, argv, &options);
     r = job_load(options.job_path, &job, err);
-    if (!r)
-        r = plan_open(job, NULL, &plan, err);
-    if (!r)
-        print_plan(plan);
-    if (!r)
-        r = sample_check(plan, err);
-    if (!r)
-        r = check_output(plan, err);
-    if (!r)
-        r = check_trace(job, err);
-    if (!r)
-        r = prospects_print(plan, &options.prospects, err);
+    if (!r && options.is_only_path)
+        puts(job->output);
+    else if (!r)
+        r = check_all(job, &options.prospects, &plan, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);

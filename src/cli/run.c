@@ -276,14 +276,16 @@ static int open_dealing(struct run *run, int n_thread, struct error *err)
 
 static void open_stopping(struct run *run, int64_t begin_ns)
 {
+    const char *const place[STOPPING_N_FILE] = { run->job->output, run->job->output_link };
     double runtime_s = run->options.max_runtime_s;
 
     run->stopping =
         (struct stopping) { .end_ns = runtime_s > 0.0 ? begin_ns + (int64_t)(runtime_s * 1e9) : INT64_MAX,
                             .max_fails = run->rank == 0 ? run->options.max_fails : -1 };
-    if (run->rank == 0 &&
-        !text_format(run->stopping.stop_file, sizeof(run->stopping.stop_file), "%s.stop", run->job->output))
-        run->stopping.stop_file[0] = '\0'; /* such a path cannot be created either */
+    for (int i = 0; run->rank == 0 && i < STOPPING_N_FILE; i++)
+        if (!place[i] ||
+            !text_format(run->stopping.stop_file[i], sizeof(run->stopping.stop_file[i]), "%s.stop", place[i]))
+            run->stopping.stop_file[i][0] = '\0'; /* such a path cannot be created either */
 }
 
 static int open_inputs(struct run *run, struct error *err)

@@ -19,18 +19,7 @@
 
 bool state_path(const char *output, char *ret_path, size_t size)
 {
-    static const char *const endings[] = { ".hdf5", ".h5" };
-    size_t n = strlen(output);
-
-    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        size_t n_end = strlen(endings[i]);
-
-        if (n > n_end && !strcmp(output + n - n_end, endings[i])) {
-            n -= n_end;
-            break;
-        }
-    }
-    return text_format(ret_path, size, "%.*s.status.json", (int)n, output);
+    return text_format(ret_path, size, "%s.status.json", output);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------ */
@@ -104,6 +93,7 @@ static void print_state(FILE *out, const struct run_state *state)
     print_text(out, "host", state->host);
     print_count(out, "pid", (size_t)getpid());
     print_text(out, "slurm_job_id", getenv("SLURM_JOB_ID"));
+    print_text(out, "launch", getenv(STATE_LAUNCH_VARIABLE));
     fputs("  \"largest_left_s\": ", out);
     json_print_number(out, or_unknown(state->largest_left_s));
     fputs("\n}\n", out);
@@ -113,10 +103,15 @@ static void print_state(FILE *out, const struct run_state *state)
 static bool replace(const char *path, const struct run_state *state)
 {
     char partial[4096 + 8];
-    FILE *out = text_format(partial, sizeof(partial), "%s.tmp", path) ? fopen(partial, "we") : NULL;
-    bool is_written;
-    int kept_errno;
+    bool is_written, fits = text_format(partial, sizeof(partial), "%s.tmp", path);
+    FILE *out;
+    int kept_errno, fd;
 
+    if (!fits)
+        return false;
+    unlink(partial); /* of a run that was killed; a link that somebody put there is not written through */
+    fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!out)
         return false;
     print_state(out, state);
@@ -134,7 +129,7 @@ static bool replace(const char *path, const struct run_state *state)
  * file, but this one's first block is its own. */
 static bool overwrite(const char *path, const struct run_state *state)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char *text = NULL;
     size_t n = 0;
     FILE *out = fd >= 0 ? open_memstream(&text, &n) : NULL;
@@ -180,6 +175,8 @@ static void see_text(struct state_seen *seen, const char *key, const char *text)
         text_format(seen->state, sizeof(seen->state), "%s", text);
     else if (!strcmp(key, "reason"))
         text_format(seen->reason, sizeof(seen->reason), "%s", text);
+    else if (!strcmp(key, "results"))
+        text_format(seen->results, sizeof(seen->results), "%s", text);
     else if (!strcmp(key, "job"))
         text_format(seen->job, sizeof(seen->job), "%s", text);
     else if (!strcmp(key, "host"))
@@ -211,8 +208,16 @@ static void see_member(void *context, const char *key, const char *text, double 
             *numbers[i].ret_number = number;
 }
 
-bool state_read(const char *path, struct state_seen *ret_seen)
+static const char *file_name(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+bool state_read(const char *output, struct state_seen *ret_seen)
+{
+    char path[PATH_BYTES_MAX];
     struct state_seen seen = { .exit_code = -1.0,
                                .galaxies_per_s = -1.0,
                                .eta_s = -1.0,
@@ -222,14 +227,15 @@ bool state_read(const char *path, struct state_seen *ret_seen)
                                .pid = -1.0,
                                .age_s = (double)INFINITY };
     char *json = mem_array(STATE_BYTES_MAX, 1);
-    FILE *in = fopen(path, "re");
+    FILE *in = state_path(output, path, sizeof(path)) ? fopen(path, "re") : NULL;
     bool is_read = false;
 
     if (in && json) {
         size_t n = fread(json, 1, STATE_BYTES_MAX - 1, in);
 
         json[n] = '\0';
-        is_read = json_read_flat(json, see_member, &seen) && seen.state[0];
+        is_read = json_read_flat(json, see_member, &seen) && seen.state[0] &&
+                  !strcmp(file_name(seen.results), file_name(output));
     }
     if (in)
         fclose(in);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * How far a run is, for programs: <output stem>.status.json, one flat JSON object, replaced atomically.
+ * How far a run is, for programs: <output>.status.json, one flat JSON object, replaced atomically.
  */
 #pragma once
 
@@ -26,8 +26,11 @@ struct run_state {
     int64_t begin_ns;
 };
 
-/** results.hdf5 -> results.status.json. false: too long. */
+/** results.hdf5 -> results.hdf5.status.json. false: too long. */
 bool state_path(const char *output, char *ret_path, size_t size);
+
+/** How a launcher calls the run that it starts, to tell it from others: "launch" in the file. */
+#define STATE_LAUNCH_VARIABLE "POLYPHONY_LAUNCH"
 
 /** The run begins now, on this host; eta_s and largest_left_s are unknown. */
 void state_begin(struct run_state *state);
@@ -38,10 +41,10 @@ void state_write(const char *path, const struct run_state *state);
 
 /** What `polyphony status` wants to know of such a file. */
 struct state_seen {
-    char state[16], reason[STATE_TEXT_MAX], job[STATE_TEXT_MAX], host[256];
+    char state[16], reason[STATE_TEXT_MAX], results[PATH_BYTES_MAX], job[STATE_TEXT_MAX], host[256];
     double exit_code, galaxies_per_s, eta_s, n_done_now, n_rank, n_lost, pid; /* -1: null, or not there */
     double age_s;                                                             /* since it was written */
 };
 
-/** false: there is none, or it is not one of ours. */
-bool state_read(const char *path, struct state_seen *ret_seen);
+/** false: there is none, it is not one of ours, or not of a file of the name of `output`. */
+bool state_read(const char *output, struct state_seen *ret_seen);

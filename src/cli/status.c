@@ -9,6 +9,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -297,16 +298,20 @@ int cli_status(int argc, char **argv, struct error *err)
             "first.\v" CLI_EXIT_CODES
     };
     struct status status = { 0 };
-    char state_file[4096];
+    char *place;
     int r;
 
     cli_parse(&argp, argc, argv, &status);
+    place =
+        path_follow(status.path, err); /* what a run says of itself lies beside the file, not beside a link */
+    if (!place)
+        return POLYPHONY_INPUT;
+    status.has_state = state_read(place, &status.state);
+    free(place);
     r = ledger_scan(status.path, NULL, NULL, &status.counts, err);
     if (r)
         return r;
     status.n_left = status.counts.n_galaxy - status.counts.n_done - status.counts.n_set_aside;
-    status.has_state =
-        state_path(status.path, state_file, sizeof(state_file)) && state_read(state_file, &status.state);
     r = status.is_json ? print_json(&status, err) : print_status(&status, err);
     if (r)
         return r;

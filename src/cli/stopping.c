@@ -40,12 +40,17 @@ void stopping_catch_signals(void (*on_signal)(int number))
 }
 
 /* The request is met by obeying it: the file goes, or the next run would stop at once. */
-static bool is_stop_file_there(struct stopping *stopping)
+static bool was_stop_file_there(struct stopping *stopping)
 {
-    if (!stopping->stop_file[0] || access(stopping->stop_file, F_OK))
-        return false;
-    unlink(stopping->stop_file);
-    return true;
+    bool is_there = false;
+
+    for (int i = 0; i < STOPPING_N_FILE; i++) {
+        if (!stopping->stop_file[i][0] || access(stopping->stop_file[i], F_OK))
+            continue;
+        unlink(stopping->stop_file[i]);
+        is_there = true;
+    }
+    return is_there;
 }
 
 bool stopping_now(struct stopping *stopping)
@@ -66,7 +71,7 @@ bool stopping_now(struct stopping *stopping)
             text_format(stopping->reason, sizeof(stopping->reason), "max-runtime");
         else if (now_ns - stopping->looked_ns >= LOOK_NS) {
             stopping->looked_ns = now_ns;
-            if (is_stop_file_there(stopping))
+            if (was_stop_file_there(stopping))
                 text_format(stopping->reason, sizeof(stopping->reason), "stop file");
         }
     }

@@ -6,13 +6,16 @@
 
 #include "polyphony/base.h"
 
+/** Beside the results, and beside the link to them that the job names. */
+#define STOPPING_N_FILE 2
+
 struct stopping {
     int64_t end_ns; /* of --max-runtime, clock_ns(); INT64_MAX: none */
     int64_t looked_ns;
-    char stop_file[4096]; /* rank 0; "": none is looked for */
-    int64_t max_fails;    /* -1: any number */
-    int64_t n_set_aside;  /* of the whole file so far; kept by the caller */
-    bool is_output_gone;  /* set by the caller */
+    char stop_file[STOPPING_N_FILE][PATH_BYTES_MAX]; /* rank 0; "": none is looked for */
+    int64_t max_fails;                               /* -1: any number */
+    int64_t n_set_aside;                             /* of the whole file so far; kept by the caller */
+    bool is_output_gone;                             /* set by the caller */
     bool is_stopping;
     char reason[128]; /* once it is */
 };

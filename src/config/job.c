@@ -458,17 +458,40 @@ static int read_text(const char *path, char *text, struct error *err)
     return r;
 }
 
+/* Results lie where a link leads, and so does all that is named after them. */
+static int follow_output(struct job *job, struct error *err)
+{
+    char *place = path_follow(job->output, err);
+
+    if (!place)
+        return job_error(job, err, "output", "'%.200s' leads nowhere", job->output);
+    if (strcmp(place, job->output)) {
+        job->output_link = job->output;
+        job->output = place;
+    } else {
+        free(place);
+    }
+    return 0;
+}
+
 int job_load(const char *path, struct job **ret_job, struct error *err)
 {
     char *text = mem_array(FILE_BYTES_MAX + 1, 1);
+    struct job *job = NULL;
     int r;
 
     if (!text)
         return error_set(err, POLYPHONY_INTERNAL, "job file '%s': no memory", path);
     r = read_text(path, text, err);
     if (!r)
-        r = job_parse(path, text, ret_job, err);
+        r = job_parse(path, text, &job, err);
     free(text);
+    if (!r)
+        r = follow_output(job, err);
+    if (r)
+        job_free(job);
+    else
+        *ret_job = job;
     return r;
 }
 
@@ -477,5 +500,6 @@ void job_free(struct job *job)
     if (!job)
         return;
     survey_free(job->survey);
+    free(job->output_link);
     cyaml_free(&cyaml_quiet, &schema_job, job, 0);
 }

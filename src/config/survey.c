@@ -20,6 +20,10 @@
 /* Most choices of an enum, and keys of a mapping, that messages list. */
 #define CHOICES_MAX 16
 #define KEYS_MAX    32
+/* More levels of brackets and indentation than any job has. */
+#define DEPTH_MAX 16
+/* More names for parts of it, too. */
+#define ANCHOR_MAX 256
 
 struct survey_key {
     char path[KEY_PATH_MAX];
@@ -410,12 +414,65 @@ static int refuse_second_document(struct job_survey *survey, yaml_parser_t *pars
     return r;
 }
 
+/* How much deeper than before an event is. */
+static int depth_of(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        return 1;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+static bool has_anchor(const yaml_event_t *event)
+{
+    return (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
+           (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
+           (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
+}
+
+/* libyaml takes a time that grows with the square of the depth (its issue 107), and of the number of anchors,
+ * so there must not be many. What is wrong otherwise is said by who loads the text. */
+static int check_shape(const struct job_survey *survey, const char *text, struct error *err)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool is_end = false;
+    int depth = 0, n_anchor = 0, r = 0;
+
+    if (!yaml_parser_initialize(&parser))
+        return error_set(err, POLYPHONY_INTERNAL, "%s: no memory", survey->name);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+    while (!r && !is_end && yaml_parser_parse(&parser, &event)) {
+        depth += depth_of(&event);
+        is_end = event.type == YAML_STREAM_END_EVENT;
+        if (depth > DEPTH_MAX)
+            r = error_set(err, POLYPHONY_USAGE,
+                          "%s:%zu: lists and mappings are nested more than %d deep; no job needs that",
+                          survey->name, event.start_mark.line + 1, DEPTH_MAX);
+        n_anchor += has_anchor(&event);
+        if (!r && n_anchor > ANCHOR_MAX)
+            r = error_set(err, POLYPHONY_USAGE, "%s:%zu: more than %d anchors (&name); no job needs that",
+                          survey->name, event.start_mark.line + 1, ANCHOR_MAX);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return r;
+}
+
 static int survey_text(struct job_survey *survey, const char *text, struct error *err)
 {
     yaml_parser_t parser;
     yaml_document_t document;
-    int r;
+    int r = check_shape(survey, text, err);
 
+    if (r)
+        return r;
     if (!yaml_parser_initialize(&parser))
         return error_set(err, POLYPHONY_INTERNAL, "%s: no memory", survey->name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));

@@ -23,9 +23,9 @@
     4096 /* of memory here and elsewhere; less is shared between ranks where pages are larger */
 #define SLOT_BYTES    512
 #define MAGIC         "polyphony hands 2"
+#define ANY_MAGIC     "polyphony hands" /* of any version */
 #define N_RANK_MAX    (1 << 24)
 #define N_LOCK_TRY    8
-#define PATH_BYTES    4096
 #define BOOT_ID_BYTES 40
 
 enum hand_state { HAND_IDLE = 0, HAND_TAKEN, HAND_STOPPING, HAND_CRASHED };
@@ -51,8 +51,8 @@ struct head {
 enum hand { COMPUTED, READ, N_HAND };
 
 struct hands {
-    char path[PATH_BYTES];
-    int fd;
+    char path[PATH_BYTES_MAX];
+    int fd, output_fd; /* output_fd: holds the lock of results with several names, or -1 */
     bool has_lock;
     int no_lock_errno; /* why there is none, and we go on all the same; 0: there is one */
     enum hands_end last_end;
@@ -80,7 +80,7 @@ static int hands_new(const char *output, struct hands **ret_hands, struct error 
 
     if (!hands)
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for its lock", output);
-    hands->fd = -1;
+    hands->fd = hands->output_fd = -1;
     if (!text_format(hands->path, sizeof(hands->path), "%s.lock", output)) {
         free(hands);
         return error_set(err, POLYPHONY_USAGE, "'%s': path too long", output);
@@ -132,8 +132,51 @@ static bool is_still_there(const struct hands *hands)
 {
     struct stat mine, named;
 
-    return !fstat(hands->fd, &mine) && !stat(hands->path, &named) && mine.st_ino == named.st_ino &&
+    return !fstat(hands->fd, &mine) && !lstat(hands->path, &named) && mine.st_ino == named.st_ino &&
            mine.st_dev == named.st_dev;
+}
+
+/* Nothing that somebody else put at this name is written to: no link is followed, and what is no lock file of
+ * ours stays as it is. A lock that a run was killed in making, or that a machine lost, is empty, or zeros. */
+static bool is_ours(int fd)
+{
+    static const char zeros[PAGE_BYTES];
+    char head[PAGE_BYTES];
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+        return false;
+    n = pread(fd, head, sizeof(head), 0);
+    return n >= 0 && (!memcmp(head, zeros, (size_t)n) ||
+                      ((size_t)n >= strlen(ANY_MAGIC) && !memcmp(head, ANY_MAGIC, strlen(ANY_MAGIC))));
+}
+
+static int lock_open(struct hands *hands, const char *output, int flags, struct error *err)
+{
+    hands->fd = open(hands->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags, 0644);
+    if (hands->fd < 0)
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
+                         errno == ELOOP ? "is a symbolic link; remove it" : failure_text(errno));
+    if (!is_ours(hands->fd))
+        return error_set(err, POLYPHONY_OUTPUT,
+                         "'%s' cannot be written: '%s' is there and is no lock file of ours; give it another "
+                         "name, or the results",
+                         output, hands->path);
+    return 0;
+}
+
+/* A lock is named after its results. Where they have more than one name (hard links), the file itself is
+ * locked too: by a range that nothing lies in, so that readers are not kept out. */
+static bool lock_other_names(struct hands *hands, const char *output)
+{
+    struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX / 2, .l_len = 1 };
+    struct stat st;
+
+    hands->output_fd = open(output, O_RDWR | O_CLOEXEC);
+    if (hands->output_fd < 0 || fstat(hands->output_fd, &st) || !S_ISREG(st.st_mode) || st.st_nlink < 2)
+        return true;
+    return !fcntl(hands->output_fd, F_OFD_SETLK, &range) || (errno != EAGAIN && errno != EACCES);
 }
 
 int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
@@ -144,20 +187,20 @@ int hands_lock(const char *output, struct hands **ret_hands, struct error *err)
     for (int i = 0; !r && i < N_LOCK_TRY && !hands->has_lock; i++) {
         if (hands->fd >= 0)
             close(hands->fd);
-        hands->fd = open(hands->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-        if (hands->fd < 0)
-            r = error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
-                          strerror(errno));
-        else {
-            hands->no_lock_errno = flock(hands->fd, LOCK_EX | LOCK_NB) ? errno : 0;
-            if (hands->no_lock_errno == EWOULDBLOCK)
-                break;
-            hands->has_lock = is_still_there(hands);
-        }
+        r = lock_open(hands, output, O_CREAT, err);
+        if (r)
+            break;
+        hands->no_lock_errno = flock(hands->fd, LOCK_EX | LOCK_NB) ? errno : 0;
+        if (hands->no_lock_errno == EWOULDBLOCK)
+            break;
+        hands->has_lock = is_still_there(hands);
     }
     if (!r && !hands->has_lock)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run (it holds '%s')", output,
                       hands->path);
+    if (!r && !lock_other_names(hands, output))
+        r = error_set(err, POLYPHONY_OUTPUT, "'%s' is being written by another run, under another name",
+                      output);
     if (r) {
         hands_close(hands);
         return r;
@@ -178,9 +221,10 @@ int hands_begin(struct hands *hands, int n_rank, struct error *err)
     struct head head = { .magic = MAGIC, .n_rank = n_rank };
 
     read_boot_id(head.boot_id);
-    if (ftruncate(hands->fd, 0) || ftruncate(hands->fd, slot_offset(n_rank, COMPUTED)) ||
-        pwrite(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
-        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: %s", hands->path, strerror(errno));
+    if (ftruncate(hands->fd, 0) || pwrite(hands->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        ftruncate(hands->fd, slot_offset(n_rank, COMPUTED)))
+        return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: %s", hands->path,
+                         failure_text(errno));
     hands->n_rank = n_rank;
     return 0;
 }
@@ -193,11 +237,9 @@ int hands_open(const char *output, int rank, struct hands **ret_hands, struct er
     if (r)
         return r;
     slot_init(hands, rank);
-    hands->fd = open(hands->path, O_RDWR | O_CLOEXEC);
-    if (hands->fd < 0) {
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
-                      strerror(errno));
-        free(hands);
+    r = lock_open(hands, output, 0, err);
+    if (r) {
+        hands_close(hands);
         return r;
     }
     *ret_hands = hands;
@@ -392,9 +434,11 @@ void hands_close(struct hands *hands)
         return;
     if (hands->is_taken) /* an orderly end, of a run that failed */
         hands_put(hands);
-    if (hands->has_lock && !has_evidence(hands))
+    if (hands->has_lock && !has_evidence(hands) && is_still_there(hands))
         unlink(hands->path);
     if (hands->fd >= 0)
         close(hands->fd);
+    if (hands->output_fd >= 0)
+        close(hands->output_fd);
     free(hands);
 }

@@ -262,7 +262,7 @@ class ErrorTest(SmallTest):
             disk = self.mount("10m")
             job = self.job("fills", ("catalogue.hdf5", "many.hdf5"), output=f"{disk}/r.hdf5")
             self.expect(OUTPUT, job, "r.hdf5'", "No space left", command="run", ranks=ranks)
-            state = json.loads(Path(disk, "r.status.json").read_text(encoding="utf-8"))
+            state = json.loads(Path(disk, "r.hdf5.status.json").read_text(encoding="utf-8"))
             self.assertEqual((state["state"], state["exit_code"]), ("failed", OUTPUT), state)
             self.assertIn("No space left", state["reason"])
             subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)

@@ -22,7 +22,7 @@ POLL_S = 0.01
 WATCHED_S = 6  # three times the time after which status.json is replaced
 KEYS = {"state", "exit_code", "reason", "results", "job", "n_galaxy", "n_done", "n_set_aside", "n_left", "n_done_now",
         "galaxies_per_s", "eta_s", "started_utc", "updated_utc", "elapsed_s", "n_rank", "n_lost", "host", "pid",
-        "slurm_job_id", "largest_left_s"}
+        "slurm_job_id", "launch", "largest_left_s"}
 
 
 class StopTest(runner.ProgramTest):
@@ -44,7 +44,7 @@ class StopTest(runner.ProgramTest):
     def read_state(self, name):
         """status.json of a job; None while there is none."""
         try:
-            return json.loads((self.dir / f"{name}.status.json").read_text(encoding="utf-8"))
+            return json.loads((self.dir / f"{name}.hdf5.status.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
@@ -254,7 +254,7 @@ class StatusFile(StopTest):
                 found = self.expect_state(name, "done", ALL_DONE)
                 self.assertEqual((found["n_done_now"], found["n_rank"], found["n_lost"]), (n_galaxy, ranks or 1, 0))
                 self.assertEqual(found["reason"], "")
-                self.assertFalse(list(self.dir.glob(f"{name}.status.json?*")))
+                self.assertFalse(list(self.dir.glob(f"{name}.hdf5.status.json?*")))
 
     def check_course(self, states):
         """What must hold of each state and of each pair of them."""
@@ -289,7 +289,7 @@ class StatusFile(StopTest):
     def test_a_run_that_is_refused_touches_nothing(self):
         """The results, and what the status file says of them, are those of the run before."""
         self.assertEqual(self.run_job("refused", method="fast")[0], ALL_DONE)
-        files = [self.dir / "refused.hdf5", self.dir / "refused.status.json"]
+        files = [self.dir / "refused.hdf5", self.dir / "refused.hdf5.status.json"]
         before = [path.read_bytes() for path in files]
         for options in (["--galaxy-ids=1000000"], ["--overwrite", "--galaxy-ids=1000000"]):
             self.call("run", *options, self.dir / "refused.yaml", ranks=3, expected=USAGE)
@@ -310,11 +310,11 @@ class StatusFile(StopTest):
         self.call("run", "--max-fails=1", job, expected=1)
 
     def test_a_status_file_that_cannot_be_written_costs_no_results(self):
-        (self.dir / "blocked.status.json").mkdir()
+        (self.dir / "blocked.hdf5.status.json").mkdir()
         code, output = self.run_job("blocked", method="fast")
         self.assertEqual(code, ALL_DONE, output)
-        self.assertEqual(output.count("blocked.status.json"), 1, output)
-        os.rmdir(self.dir / "blocked.status.json")
+        self.assertEqual(output.count("blocked.hdf5.status.json"), 1, output)
+        os.rmdir(self.dir / "blocked.hdf5.status.json")
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ class Status(FilesTest):
         state = {"state": "running", "exit_code": None, "reason": "", "results": f"{name}.hdf5", "job": "the.yaml",
                  "galaxies_per_s": 12.5, "eta_s": 7200.0, "n_rank": 9, "n_lost": 0, "host": "node7",
                  "updated_utc": updated.strftime("%Y-%m-%dT%H:%M:%SZ")} | members
-        (self.dir / f"{name}.status.json").write_text(json.dumps(state), encoding="utf-8")
+        (self.dir / f"{name}.hdf5.status.json").write_text(json.dumps(state), encoding="utf-8")
 
     def unfinished(self, name, **fields):
         """A copy of the results of which rows 5 and 6 are left."""
@@ -207,7 +207,7 @@ class Status(FilesTest):
         self.unfinished("other")
         for text in ("", "{", "[1]", "null", '{"state": ', '{"state": "running"', '{"a": {"b": 1}}', "\0",
                      '{"a": "\\u12'):
-            (self.dir / "other.status.json").write_text(text, encoding="utf-8")
+            (self.dir / "other.hdf5.status.json").write_text(text, encoding="utf-8")
             output = self.call("status", "other.hdf5", expected=STOPPED)
             self.assertIn("28 done, 0 set aside, 2 left", output)
             self.assertNotIn("running", output)
@@ -261,7 +261,7 @@ class Status(FilesTest):
         self.expect_same(runner.read_bytes(self.dir / "torn.hdf5"), whole, "mended")
 
     def test_the_state_of_a_run_is_left_for_scripts(self):
-        state = json.loads((self.dir / "whole.status.json").read_text(encoding="utf-8"))
+        state = json.loads((self.dir / "whole.hdf5.status.json").read_text(encoding="utf-8"))
         self.assertEqual((state["state"], state["exit_code"], state["n_done"]), ("done", 0, N_GALAXY))
         self.assertIn("the last run: done, exit code 0", self.call("status", "whole.hdf5"))
 

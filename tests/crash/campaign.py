@@ -274,7 +274,7 @@ class Campaign(CrashTest):
 
     def check_survived(self, story, blow):
         """With --survive, the run that lost a worker has done everything."""
-        state = json.loads((self.dir / f"{story.name}.status.json").read_text(encoding="utf-8"))
+        state = json.loads((self.dir / f"{story.name}.hdf5.status.json").read_text(encoding="utf-8"))
         if blow.code != ALL_DONE or state["state"] != "done" or state["n_left"]:
             self.fault(f"{story.name}: a worker was killed, the run ended with {blow.code}: {state}")
         elif state["n_lost"] != 1 and blow.n_done < N_GALAXY - 20:

@@ -242,7 +242,7 @@ class SurvivingRuns(CrashingGalaxies):
 
     def read_state(self, name):
         """The last word of status.json."""
-        return json.loads((self.dir / f"{name}.status.json").read_text(encoding="utf-8"))
+        return json.loads((self.dir / f"{name}.hdf5.status.json").read_text(encoding="utf-8"))
 
     def expect_survived(self, name, outcome, n_lost):
         """Everything is done, with the bits of the reference, by the same run."""

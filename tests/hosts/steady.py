@@ -56,7 +56,7 @@ class SteadyTest(runner.ProgramTest):
     def read_state(self, name):
         """The status file of a run; {} before there is one."""
         try:
-            return json.loads((self.dir / f"{name}.status.json").read_text(encoding="utf-8"))
+            return json.loads((self.dir / f"{name}.hdf5.status.json").read_text(encoding="utf-8"))
         except OSError:
             return {}
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define N_RANK 4
@@ -534,7 +535,7 @@ static void put_file(const void *bytes, size_t n)
     close(fd);
 }
 
-static void torn_short_and_foreign_files_are_no_evidence_and_no_error(void **state)
+static void torn_and_short_files_are_no_evidence_and_no_error(void **state)
 {
     static char bytes[5 * 4096];
     struct hands *hands = lock();
@@ -562,11 +563,79 @@ static void torn_short_and_foreign_files_are_no_evidence_and_no_error(void **sta
     hands = lock();
     assert_int_equal(judge(hands).n, 0);
     hands_close(hands);
-    memset(bytes, 'x', sizeof(bytes));
+    memset(bytes, 0, sizeof(bytes)); /* as a machine that went down may leave it */
     put_file(bytes, sizeof(bytes));
     hands = lock();
     assert_int_equal(judge(hands).n, 0);
     hands_close(hands);
+}
+
+/* ---- what is not ours ------------------------------------------------------------------------------- */
+
+static void expect_locked_out(const char *name, const char *part)
+{
+    struct hands *hands = NULL;
+    struct error err = { "" };
+
+    assert_int_equal(hands_lock(name, &hands, &err), POLYPHONY_OUTPUT);
+    EXPECT_PARTS(err.text, part);
+    assert_null(hands);
+}
+
+/* The file holds these bytes, no more. */
+static void expect_bytes(const char *path, const char *bytes)
+{
+    char found[64] = "";
+    int fd = open(path, O_RDONLY);
+
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, found, sizeof(found) - 1), (ssize_t)strlen(bytes));
+    assert_string_equal(found, bytes);
+    close(fd);
+}
+
+static void a_file_or_link_of_somebody_else_is_neither_written_to_nor_removed(void **state)
+{
+    struct hands *worker = NULL;
+    struct error err = { "" };
+
+    (void)state;
+    put_file("precious", 8);
+    expect_locked_out(output(), "no lock file of ours");
+    assert_int_equal(hands_open(output(), 1, &worker, &err), POLYPHONY_OUTPUT);
+    expect_bytes(temp_path("r.hdf5.lock"), "precious");
+    assert_int_equal(rename(temp_path("r.hdf5.lock"), temp_path("victim")), 0);
+    assert_int_equal(symlink("victim", temp_path("r.hdf5.lock")), 0);
+    expect_locked_out(output(), "symbolic link");
+    expect_bytes(temp_path("victim"), "precious");
+    assert_int_equal(unlink(temp_path("r.hdf5.lock")), 0);
+    assert_int_equal(symlink("nowhere", temp_path("r.hdf5.lock")), 0);
+    expect_locked_out(output(), "symbolic link");
+    assert_int_not_equal(access(temp_path("nowhere"), F_OK), 0);
+    assert_int_equal(unlink(temp_path("r.hdf5.lock")), 0);
+    assert_int_equal(mkfifo(temp_path("r.hdf5.lock"), 0600), 0);
+    expect_locked_out(output(), "no lock file of ours");
+    assert_int_equal(unlink(temp_path("r.hdf5.lock")), 0);
+}
+
+static void results_with_two_names_have_one_lock(void **state)
+{
+    struct hands *hands, *other = NULL;
+    struct error err = { "" };
+    char name[300];
+
+    (void)state;
+    snprintf(name, sizeof(name), "%s", temp_path("second.hdf5"));
+    close(open(output(), O_RDWR | O_CREAT, 0644));
+    assert_int_equal(link(output(), name), 0);
+    hands = lock();
+    expect_locked_out(name, "another name");
+    hands_close(hands);
+    EXPECT_OK(hands_lock(name, &other, &err), err);
+    expect_locked_out(output(), "another name");
+    hands_close(other);
+    unlink(name);
+    unlink(output());
 }
 
 static void an_orderly_end_with_a_galaxy_in_hand_is_no_evidence(void **state)
@@ -605,7 +674,9 @@ int main(void)
         cmocka_unit_test(fewer_rows_taken_later_are_all_there_is),
         cmocka_unit_test(a_thread_that_crashes_reading_is_blamed_on_what_it_reads),
         cmocka_unit_test(what_is_read_ahead_is_not_blamed_for_another_crash),
-        cmocka_unit_test(torn_short_and_foreign_files_are_no_evidence_and_no_error),
+        cmocka_unit_test(torn_and_short_files_are_no_evidence_and_no_error),
+        cmocka_unit_test(a_file_or_link_of_somebody_else_is_neither_written_to_nor_removed),
+        cmocka_unit_test(results_with_two_names_have_one_lock),
         cmocka_unit_test(an_orderly_end_with_a_galaxy_in_hand_is_no_evidence),
     };
 

@@ -15,33 +15,42 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LONGEST_S = 60  # a hang; the slowest case takes 4 s
 NEVER_S = 600  # longer than any test
-# What the program does: --state and --code written at the end, then it ends with --rc or stays.
+STATUS = "out.hdf5.status.json"
+# What the program does: --state and --code written at the end, then it ends with --rc or stays. Asked for the path of
+# the results it says it, as polyphony does. --other: another run ends meanwhile and writes the same status file.
 PLAYER = """\
 #!/usr/bin/python3
 import argparse, json, os, signal, sys, time
+if "check" in sys.argv:
+    sys.exit(print("out.hdf5") if sys.argv[-2:] == ["--output-path", "job.yaml"] else 2)
 parser = argparse.ArgumentParser()
-for name in ("--state", "--code", "--rc", "--reason"):
-    parser.add_argument(name, default="")
-for name in ("--stay", "--wait", "--silent"):
+for name in ("--state", "--code", "--rc", "--reason", "--launch"):
+    parser.add_argument(name)
+for name in ("--stay", "--wait", "--silent", "--other"):
     parser.add_argument(name, action="store_true")
+parser.add_argument("command")
 parser.add_argument("job")
 a = parser.parse_args()
-def write(state, code, reason=""):
-    with open("out.status.json.tmp", "w") as file:
-        json.dump({"host": "here", "pid": os.getpid(), "started_utc": "now", "state": state, "exit_code": code,
-                   "reason": reason, "n_done": 3, "n_set_aside": 1, "largest_left_s": None}, file)
-    os.rename("out.status.json.tmp", "out.status.json")
+def write(state, code, launch=a.launch or os.environ["POLYPHONY_LAUNCH"], pid=os.getpid()):
+    with open("out.hdf5.status.json.tmp", "w") as file:
+        json.dump({"host": "here", "pid": pid, "started_utc": "now", "state": state, "exit_code": code,
+                   "reason": a.reason, "n_done": 3, "n_set_aside": 1, "largest_left_s": None, "results": "out.hdf5",
+                   "launch": None if launch == "none" else launch}, file)
+    os.rename("out.hdf5.status.json.tmp", "out.hdf5.status.json")
 def stop(*_):
-    write("stopped", 4, "signal 10")
+    write("stopped", 4)
     sys.exit(4)
 if a.silent:
     sys.exit(int(a.rc))
 signal.signal(signal.SIGUSR1, stop)
 write("running", None)
+if a.other:
+    write("done", 0, "of-another", 1)
+    time.sleep(4)
 if a.wait:
     time.sleep(600)
 if a.state:
-    write(a.state, int(a.code), a.reason)
+    write(a.state, int(a.code))
 if a.stay:
     time.sleep(600)
 sys.exit(int(a.rc or 0))
@@ -62,7 +71,7 @@ class LaunchTest(unittest.TestCase):
 
     def start(self, *options):
         """launch.sh with the program under mpirun."""
-        command = [SCRIPTS / "launch.sh", "-n", "1", "--", self.player, *options, "job.yaml"]
+        command = [SCRIPTS / "launch.sh", "-n", "1", "--", "env", "A=1", self.player, "run", *options, "job.yaml"]
         process = subprocess.Popen([str(part) for part in command], cwd=self.dir, text=True, start_new_session=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=os.environ | {"LAUNCH_GRACE_S": "1"})
@@ -86,7 +95,7 @@ class LaunchTest(unittest.TestCase):
         """Until the program has written its first state."""
         end = time.monotonic() + LONGEST_S
         while time.monotonic() < end:
-            if (self.dir / "out.status.json").exists():
+            if (self.dir / STATUS).exists():
                 return
             time.sleep(0.05)
         self.fail("the program did not begin")
@@ -122,20 +131,33 @@ class LaunchTest(unittest.TestCase):
     def test_a_broken_status_file_is_none(self):
         """Not JSON, and JSON that is no object."""
         for text in ("{", "[1]", ""):
-            (self.dir / "out.status.json").write_text(text, encoding="utf-8")
+            (self.dir / STATUS).write_text(text, encoding="utf-8")
             self.assertEqual(self.launch("--silent", "--rc", 0)[0], 6)
+
+    def test_a_run_that_does_not_know_its_launch_is_told_by_host_and_process(self):
+        """Where the variable does not get through: still not the run before."""
+        self.assertEqual(self.launch("--state", "done", "--code", 1, "--launch", "none")[0], 1)
+        self.assertEqual(self.launch("--silent", "--rc", 0)[0], 6)
+
+    def test_a_run_outlives_the_end_of_another_one(self):
+        """Another run has written the status file: this one is not ended, and its own code counts. The other's word
+        stays for four polls; a launcher that took it for its run's would send SIGTERM after the second."""
+        code, output = self.launch("--other", "--state", "failed", "--code", 5, "--rc", 5)
+        self.assertEqual(code, 5, output)
+        self.assertNotIn("SIGTERM", output)
+        self.assertEqual(self.launch("--rc", 0, "--launch", "of-another", "--state", "done", "--code", 0)[0], 6)
 
     def test_a_signal_to_the_launcher_stops_the_run(self):
         """SIGUSR1 as SLURM sends it, SIGINT as a person does."""
         for number in (signal.SIGUSR1, signal.SIGINT):
             with self.subTest(number):
-                (self.dir / "out.status.json").unlink(missing_ok=True)
+                (self.dir / STATUS).unlink(missing_ok=True)
                 process = self.start("--wait")
                 self.wait_for_running()
                 process.send_signal(number)
                 output, _ = process.communicate(timeout=LONGEST_S)
                 self.assertEqual(process.returncode, 4, output)
-                state = json.loads((self.dir / "out.status.json").read_text(encoding="utf-8"))
+                state = json.loads((self.dir / STATUS).read_text(encoding="utf-8"))
                 self.assertEqual(state["state"], "stopped")
 
     def test_sigterm_ends_at_once(self):
@@ -153,19 +175,40 @@ class LaunchTest(unittest.TestCase):
                                   capture_output=True, timeout=LONGEST_S)
             self.assertEqual(done.returncode, 2)
 
-    def test_the_output_is_read_from_the_job_file(self):
-        """As YAML writes strings; the default if it is not there."""
-        for line, expected in (("output: a/b.hdf5", "a/b.hdf5"), ("output: a b.h5   # c", "a b.h5"),
-                               ('output: "a #b.hdf5" # c', "a #b.hdf5"), ("output: 'q.hdf5'", "q.hdf5"),
-                               ("trace_output: x", "results.hdf5")):
-            (self.dir / "job.yaml").write_text(f"catalogue: c\n{line}\n", encoding="utf-8")
-            done = subprocess.run(["bash", "-c", '. "$0/launching.sh"; job_output job.yaml', SCRIPTS], cwd=self.dir,
-                                  check=True, text=True, stdout=subprocess.PIPE)
-            self.assertEqual(done.stdout.strip(), expected)
+    def test_a_job_that_the_program_refuses_is_not_started(self):
+        """Its exit code, and no mpirun."""
+        (self.dir / "other.yaml").write_text("", encoding="utf-8")
+        command = [SCRIPTS / "launch.sh", "-n", "1", "--", self.player, "run", "other.yaml"]
+        done = subprocess.run(command, cwd=self.dir, check=False, capture_output=True, timeout=LONGEST_S)
+        self.assertEqual(done.returncode, 2)
+        self.assertFalse((self.dir / STATUS).exists())
+
+    def test_the_output_is_what_the_program_reads(self):
+        """Each of these is YAML; none is read by a script."""
+        for text, expected in (("output: a/b.hdf5", "a/b.hdf5"), ("output: a b.h5   # c", "a b.h5"),
+                               ('output: "a #b.hdf5" # c', "a #b.hdf5"), ("output: 'q''s.hdf5'", "q's.hdf5"),
+                               ("output: run#3", "run#3"), ("output : o.hdf5", "o.hdf5"), ("'output': o.h5", "o.h5"),
+                               ("output: &o o.hdf5", "o.hdf5"), ("output: >-\n  o.hdf5", "o.hdf5"),
+                               ('output: "o\\x2ehdf5"', "o.hdf5"), ("igm: none", "results.hdf5"),
+                               ("output: link.hdf5", "far/away.hdf5")):
+            (self.dir / "real.yaml").write_text(f"catalogue: c\ngrid: g\noperations: {{sfh: {{}}}}\n{text}\n",
+                                                encoding="utf-8")
+            if not (self.dir / "link.hdf5").is_symlink():
+                (self.dir / "link.hdf5").symlink_to("far/away.hdf5")
+            command = f'. "$0/launching.sh"; job_output env A=1 "{PROGRAM}" run --survive real.yaml'
+            done = subprocess.run(["bash", "-c", command, SCRIPTS], cwd=self.dir, check=True, text=True,
+                                  stdout=subprocess.PIPE)
+            self.assertEqual(done.stdout, expected + "\n")
+        (self.dir / "real.yaml").write_text('{"catalogue": "c", "grid": "g", "operations": {"sfh": {}},\n "output": "j"}',
+                                            encoding="utf-8")
+        done = subprocess.run([PROGRAM, "check", "--output-path", "real.yaml"], cwd=self.dir, check=True, text=True,
+                              stdout=subprocess.PIPE)
+        self.assertEqual(done.stdout, "j\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and Path(sys.argv[1]).is_file():
-        del sys.argv[1]  # Meson gives all tests of scripts the program
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: test_launch.py PROGRAM [unittest arguments]")
+    PROGRAM = Path(sys.argv.pop(1)).resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     unittest.main(verbosity=2)
