@@ -206,5 +206,35 @@ void io_sync_soon(const char *path);
 /** Where the bytes of a contiguous dataset begin in the file; 0 for one of no values. */
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err);
 
+/* ---- is a layout still what it was? --------------------------------------------------------------- */
+
+/** What a dataset was laid out as. */
+struct io_shape {
+    enum io_type type;
+    int rank;
+    uint64_t dims[IO_RANK_MAX];
+    size_t record_bytes; /* and the two below: of IO_RECORD */
+    const struct io_member *member;
+    size_t n_member;
+};
+
+/** Where its bytes are in the file. */
+struct io_place {
+    uint64_t offset, n_byte; /* offset 0 where there are none */
+};
+
+/**
+ * A dataset that is to be written without HDF5 is one of this file itself, with no soft or external link on
+ * the way, of this type, byte order and extents, in one piece that lies within the file. POLYPHONY_INPUT
+ * with the dataset, what was found and what was expected.
+ */
+int io_layout_expect(struct io_file *file, const char *path, const struct io_shape *shape,
+                     struct io_place *ret_place, struct error *err);
+/** The same for a view of io_layout_column_view(): of n numbers, of a `source` of `rank` axes. */
+int io_view_expect(struct io_file *file, const char *path, const char *source, int rank,
+                   const uint64_t *column, uint64_t n, struct error *err);
+/** The message of both, with what is wrong with the dataset. */
+int io_expect_fail(struct io_file *file, const char *path, const char *what, struct error *err);
+
 /** Names of the libraries for the provenance: "HDF5 1.10.8", "Open MPI v4.1.4". */
 void io_versions(char *ret_hdf5, char *ret_mpi, size_t size);

@@ -40,13 +40,19 @@ struct ledger_entry {
     int32_t n_crash, n_vanish; /* ranks that ended with it in hand; 0 again once it is done */
 };
 
+#define PROVENANCE_COMMAND_MAX 584
+
 /** What made the numbers, recorded and compared on resuming. */
 struct provenance {
     const char *program_version, *compiler, *flags;
+    const char *commit, *source_hash; /* "unknown" without git; of the sources of the build */
+    const char *command;              /* as given to this process, quoted */
+    char date_utc[24], host[64];
     struct job_echo echo;
     uint64_t catalogue_hash, grid_hash, filters_hash;
     char *catalogue_sources, *grid_sources; /* other files that their bytes come from: "hash name" lines */
     int n_rank, n_thread;
+    bool accepts_build; /* another build of the same numerics version may continue the file */
 };
 
 /** Hash the inputs and echo the job; the build and the numbers are the caller's to say. Free with
@@ -64,11 +70,29 @@ int results_create(const char *path, const struct plan *plan, const struct prove
                    struct error *err);
 
 /**
- * May this file be continued by this job? One process asks. POLYPHONY_USAGE names the key that differs;
- * POLYPHONY_INPUT when the file is no results file.
+ * May this file be continued by this job? One process asks. POLYPHONY_USAGE names the key that differs, or
+ * what does of the build; POLYPHONY_INPUT when the file is no results file, or is not laid out as the job's:
+ * then it names the dataset. Nothing is written.
  */
 int results_check(const char *path, const struct plan *plan, const struct provenance *provenance,
                   struct error *err);
+
+/** A run that wrote into the file, as /Run/Sessions has it: 1024 bytes. Texts end with 0; longer ones are
+ * cut. */
+struct results_session {
+    uint64_t checksum;                       /* XXH3 of all that follows: 0 and others are no entries */
+    int32_t n_run, n_rank, n_thread, unused; /* n_run: 1, or how many runs the last entry stands for */
+    char date_utc[24], host[64], version[24], commit[56], source_hash[24], compiler[64], flags[160];
+    char command[PROVENANCE_COMMAND_MAX];
+};
+#define RESULTS_SESSION_MAX 32
+
+/** Before a run writes its first row: add it to /Run/Sessions, in one piece. One process does it. When all
+ * places are taken the last is written over, and counts. POLYPHONY_OUTPUT. */
+int results_note_session(struct results *results, const struct provenance *provenance, struct error *err);
+/** The runs that wrote, in their order; of more than RESULTS_SESSION_MAX the last. For `polyphony status`. */
+int results_read_sessions(const char *path, struct results_session ret_session[RESULTS_SESSION_MAX],
+                          size_t *ret_n, struct error *err);
 
 /** Open a laid-out file for writing rows; each rank on its own. */
 int results_open(const char *path, const struct plan *plan, struct results **ret_results, struct error *err);

@@ -11,7 +11,7 @@
 
 #include "polyphony/config.h"
 
-#include "version.h"
+#include "signature.h"
 
 struct command {
     const char *name;
@@ -67,6 +67,7 @@ int main(int argc, char **argv)
     struct error err = { 0 };
     int r = 0;
 
+    signature_keep_command(argc, argv);
     argp_err_exit_status = -POLYPHONY_USAGE;
     signal(SIGXFSZ, SIG_IGN); /* beyond a limit of the file size writing fails, and whoever writes says so */
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
@@ -74,7 +75,7 @@ int main(int argc, char **argv)
         return argc < 2 ? -POLYPHONY_USAGE : 0;
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("polyphony " POLYPHONY_VERSION " (" POLYPHONY_COMPILER ", " POLYPHONY_FLAGS ")");
+        signature_print();
         return 0;
     }
     r = POLYPHONY_USAGE;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "signature.h"
 #include "state.h"
-#include "version.h"
 
 /* Where a galaxy was set aside that ended its rank. */
 #define CRASH_STAGE "Crash"
@@ -160,11 +160,8 @@ int output_settle(struct output *output, struct error *err)
 int output_provenance(const struct plan *plan, int n_rank, int n_thread, struct provenance *ret_provenance,
                       struct error *err)
 {
-    *ret_provenance = (struct provenance) { .program_version = POLYPHONY_VERSION,
-                                            .compiler = POLYPHONY_COMPILER,
-                                            .flags = POLYPHONY_FLAGS,
-                                            .n_rank = n_rank,
-                                            .n_thread = n_thread };
+    *ret_provenance = (struct provenance) { .n_rank = n_rank, .n_thread = n_thread };
+    signature_sign(ret_provenance);
     return provenance_make(plan, ret_provenance, err);
 }
 

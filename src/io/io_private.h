@@ -39,6 +39,9 @@ void io_attr_close(struct io_attribute *attribute);
 int io_label(struct io_file *file, hid_t object, const char *path, const char *units, const char *description,
              struct error *err);
 
+/** Type of the values of a dataset, to be closed. */
+hid_t io_shape_type(const struct io_shape *shape);
+
 /** Property list that creates the groups on the way. */
 hid_t io_link_creation(void);
 

@@ -226,22 +226,35 @@ int io_layout_dataset(struct io_file *file, const char *path, enum io_type type,
     return r;
 }
 
+hid_t io_shape_type(const struct io_shape *shape)
+{
+    hid_t type;
+
+    if (shape->type != IO_RECORD)
+        return H5Tcopy(type_of(shape->type));
+    type = H5Tcreate(H5T_COMPOUND, shape->record_bytes);
+    for (size_t i = 0; i < shape->n_member; i++) {
+        const struct io_member *given = &shape->member[i];
+        hid_t member = H5Tcopy(given->text_bytes ? H5T_C_S1 : type_of(given->type));
+
+        if (given->text_bytes)
+            H5Tset_size(member, given->text_bytes);
+        H5Tinsert(type, given->name, given->offset, member);
+        H5Tclose(member);
+    }
+    return type;
+}
+
 int io_layout_records(struct io_file *file, const char *path, uint64_t n, size_t size,
                       const struct io_member *members, size_t n_member, const char *description,
                       struct error *err)
 {
-    hid_t type = H5Tcreate(H5T_COMPOUND, size), space = space_of(1, &n);
-    int r;
+    const struct io_shape shape = {
+        .type = IO_RECORD, .record_bytes = size, .member = members, .n_member = n_member
+    };
+    hid_t type = io_shape_type(&shape), space = space_of(1, &n);
+    int r = layout(file, path, type, space, NULL, description, err);
 
-    for (size_t i = 0; i < n_member; i++) {
-        hid_t member = H5Tcopy(members[i].text_bytes ? H5T_C_S1 : type_of(members[i].type));
-
-        if (members[i].text_bytes)
-            H5Tset_size(member, members[i].text_bytes);
-        H5Tinsert(type, members[i].name, members[i].offset, member);
-        H5Tclose(member);
-    }
-    r = layout(file, path, type, space, NULL, description, err);
     H5Sclose(space);
     H5Tclose(type);
     return r;

@@ -109,14 +109,39 @@ static int write_sources(struct io_file *file, const char *name, const char *tex
     return *text ? io_attr_write_text(file, "Run", name, text, err) : 0;
 }
 
+/* The program, and where and how it was called. */
+static int write_texts(struct io_file *file, const struct provenance *provenance, struct error *err)
+{
+    char hdf5[64], mpi[128];
+    const struct {
+        const char *name, *value;
+    } texts[] = {
+        { "program_version", provenance->program_version },
+        { "compiler", provenance->compiler },
+        { "flags", provenance->flags },
+        { "commit", provenance->commit },
+        { "source_hash", provenance->source_hash },
+        { "instruction_set", isa_names[isa_in_use()] },
+        { "hdf5", hdf5 },
+        { "mpi", mpi },
+        { "date_utc", provenance->date_utc },
+        { "host", provenance->host },
+        { "command", provenance->command },
+    };
+    int r = 0;
+
+    io_versions(hdf5, mpi, sizeof(hdf5));
+    for (size_t i = 0; !r && i < sizeof(texts) / sizeof(*texts); i++)
+        r = io_attr_write_text(file, "Run", texts[i].name, texts[i].value, err);
+    return r;
+}
+
 int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err)
 {
     struct named_hash hashes[N_HASH];
-    char hdf5[64], mpi[128];
     int r = io_make_group(file, "Run/Job", err);
 
     name_hashes(provenance, hashes);
-    io_versions(hdf5, mpi, sizeof(hdf5));
     if (!r)
         r = io_make_group(file, "Run/JobDefaulted", err);
     for (size_t i = 0; !r && i < provenance->echo.n; i++) {
@@ -134,17 +159,7 @@ int results_write_provenance(struct io_file *file, const struct provenance *prov
     if (!r)
         r = io_attr_write_i64(file, "Run", "numerics_version", RESULTS_NUMERICS_VERSION, err);
     if (!r)
-        r = io_attr_write_text(file, "Run", "program_version", provenance->program_version, err);
-    if (!r)
-        r = io_attr_write_text(file, "Run", "compiler", provenance->compiler, err);
-    if (!r)
-        r = io_attr_write_text(file, "Run", "flags", provenance->flags, err);
-    if (!r)
-        r = io_attr_write_text(file, "Run", "instruction_set", isa_names[isa_in_use()], err);
-    if (!r)
-        r = io_attr_write_text(file, "Run", "hdf5", hdf5, err);
-    if (!r)
-        r = io_attr_write_text(file, "Run", "mpi", mpi, err);
+        r = write_texts(file, provenance, err);
     if (!r)
         r = io_attr_write_i64(file, "Run", "ranks", provenance->n_rank, err);
     if (!r)
@@ -203,18 +218,25 @@ static int check_no_key_is_gone(struct io_file *file, const char *group, const s
     return r;
 }
 
-static int check_hashes(struct io_file *file, const struct provenance *provenance, struct error *err)
+static int check_numerics(struct io_file *file, struct error *err)
 {
-    struct named_hash hashes[N_HASH];
-    char text[20];
     int64_t numerics = 0;
     int r = io_attr_read_i64(file, "Run", "numerics_version", &numerics, err);
 
     if (!r && numerics != RESULTS_NUMERICS_VERSION)
         r = error_set(err, POLYPHONY_USAGE,
                       "'%s' was made by a version of the program with other numbers (numerics_version %lld, "
-                      "this is %d)",
+                      "this is %d); continue it with that one, give another 'output', or use --overwrite",
                       io_file_path(file), (long long)numerics, RESULTS_NUMERICS_VERSION);
+    return r;
+}
+
+static int check_hashes(struct io_file *file, const struct provenance *provenance, struct error *err)
+{
+    struct named_hash hashes[N_HASH];
+    char text[20];
+    int r = 0;
+
     name_hashes(provenance, hashes);
     for (size_t i = 0; !r && i < N_HASH; i++) {
         r = io_attr_read_text(file, "Run", hashes[i].name, text, sizeof(text), err);
@@ -278,36 +300,42 @@ static int check_sources(struct io_file *file, const char *name, const char *tex
     return r;
 }
 
-/* Another compiler rounds otherwise, and so may another version: a file has the bits of one build. */
+/* Another compiler rounds otherwise, and so may other sources: a file has the bits of one build. */
 static int check_build(struct io_file *file, const struct provenance *provenance, struct error *err)
 {
-    const char *const name[] = { "program_version", "compiler", "flags" };
-    const char *const value[] = { provenance->program_version, provenance->compiler, provenance->flags };
-    char *text = NULL;
-    int r = 0;
+    const char *const name[] = { "source_hash", "program_version", "compiler", "flags" };
+    const char *const value[] = { provenance->source_hash, provenance->program_version, provenance->compiler,
+                                  provenance->flags };
+    char *text = NULL, *commit = NULL;
+    int r = io_attr_copy_text(file, "Run", "commit", &commit, err);
 
     for (size_t i = 0; !r && i < sizeof(name) / sizeof(*name); i++) {
         r = io_attr_copy_text(file, "Run", name[i], &text, err);
-        if (!r && strcmp(text, value[i]))
+        if (!r && strcmp(text, value[i]) && !provenance->accepts_build)
             r = error_set(err, POLYPHONY_USAGE,
-                          "'%s' was made by another build of the program (%s: %.200s, this one: %.200s): "
-                          "continue it with "
-                          "that one, give another 'output', or use --overwrite",
-                          io_file_path(file), name[i], text, value[i]);
+                          "'%s' was made by another build of the program (%s: %.200s, this one: %.200s; its "
+                          "commit: %.60s, this one: %.60s): continue it with that build, or with 'run "
+                          "--accept-build' if both compute the same; else give another 'output', or use "
+                          "--overwrite",
+                          io_file_path(file), name[i], text, value[i], commit, provenance->commit);
         free(text);
         text = NULL;
     }
+    free(commit);
     return r;
 }
 
 int results_check(const char *path, const struct plan *plan, const struct provenance *provenance,
                   struct error *err)
 {
+    struct layout layout = { .has_views = true };
     struct io_file *file = NULL;
     uint64_t n_galaxy = plan->catalogue->n_galaxy;
     struct io_info info;
     int r = results_file_open(path, &file, err);
 
+    if (!r)
+        r = check_numerics(file, err);
     if (!r)
         r = check_build(file, provenance, err);
     if (!r)
@@ -328,6 +356,10 @@ int results_check(const char *path, const struct plan *plan, const struct proven
     if (!r && info.n != n_galaxy)
         r = error_set(err, POLYPHONY_USAGE, "'%s' has %llu galaxies, the catalogue %llu", path,
                       (unsigned long long)info.n, (unsigned long long)n_galaxy);
+    layout.file = file;
+    if (!r)
+        r = results_layout_rows(&layout, plan, err);
+    layout_free(&layout);
     io_file_close(file);
     return r;
 }

@@ -18,11 +18,14 @@
 int results_create(const char *path, const struct plan *plan, const struct provenance *provenance,
                    struct error *err)
 {
+    struct layout layout = { .is_new = true };
     struct io_file *file = NULL;
     int r = io_layout_create(path, MPI_COMM_SELF, &file, err);
 
+    layout.file = file;
     if (!r)
-        r = results_layout_rows(file, plan, err);
+        r = results_layout_rows(&layout, plan, err);
+    layout_free(&layout);
     if (!r)
         r = results_write_constants(file, plan, err);
     if (!r)
@@ -40,22 +43,23 @@ int results_create(const char *path, const struct plan *plan, const struct prove
 static int find_offsets(struct results *results, struct io_file *file, struct error *err)
 {
     const struct plan *plan = results->plan;
-    const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
+    struct layout layout = { .file = file };
     char path[RESULTS_PATH_MAX];
-    int r = io_dataset_offset(file, LEDGER_PATH, &results->ledger_offset, err);
+    int r = results_layout_rows(&layout, plan, err);
 
+    results->ledger_offset = layout_offset(&layout, LEDGER_PATH);
     for (size_t i = 0; !r && i < plan->n_product; i++) {
         struct results_column *column = &results->column[i];
 
         results_product_path(plan, &plan->product[i], path, sizeof(path));
         column->is_single = results_product_type(plan, &plan->product[i]) == IO_F32;
         column->row_bytes = plan->product[i].n * (column->is_single ? sizeof(float) : sizeof(double));
-        r = io_dataset_offset(file, path, &column->offset, err);
+        column->offset = layout_offset(&layout, path);
     }
-    if (!r && los && *los->write_particles)
-        r = io_dataset_offset(file, STAR_TAU_PATH, &results->star_tau_offset, err);
-    if (!r && los && *los->write_particles && plan->catalogue->n_black_hole_all)
-        r = io_dataset_offset(file, BLACK_HOLE_TAU_PATH, &results->black_hole_tau_offset, err);
+    results->star_tau_offset = layout_offset(&layout, STAR_TAU_PATH);
+    results->black_hole_tau_offset = layout_offset(&layout, BLACK_HOLE_TAU_PATH);
+    results->sessions_offset = layout_offset(&layout, SESSIONS_PATH);
+    layout_free(&layout);
     return r;
 }
 

@@ -8,6 +8,8 @@
 #define RESULTS_PATH_MAX      512
 #define LEDGER_PATH           "Run/Ledger"
 #define ROWS_PATH             "Run/Rows"
+#define LAYOUT_PATH           "Run/Layout"
+#define SESSIONS_PATH         "Run/Sessions"
 #define ID_PATH               "Galaxies/ID"
 #define REDSHIFT_PATH         "Galaxies/Redshift"
 #define N_STAR_PATH           "Galaxies/NStars"
@@ -25,8 +27,35 @@ int results_file_open(const char *path, struct io_file **ret_file, struct error 
 void results_product_path(const struct plan *plan, const struct product *product, char *ret_path,
                           size_t size);
 
+/* ---- the layout: made, or checked, by the same calls ------------------------------------------------- */
+
+struct layout_part;
+
+struct layout {
+    struct io_file *file;
+    bool is_new;    /* it is made; else a file is compared with it */
+    bool has_views; /* views are compared too */
+    uint64_t n_galaxy;
+    struct layout_part *part; /* [n] datasets and their places, in the order of the layout */
+    size_t n, capacity, next;
+};
+
+/* A dataset of rows. POLYPHONY_OUTPUT, or POLYPHONY_INPUT where a file has another. */
+int layout_dataset(struct layout *layout, const char *path, const struct io_shape *shape, const char *units,
+                   const char *description, struct error *err);
+/* The same for one that was written by the caller, if it is new. */
+int layout_note(struct layout *layout, const char *path, const struct io_shape *shape, struct error *err);
+int layout_view(struct layout *layout, const char *path, const char *source, int rank, const uint64_t *column,
+                const char *units, const char *description, struct error *err);
+/* When all are through: note their places in the file, or compare with what was noted. */
+int layout_finish(struct layout *layout, struct error *err);
+/* Where a dataset begins; 0 if it has no bytes, or is none of the layout. */
+uint64_t layout_offset(struct layout *layout, const char *path);
+void layout_free(struct layout *layout);
+
 /* All datasets of rows, the views of them, and the list by which they can be verified. */
-int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err);
+int results_layout_rows(struct layout *layout, const struct plan *plan, struct error *err);
+int results_layout_sessions(struct layout *layout, struct error *err);
 
 /* What is the same for all galaxies: axes, instruments, the emission model. */
 int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err);
@@ -62,6 +91,7 @@ struct results {
     struct results_span *span;     /* [n_span] all that are no integers */
     size_t n_span;
     uint64_t ledger_offset, star_tau_offset, black_hole_tau_offset; /* 0: not in the file */
+    uint64_t sessions_offset;
     struct unsynced *unsynced; /* rows that are not known to be on disk */
 };
 

@@ -104,7 +104,7 @@ uint64_t results_row_bytes(const struct plan *plan)
 
 /* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage.
  */
-static int layout_photometry_views(struct io_file *file, const struct plan *plan, enum product_kind kind,
+static int layout_photometry_views(struct layout *layout, const struct plan *plan, enum product_kind kind,
                                    const struct selection *selection, const char *group, struct error *err)
 {
     char path[RESULTS_PATH_MAX];
@@ -119,18 +119,17 @@ static int layout_photometry_views(struct io_file *file, const struct plan *plan
             for (size_t f = 0; !r && f < instrument->n_filter; f++, column[1]++) {
                 text_format(path, sizeof(path), "Galaxies/Stars/Photometry/%s/%s/%s", group,
                             label_of(plan, selection->i_label[l]), instrument->filter[f].code);
-                r = io_layout_column_view(file, path, fields[kind].path, column, fields[kind].units,
-                                          kind == PRODUCT_FLUXES
-                                              ? "Observed flux density through the filter"
-                                              : "Rest-frame luminosity density through the filter",
-                                          err);
+                r = layout_view(layout, path, fields[kind].path, 3, column, fields[kind].units,
+                                kind == PRODUCT_FLUXES ? "Observed flux density through the filter"
+                                                       : "Rest-frame luminosity density through the filter",
+                                err);
             }
         }
     }
     return r;
 }
 
-static int layout_tau_views(struct io_file *file, enum product_kind kind, const char *component,
+static int layout_tau_views(struct layout *layout, enum product_kind kind, const char *component,
                             const char *mean, struct error *err)
 {
     const char *const names[3] = { mean, "Median", "Maximum" };
@@ -139,34 +138,58 @@ static int layout_tau_views(struct io_file *file, enum product_kind kind, const 
 
     for (uint64_t i = 0; !r && i < 3; i++) {
         text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
-        r = io_layout_column_view(file, path, fields[kind].path, &i, "dimensionless",
-                                  kind == PRODUCT_STAR_TAU && i == 0
-                                      ? "Mass-weighted mean V-band optical depth towards the particles, "
-                                        "observer at z = -infinity; 0 without particles"
-                                      : "V-band optical depth towards the particles, unweighted, observer at "
-                                        "z = -infinity; 0 without particles",
-                                  err);
+        r = layout_view(layout, path, fields[kind].path, 2, &i, "dimensionless",
+                        kind == PRODUCT_STAR_TAU && i == 0
+                            ? "Mass-weighted mean V-band optical depth towards the particles, "
+                              "observer at z = -infinity; 0 without particles"
+                            : "V-band optical depth towards the particles, unweighted, observer at "
+                              "z = -infinity; 0 without particles",
+                        err);
     }
     return r;
 }
 
 /* Optical depths of particles, and where each galaxy's begin. The latter is in the catalogue too, but so a
  * results file can be read, and verified, without it. */
-static int layout_particles(struct io_file *file, const char *path, const char *first_path, uint64_t n,
-                            uint64_t n_galaxy, const uint64_t *first, struct error *err)
+static int layout_particles(struct layout *layout, const char *path, const char *first_path, uint64_t n,
+                            const uint64_t *first, struct error *err)
 {
+    const struct io_shape shape = { .type = IO_F64, .rank = 1, .dims = { n } };
+    const struct io_shape first_shape = { .type = IO_I64, .rank = 1, .dims = { layout->n_galaxy } };
     int r;
 
-    r = io_layout_dataset(file, path, IO_F64, 1, &n, "dimensionless",
-                          "V-band optical depth from the line of sight of each particle, in catalogue order",
-                          err);
-    return r ? r
-             : io_write_i64(file, first_path, 1, &n_galaxy, (const int64_t *)first, "dimensionless",
-                            "Index in Particles of the galaxy's first; it has NStars or NBlackHoles", err);
+    r = layout_dataset(layout, path, &shape, "dimensionless",
+                       "V-band optical depth from the line of sight of each particle, in catalogue order",
+                       err);
+    if (!r && layout->is_new)
+        r = io_write_i64(layout->file, first_path, 1, &layout->n_galaxy, (const int64_t *)first,
+                         "dimensionless",
+                         "Index in Particles of the galaxy's first; it has NStars or NBlackHoles", err);
+    return r ? r : layout_note(layout, first_path, &first_shape, err);
 }
 
 /* The order in which the values of a row are in its checksum. */
-static int write_rows_list(struct io_file *file, const struct plan *plan, struct error *err)
+static int compare_rows_list(struct io_file *file, size_t n, const char *const *name, struct error *err)
+{
+    char(*found)[IO_NAME_MAX] = NULL;
+    struct io_info info;
+    int r = io_dataset_info(file, ROWS_PATH, &info, err);
+
+    if (!r && (info.class != IO_STRING || info.rank != 1 || info.n != n))
+        return io_expect_fail(file, ROWS_PATH, "does not list the datasets of this job", err);
+    if (!r)
+        found = mem_array(n, sizeof(*found));
+    if (!r)
+        r = found ? io_read_names(file, ROWS_PATH, n, found, err)
+                  : error_set(err, POLYPHONY_INTERNAL, "no memory for the list of datasets");
+    for (size_t i = 0; !r && i < n; i++)
+        if (strncmp(found[i], name[i], IO_NAME_MAX - 1))
+            r = io_expect_fail(file, ROWS_PATH, "does not list the datasets of this job", err);
+    free(found);
+    return r;
+}
+
+static int layout_rows_list(struct layout *layout, const struct plan *plan, struct error *err)
 {
     char(*path)[RESULTS_PATH_MAX] = mem_array(plan->n_product, sizeof(*path));
     const char **name = mem_array(plan->n_product, sizeof(*name));
@@ -176,15 +199,17 @@ static int write_rows_list(struct io_file *file, const struct plan *plan, struct
         results_product_path(plan, &plan->product[i], path[i], sizeof(path[i]));
         name[i] = path[i];
     }
-    if (!r)
-        r = io_write_names(file, ROWS_PATH, plan->n_product, name,
+    if (!r && layout->is_new)
+        r = io_write_names(layout->file, ROWS_PATH, plan->n_product, name,
                            "Datasets of a row, in the order of its checksum; particles follow", err);
+    else if (!r)
+        r = compare_rows_list(layout->file, plan->n_product, name, err);
     free(name);
     free(path);
     return r;
 }
 
-static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
+static int layout_ledger(struct layout *layout, struct error *err)
 {
     static const struct io_member members[] = {
         { "status", IO_I32, offsetof(struct ledger_entry, status), 0 },
@@ -200,47 +225,62 @@ static int layout_ledger(struct io_file *file, uint64_t n, struct error *err)
         { "n_vanish", IO_I32, offsetof(struct ledger_entry, n_vanish), 0 },
     };
 
-    return io_layout_records(
-        file, LEDGER_PATH, n, sizeof(struct ledger_entry), members, sizeof(members) / sizeof(*members),
+    const struct io_shape shape = { .type = IO_RECORD,
+                                    .rank = 1,
+                                    .dims = { layout->n_galaxy },
+                                    .record_bytes = sizeof(struct ledger_entry),
+                                    .member = members,
+                                    .n_member = sizeof(members) / sizeof(*members) };
+
+    return layout_dataset(
+        layout, LEDGER_PATH, &shape, NULL,
         "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row; ranks that "
         "crashed, or vanished, with it in hand",
         err);
 }
 
-int results_layout_rows(struct io_file *file, const struct plan *plan, struct error *err)
+/* A product's dataset: a row of its values a galaxy. */
+static int layout_product(struct layout *layout, const struct plan *plan, const struct product *product,
+                          struct error *err)
+{
+    const struct io_shape shape = { .type = results_product_type(plan, product),
+                                    .rank = product->rank + 1,
+                                    .dims = { layout->n_galaxy, product->dims[0], product->dims[1] } };
+    char path[RESULTS_PATH_MAX];
+
+    results_product_path(plan, product, path, sizeof(path));
+    return layout_dataset(layout, path, &shape, fields[product->kind].units,
+                          fields[product->kind].description, err);
+}
+
+int results_layout_rows(struct layout *layout, const struct plan *plan, struct error *err)
 {
     const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
     const struct catalogue *catalogue = plan->catalogue;
-    uint64_t n_galaxy = catalogue->n_galaxy;
-    char path[RESULTS_PATH_MAX];
-    int r = layout_ledger(file, n_galaxy, err);
+    int r;
 
-    for (size_t i = 0; !r && i < plan->n_product; i++) {
-        const struct product *product = &plan->product[i];
-        const uint64_t dims[3] = { n_galaxy, product->dims[0], product->dims[1] };
-
-        results_product_path(plan, product, path, sizeof(path));
-        r = io_layout_dataset(file, path, results_product_type(plan, product), product->rank + 1, dims,
-                              fields[product->kind].units, fields[product->kind].description, err);
-    }
+    layout->n_galaxy = catalogue->n_galaxy;
+    r = layout_ledger(layout, err);
+    for (size_t i = 0; !r && i < plan->n_product; i++)
+        r = layout_product(layout, plan, &plan->product[i], err);
     if (!r)
-        r = layout_photometry_views(file, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities",
+        r = layout_photometry_views(layout, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities",
                                     err);
     if (!r)
-        r = layout_photometry_views(file, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
+        r = layout_photometry_views(layout, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
     if (!r)
-        r = write_rows_list(file, plan, err);
-    if (r || !los)
-        return r;
-    r = layout_tau_views(file, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
-    if (!r && catalogue->n_black_hole_all)
-        r = layout_tau_views(file, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
-    if (r || !*los->write_particles)
-        return r;
-    r = layout_particles(file, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_star_all, n_galaxy,
-                         catalogue->star_offset, err);
-    return r || !catalogue->n_black_hole_all
-               ? r
-               : layout_particles(file, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH,
-                                  catalogue->n_black_hole_all, n_galaxy, catalogue->black_hole_offset, err);
+        r = layout_rows_list(layout, plan, err);
+    if (!r && los)
+        r = layout_tau_views(layout, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
+    if (!r && los && catalogue->n_black_hole_all)
+        r = layout_tau_views(layout, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
+    if (!r && los && *los->write_particles)
+        r = layout_particles(layout, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_star_all,
+                             catalogue->star_offset, err);
+    if (!r && los && *los->write_particles && catalogue->n_black_hole_all)
+        r = layout_particles(layout, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH, catalogue->n_black_hole_all,
+                             catalogue->black_hole_offset, err);
+    if (!r)
+        r = results_layout_sessions(layout, err);
+    return r ? r : layout_finish(layout, err);
 }

@@ -25,6 +25,7 @@ static inline struct session open_plan_of(const char *text)
     EXPECT_OK(plan_open(s.job, NULL, &s.plan, &err), err);
     EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
     s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";
+    s.provenance.commit = s.provenance.source_hash = s.provenance.command = "test";
     s.provenance.n_rank = s.provenance.n_thread = 1;
     return s;
 }
