@@ -81,16 +81,16 @@ int results_check(const char *path, const struct plan *plan, const struct proven
  * cut. */
 struct results_session {
     uint64_t checksum;                       /* XXH3 of all that follows: 0 and others are no entries */
-    int32_t n_run, n_rank, n_thread, unused; /* n_run: 1, or how many runs the last entry stands for */
+    int32_t n_run, n_rank, n_thread, unused; /* n_run: how many runs it stands for */
     char date_utc[24], host[64], version[24], commit[56], source_hash[24], compiler[64], flags[160];
     char command[PROVENANCE_COMMAND_MAX];
 };
 #define RESULTS_SESSION_MAX 32
 
 /** Before a run writes its first row: add it to /Run/Sessions, in one piece. One process does it. When all
- * places are taken the last is written over, and counts. POLYPHONY_OUTPUT. */
+ * places are taken one is written over, of a build that others name, and counts. POLYPHONY_OUTPUT. */
 int results_note_session(struct results *results, const struct provenance *provenance, struct error *err);
-/** The runs that wrote, in their order; of more than RESULTS_SESSION_MAX the last. For `polyphony status`. */
+/** The runs that wrote. For `polyphony status`. */
 int results_read_sessions(const char *path, struct results_session ret_session[RESULTS_SESSION_MAX],
                           size_t *ret_n, struct error *err);
 

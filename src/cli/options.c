@@ -14,7 +14,8 @@ enum {
     OPTION_MAX_GALAXIES,
     OPTION_GALAXY_IDS,
     OPTION_SURVIVE,
-    OPTION_REPAIR
+    OPTION_REPAIR,
+    OPTION_ACCEPT_BUILD
 };
 
 /* Longest time that can be asked for: ten years. */
@@ -198,6 +199,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_GALAXY_IDS:
         options->galaxy_ids = arg;
         return 0;
+    case OPTION_ACCEPT_BUILD:
+        options->accept_build = true;
+        return 0;
     case OPTION_SURVIVE:
         parse_silence(state, arg, options);
         return 0;
@@ -226,6 +230,10 @@ static const struct argp_option argp_options[] = {
       "values were lost (by a power cut, say). Without, those that may not be on disk are verified, and of "
       "the "
       "others 4 GiB",
+      0 },
+    { "accept-build", OPTION_ACCEPT_BUILD, NULL, 0,
+      "continue a file that another build of the program has made (other sources, compiler or flags), if its "
+      "numerics version is the same; the file records both, 'polyphony status' names them",
       0 },
     { "galaxy-ids", OPTION_GALAXY_IDS, "LIST|FILE", 0,
       "do only these galaxies now: ids between commas (3,5,9), or a file of ids (default: all)", 0 },

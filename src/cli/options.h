@@ -13,7 +13,7 @@
 
 struct run_options {
     const char *job_path;
-    bool overwrite, retry_failed, repair;
+    bool overwrite, retry_failed, repair, accept_build;
     double max_runtime_s;   /* 0: none */
     int64_t max_fails;      /* -1: any number */
     int64_t max_galaxies;   /* -1: all */

@@ -167,29 +167,28 @@ int output_provenance(const struct plan *plan, int n_rank, int n_thread, struct 
 
 /* Make the file, or see that this job may continue it. */
 static int create_or_check(struct output *output, const struct run_options *options, struct tracing *tracing,
-                           int n_rank, int n_thread, bool *ret_is_new, struct error *err)
+                           int n_rank, int n_thread, struct error *err)
 {
     const struct job *job = output->plan->job;
     bool has_trace = *job->trace != JOB_TRACE_OFF, is_there = access(job->output, F_OK) == 0;
-    bool creates = !is_there || options->overwrite;
-    struct provenance provenance = { 0 };
-    int r = has_trace ? tracing_choose_path(tracing, job, !creates, err) : 0;
+    int r;
 
+    output->is_new = !is_there || options->overwrite;
+    r = has_trace ? tracing_choose_path(tracing, job, !output->is_new, err) : 0;
     if (!r && is_there && options->overwrite) {
         r = results_may_be_replaced(job->output, err);
         if (r)
             error_prefix(err, r, "--overwrite replaces results files only");
     }
-    if (!r && creates && has_trace)
+    if (!r && output->is_new && has_trace)
         tracing_remove_earlier(job);
     if (!r)
-        r = output_provenance(output->plan, n_rank, n_thread, &provenance, err);
-    if (!r)
-        r = creates ? results_create(job->output, output->plan, &provenance, err)
-                    : results_check(job->output, output->plan, &provenance, err);
-    provenance_free(&provenance);
-    *ret_is_new = creates;
-    return r;
+        r = output_provenance(output->plan, n_rank, n_thread, &output->provenance, err);
+    output->provenance.accepts_build = options->accept_build;
+    if (r)
+        return r;
+    return output->is_new ? results_create(job->output, output->plan, &output->provenance, err)
+                          : results_check(job->output, output->plan, &output->provenance, err);
 }
 
 int output_prepare(struct output *output, struct plan *plan, const struct run_options *options,
@@ -208,12 +207,18 @@ int output_prepare(struct output *output, struct plan *plan, const struct run_op
     if (!r && !state_path(plan->job->output, output->state_path, sizeof(output->state_path)))
         output->state_path[0] = '\0';
     if (!r)
-        r = create_or_check(output, options, tracing, n_rank, n_thread, &output->is_new, err);
+        r = create_or_check(output, options, tracing, n_rank, n_thread, err);
     if (!r)
         r = results_open(plan->job->output, plan, &output->results, err);
     if (!r && !output->is_new)
         r = hands_judge(output->hands, blame_earlier, output, err);
     return r ? r : hands_begin(output->hands, n_rank, err);
+}
+
+/* A run that finds nothing to do changes nothing. */
+int output_note_run(struct output *output, size_t n_now, struct error *err)
+{
+    return output->is_new || n_now ? results_note_session(output->results, &output->provenance, err) : 0;
 }
 
 int output_open(struct output *output, struct plan *plan, int rank, struct error *err)
@@ -231,6 +236,7 @@ void output_close(struct output *output)
 {
     hands_close(output->hands);
     results_close(output->results);
+    provenance_free(&output->provenance);
     free(output->aside);
     output->aside = NULL;
     output->hands = NULL;

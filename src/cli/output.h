@@ -17,8 +17,9 @@ struct output {
     struct plan *plan;
     struct hands *hands; /* rank 0 locks; ranks that compute say in it what they have in hand */
     struct results *results;
-    bool is_new;                /* begun by this run; rank 0 */
-    struct output_aside *aside; /* [n_aside] to be set aside when the run is over */
+    struct provenance provenance; /* rank 0 */
+    bool is_new;                  /* the file was made by this run; rank 0 */
+    struct output_aside *aside;   /* [n_aside] to be set aside when the run is over */
     size_t n_aside;
     int64_t lost_ns;       /* when the last rank was lost */
     char state_path[4096]; /* of status.json, rank 0; "": none */
@@ -35,6 +36,8 @@ int output_provenance(const struct plan *plan, int n_rank, int n_thread, struct 
  */
 int output_prepare(struct output *output, struct plan *plan, const struct run_options *options,
                    struct tracing *tracing, int n_rank, int n_thread, struct error *err);
+/** Rank 0, when it is known how many galaxies are to be done now: the file records that this run writes. */
+int output_note_run(struct output *output, size_t n_now, struct error *err);
 /** Every rank, after output_prepare() on rank 0. */
 int output_open(struct output *output, struct plan *plan, int rank, struct error *err);
 /** The lock goes, unless ranks were lost in the middle of something. */

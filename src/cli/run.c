@@ -262,6 +262,8 @@ static int open_dealing(struct run *run, int n_thread, struct error *err)
     int r = dealing_open(&run->dealing, run->plan, run->output.results, &run->options, run->n_rank, n_thread,
                          err);
 
+    if (!r)
+        r = output_note_run(&run->output, run->dealing.n_now, err);
     if (r)
         return r;
     if (run->n_rank > 1) /* nothing of the index is looked at again, but by chance */

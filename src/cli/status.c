@@ -30,6 +30,8 @@ struct status {
     bool has_state;
     struct state_seen state;
     size_t n_aside, n_blamed, n_damaged, n_unsynced; /* seen while galaxies are listed */
+    struct results_session session[RESULTS_SESSION_MAX];
+    size_t n_session;
 };
 
 /* On its own host a run that was killed can be told at once. */
@@ -89,6 +91,37 @@ static void print_run(const struct status *status)
     }
 }
 
+static bool is_same_build(const struct results_session *a, const struct results_session *b)
+{
+    return !strcmp(a->source_hash, b->source_hash) && !strcmp(a->compiler, b->compiler) &&
+           !strcmp(a->flags, b->flags);
+}
+
+static void print_session(const struct status *status, const struct results_session *session)
+{
+    printf("  written by %s (commit %.16s%s, sources %s, %s) on %s, %d ranks of %d threads, %s: %s",
+           session->version, session->commit, strstr(session->commit, "-dirty") ? "…-dirty" : "",
+           session->source_hash, session->compiler, session->host, session->n_rank, session->n_thread,
+           session->date_utc, session->command);
+    if (session->n_run > 1)
+        printf(" (and %d runs before it)", session->n_run - 1);
+    puts(is_same_build(session, &status->session[0]) ? "" : " (another build, with --accept-build)");
+}
+
+/* The first run, and the last; all of them where builds differ, or where they are asked for. */
+static void print_sessions(const struct status *status)
+{
+    bool shows_all = status->shows_all;
+
+    for (size_t i = 1; i < status->n_session; i++)
+        shows_all |= !is_same_build(&status->session[i], &status->session[0]);
+    for (size_t i = 0; i < status->n_session; i++)
+        if (shows_all || i == 0 || i + 1 == status->n_session)
+            print_session(status, &status->session[i]);
+        else if (i == 1)
+            printf("  … and by %zu runs more of the same build (--all lists them)\n", status->n_session - 2);
+}
+
 static void print_how_to_continue(const struct status *status)
 {
     bool has_job = status->has_state && status->state.job[0];
@@ -140,6 +173,7 @@ static int print_status(struct status *status, struct error *err)
 
     printf("%s: %zu galaxies: %zu done, %zu set aside, %zu left; %.3g s of computing\n", status->path,
            counts->n_galaxy, counts->n_done, counts->n_set_aside, status->n_left, counts->seconds);
+    print_sessions(status);
     if (status->has_state)
         print_run(status);
     if (status->n_left && !is_alive(status))
@@ -194,6 +228,34 @@ static void print_json_run(const struct status *status)
     fputs("}", stdout);
 }
 
+static void print_json_text(const char *key, const char *text)
+{
+    printf("\"%s\": ", key);
+    json_print_text(stdout, text);
+    fputs(", ", stdout);
+}
+
+static void print_json_sessions(const struct status *status)
+{
+    fputs(", \"sessions\": [", stdout);
+    for (size_t i = 0; i < status->n_session; i++) {
+        const struct results_session *session = &status->session[i];
+
+        fputs(i ? ", {" : "{", stdout);
+        print_json_text("date_utc", session->date_utc);
+        print_json_text("host", session->host);
+        print_json_text("version", session->version);
+        print_json_text("commit", session->commit);
+        print_json_text("source_hash", session->source_hash);
+        print_json_text("compiler", session->compiler);
+        print_json_text("flags", session->flags);
+        print_json_text("command", session->command);
+        printf("\"n_rank\": %d, \"n_thread\": %d, \"n_run\": %d}", session->n_rank, session->n_thread,
+               session->n_run);
+    }
+    fputs("]", stdout);
+}
+
 static int print_json_galaxy(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
                              struct error *err)
 {
@@ -239,6 +301,7 @@ static int print_json(struct status *status, struct error *err)
     json_print_number(stdout, counts->seconds);
     fputs(", \"run\": ", stdout);
     print_json_run(status);
+    print_json_sessions(status);
     fputs(", \"galaxies\": [", stdout);
     if (counts->n_set_aside || counts->n_blamed || counts->n_damaged || counts->n_unsynced)
         r = ledger_scan(status->path, print_json_galaxy, status, &again, err);
@@ -290,7 +353,8 @@ int cli_status(int argc, char **argv, struct error *err)
         .parser = parse,
         .args_doc = "RESULTS",
         .doc =
-            "Say what of a results file is done, set aside (and why) and left, and how its run goes or "
+            "Say who wrote a results file, what of it is done, set aside (and why) and left, and how its run "
+            "goes or "
             "ended; at any time, also while a job writes it or after it was killed. A suspect galaxy is one "
             "with which a rank crashed or vanished; it is left, and dealt again. One in doubt was written by "
             "a run "
@@ -309,6 +373,8 @@ int cli_status(int argc, char **argv, struct error *err)
     status.has_state = state_read(place, &status.state);
     free(place);
     r = ledger_scan(status.path, NULL, NULL, &status.counts, err);
+    if (!r)
+        r = results_read_sessions(status.path, status.session, &status.n_session, err);
     if (r)
         return r;
     status.n_left = status.counts.n_galaxy - status.counts.n_done - status.counts.n_set_aside;

@@ -144,12 +144,14 @@ static bool is_same_path(const char *a, const char *b)
 }
 
 /* A slip in the job must not cost an input or the results, nor hours of work before it is noticed. */
-static int check_path(const struct job *job, const char *path, struct error *err)
+static int check_path(const struct job *job, const char *given, struct error *err)
 {
-    char *copy = mem_text(path);
+    char *path = path_follow(given, err), *copy = path ? mem_text(path) : NULL;
     const char *directory = copy ? dirname(copy) : ".";
     int r = 0;
 
+    if (!path)
+        return POLYPHONY_OUTPUT;
     if (is_same_path(path, job->output))
         r = job_error(job, err, "trace_output", "'%s' is the results file; give another name", path);
     else if (access(path, F_OK) == 0 && !is_trace_file(path, NULL))
@@ -159,6 +161,7 @@ static int check_path(const struct job *job, const char *path, struct error *err
         r = error_set(err, POLYPHONY_OUTPUT, "trace_output '%s': its directory cannot be written: %s", path,
                       strerror(errno));
     free(copy);
+    free(path);
     return r;
 }
 
@@ -182,7 +185,10 @@ int tracing_choose_path(struct tracing *tracing, const struct job *job, bool is_
     bool fits = format_path(job, 1, tracing->path, sizeof(tracing->path));
     int r = fits ? check_path(job, tracing->path, err) : 0;
 
-    for (int i = 2; !r && fits && is_continued && access(tracing->path, F_OK) == 0; i++)
+    /* "r" and "r.hdf5" would have one name for it. */
+    for (int i = 2; !r && fits && access(tracing->path, F_OK) == 0 &&
+                    (is_continued || (!job->trace_output && !is_trace_file(tracing->path, job->output)));
+         i++)
         fits = format_path(job, i, tracing->path, sizeof(tracing->path));
     return fits ? r : error_set(err, POLYPHONY_USAGE, "'%s': path of the trace file too long", job->output);
 }

@@ -46,10 +46,11 @@ int results_layout_sessions(struct layout *layout, struct error *err)
                                     .member = members,
                                     .n_member = sizeof(members) / sizeof(*members) };
 
-    return layout_dataset(layout, SESSIONS_PATH, &shape, NULL,
-                          "The runs that wrote into this file, in order; checksum 0: none; the last entry "
-                          "stands for its run and the n_run - 1 before it",
-                          err);
+    return layout_dataset(
+        layout, SESSIONS_PATH, &shape, NULL,
+        "The runs that wrote into this file; checksum 0: none; an entry with n_run > 1 stands "
+        "for n_run - 1 earlier ones, too",
+        err);
 }
 
 static uint64_t checksum_of(const struct results_session *session)
@@ -81,6 +82,28 @@ static void copy_text(char *ret_text, size_t size, const char *text)
         memcpy(ret_text + size - 4, "...", 4);
 }
 
+static bool is_same_build(const struct results_session *a, const struct results_session *b)
+{
+    return !memcmp(a->source_hash, b->source_hash, sizeof(a->source_hash)) &&
+           !memcmp(a->compiler, b->compiler, sizeof(a->compiler)) &&
+           !memcmp(a->flags, b->flags, sizeof(a->flags));
+}
+
+/* All places are taken: the last one that can go without a build being forgotten. */
+static size_t choose_place(const struct results_session all[RESULTS_SESSION_MAX],
+                           const struct results_session *session)
+{
+    for (size_t i = RESULTS_SESSION_MAX; i-- > 1;) {
+        bool is_known = is_same_build(&all[i], session);
+
+        for (size_t j = 0; j < RESULTS_SESSION_MAX && !is_known; j++)
+            is_known = j != i && is_same_build(&all[i], &all[j]);
+        if (is_known)
+            return i;
+    }
+    return RESULTS_SESSION_MAX - 1;
+}
+
 int results_note_session(struct results *results, const struct provenance *provenance, struct error *err)
 {
     struct results_session *all = mem_array(RESULTS_SESSION_MAX, sizeof(*all));
@@ -91,10 +114,6 @@ int results_note_session(struct results *results, const struct provenance *prove
     int r = all ? read_entries(results->path, results->fd, results->sessions_offset, all, &n, err)
                 : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", results->path);
 
-    if (!r && n == RESULTS_SESSION_MAX) {
-        n--;
-        session.n_run = all[n].n_run + 1;
-    }
     copy_text(session.date_utc, sizeof(session.date_utc), provenance->date_utc);
     copy_text(session.host, sizeof(session.host), provenance->host);
     copy_text(session.version, sizeof(session.version), provenance->program_version);
@@ -103,6 +122,10 @@ int results_note_session(struct results *results, const struct provenance *prove
     copy_text(session.compiler, sizeof(session.compiler), provenance->compiler);
     copy_text(session.flags, sizeof(session.flags), provenance->flags);
     copy_text(session.command, sizeof(session.command), provenance->command);
+    if (!r && n == RESULTS_SESSION_MAX) {
+        n = choose_place(all, &session);
+        session.n_run = all[n].n_run + 1;
+    }
     session.checksum = checksum_of(&session);
     if (!r)
         r = results_write_at(results, results->sessions_offset + n * sizeof(session), &session,
