@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Build polyphony and its tests. Says what it does, and nothing where there is nothing to do.
+# Build polyphony and its tests. Says what it does.
 #
 #     scripts/build.sh [DIR]      DIR: build directory, default build
 set -euo pipefail
@@ -49,7 +49,5 @@ follow() {
 }
 
 : >"$log"
-if ! ninja -C "$build" -n | grep -q 'no work to do'; then
-    echo "Building in $build, a minute or two the first time (log: $log)"
-fi
+echo "Building in $build, a minute or two the first time (log: $log)"
 ninja -C "$build" 2>&1 | follow || fail 'Building'

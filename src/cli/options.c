@@ -268,8 +268,10 @@ void options_parse(int argc, char **argv, struct run_options *ret_options)
                "SIGTERM, SIGINT or SIGUSR1 (to mpirun: SIGUSR1) or a file OUTPUT.stop stop it after the "
                "galaxies in hand, with exit "
                "code "
-               "4; killed or stopped in any way, the same command continues it to the same bits. OUTPUT's "
-               ".status.json says every 2 s how far it is.\v" CLI_EXIT_CODES
+               "4; killed or stopped in any way, the same command continues it to the same bits. "
+               "OUTPUT.status.json says every 2 s how far it is. Where OUTPUT is a symbolic link, all of "
+               "this is "
+               "where it leads.\v" CLI_EXIT_CODES
     };
 
     *ret_options = (struct run_options) { .max_fails = -1, .max_galaxies = -1 };

@@ -19,6 +19,23 @@
 /* Far more than the headers of all datasets of a job. */
 #define ROOM_BYTES ((off_t)8 << 20)
 
+/* May a file under the temporary name go? What a killed run leaves is empty, begins with zeros that were
+ * never filled, or is HDF5; of a link only the link goes. */
+static bool is_leftover(const char *partial_path)
+{
+    static const char zeros[8], signature[8] = { '\211', 'H', 'D', 'F', '\r', '\n', '\032', '\n' };
+    char head[8];
+    int fd = open(partial_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP;
+    n = read(fd, head, sizeof(head));
+    close(fd);
+    return n <= 0 || !memcmp(head, zeros, (size_t)n) ||
+           (n == sizeof(head) && !memcmp(head, signature, (size_t)n));
+}
+
 /*
  * HDF5 1.10 cannot close a file whose headers find no room on the disk, and crashes when the program ends. So
  * room is held back, by a file without a name, until the file is closed. One process does it for all.
@@ -27,7 +44,10 @@ static int room_hold(struct io_file *file, struct error *err)
 {
     int status;
 
-    /* What an earlier run left goes. Whatever else is put there, it is not written through. */
+    if (!is_leftover(file->partial_path))
+        return error_set(err, POLYPHONY_OUTPUT,
+                         "'%s': '%s' is there and is not of ours; give it another name", file->path,
+                         file->partial_path);
     unlink(file->partial_path);
     file->room_fd = open(file->partial_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->room_fd < 0)

@@ -124,6 +124,15 @@ class Planted(SmallTest):
             lock.unlink()
         self.assertFalse((self.dir / "lock.hdf5").exists())
 
+    def test_a_partial_file_that_is_not_ours_is_refused(self):
+        """Of the results, of a demo's file."""
+        for name, command in (("mine.hdf5", ("run", self.job("mine"))), ("g.hdf5", ("demo-grid", "-o", "g.hdf5"))):
+            partial = self.dir / f"{name}.partial"
+            partial.write_text("somebody else's\n", encoding="ascii")
+            self.assertIn(f"'{name}.partial' is there and is not of ours", self.call(*command, expected=OUTPUT))
+            self.assertEqual(partial.read_text(encoding="ascii"), "somebody else's\n")
+            self.assertFalse((self.dir / name).exists())
+
     def test_links_at_other_names_are_replaced_not_followed(self):
         job = self.job("side")
         for ranks in (None, 3):

@@ -188,7 +188,7 @@ class ResumeTest(runner.ProgramTest):
 
     def test_a_layout_that_was_never_finished_is_made_anew(self):
         """What a run killed while laying out leaves is <output>.partial."""
-        for content in (b"no HDF5 at all", (self.dir / "reference.hdf5").read_bytes()[:5000]):
+        for content in (b"", bytes(9000), (self.dir / "reference.hdf5").read_bytes()[:5000]):
             (self.dir / "stale.hdf5.partial").write_bytes(content)
             self.call("run", self.write_job("stale", JOB, method="direct"), ranks=3)
             self.assertFalse((self.dir / "stale.hdf5.partial").exists())
