@@ -44,10 +44,14 @@ static int room_hold(struct io_file *file, struct error *err)
 {
     int status;
 
-    if (!is_leftover(file->partial_path))
-        return error_set(err, POLYPHONY_OUTPUT,
-                         "'%s': '%s' is there and is not of ours; give it another name", file->path,
-                         file->partial_path);
+    if (!is_leftover(file->partial_path)) {
+        status =
+            error_set(err, POLYPHONY_OUTPUT, "'%s': '%s' is there and is not of ours; give it another name",
+                      file->path, file->partial_path);
+        free(file->partial_path); /* it stays */
+        file->partial_path = NULL;
+        return status;
+    }
     unlink(file->partial_path);
     file->room_fd = open(file->partial_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->room_fd < 0)
