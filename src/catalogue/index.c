@@ -57,7 +57,7 @@ static void column_path(const struct catalogue *catalogue, size_t i_column, char
                        : i_column == INDEX_REDSHIFT   ? "redshift"
                        : i_column == INDEX_CENTRE     ? "centre"
                        : i_column == INDEX_DUST_RATIO ? "dust_to_metal_ratio"
-                                                      : NULL;
+                                                      : "";
 
     if (i_column >= INDEX_PARAMETER)
         name = catalogue->reader->needs.parameter[i_column - INDEX_PARAMETER];

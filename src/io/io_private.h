@@ -79,12 +79,12 @@ int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, 
 /* ---- what datasets consist of (source.c, view.c, filter.c) ------------------------------------------- */
 
 /** Rank, extents and size; `n` is 0 without a dataspace. */
-struct io_shape {
+struct io_extent {
     int rank;
     uint64_t dims[IO_RANK_MAX], n, n_byte;
     size_t type_bytes;
 };
-int io_shape_of(hid_t dataset, struct io_shape *ret_shape, struct error *err);
+int io_extent_of(hid_t dataset, struct io_extent *ret_shape, struct error *err);
 
 /** Part of a dataset: [begin, end) along each axis. */
 struct io_box {
@@ -140,7 +140,7 @@ int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void
 /** The same for one that is a view. *ret_is_whole: is all of it there? */
 int io_look_at_view(struct io_look *look, hid_t view, hid_t creation, io_find_part find_part, void *context,
                     bool *ret_is_whole, struct error *err);
-void io_whole_box(const struct io_shape *shape, struct io_box *ret_box);
+void io_whole_box(const struct io_extent *shape, struct io_box *ret_box);
 /** As io_visit_file: bytes of these rows come from that file; the context is the look. */
 int io_look_remember(void *look, const char *path, struct error *err);
 

@@ -49,13 +49,13 @@ static enum io_class class_of(hid_t type)
 static int dataset_shape(struct io_file *file, hid_t id, const char *path, struct io_info *ret_info,
                          struct error *err)
 {
-    struct io_shape shape;
+    struct io_extent shape;
     hid_t type;
     int r = io_know(file, path, id, err);
 
     if (r)
         return r;
-    r = io_shape_of(id, &shape, err);
+    r = io_extent_of(id, &shape, err);
     if (r)
         return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
     type = H5Dget_type(id);
@@ -324,7 +324,7 @@ static bool read_strings(hid_t id, bool is_attribute, hid_t type, hid_t space, u
 int io_read_names(struct io_file *file, const char *path, uint64_t n, char (*ret_names)[IO_NAME_MAX],
                   struct error *err)
 {
-    struct io_info info;
+    struct io_info info = { 0 };
     hid_t id = io_dataset_open(file, path, err), type, space;
     int r;
 

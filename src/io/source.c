@@ -168,12 +168,12 @@ static const struct known_dataset *find_known(const struct io_file *file, const 
 /* ---- shapes and places ----------------------------------------------------------------------------------
  */
 
-int io_shape_of(hid_t dataset, struct io_shape *ret_shape, struct error *err)
+int io_extent_of(hid_t dataset, struct io_extent *ret_shape, struct error *err)
 {
     hsize_t dims[H5S_MAX_RANK] = { 0 };
     hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
     int rank = H5Sget_simple_extent_ndims(space);
-    struct io_shape shape = { .rank = rank,
+    struct io_extent shape = { .rank = rank,
                               .n = H5Sget_simple_extent_type(space) != H5S_NULL,
                               .type_bytes = H5Tget_size(type) };
     int r = 0;
@@ -210,7 +210,7 @@ void io_place_format(int rank, const uint64_t *place, char *dst, size_t size)
     strncat(dst, rank > 1 ? ")" : "", size - strlen(dst) - 1);
 }
 
-void io_whole_box(const struct io_shape *shape, struct io_box *ret_box)
+void io_whole_box(const struct io_extent *shape, struct io_box *ret_box)
 {
     for (int i = 0; i < IO_RANK_MAX; i++) {
         ret_box->begin[i] = 0;
@@ -272,7 +272,7 @@ static bool is_plainly_compressed(hid_t creation)
     return answer;
 }
 
-static int check_claim(hid_t dataset, hid_t creation, const struct io_shape *shape, struct error *err)
+static int check_claim(hid_t dataset, hid_t creation, const struct io_extent *shape, struct error *err)
 {
     uint64_t n_byte = H5Dget_storage_size(dataset),
              ratio = is_plainly_compressed(creation) ? DEFLATE_RATIO_MAX : OTHER_RATIO_MAX;
@@ -284,7 +284,7 @@ static int check_claim(hid_t dataset, hid_t creation, const struct io_shape *sha
                      (unsigned long long)shape->n, (unsigned long long)n_byte);
 }
 
-static uint64_t count_chunks(const struct io_shape *shape, const hsize_t *chunk)
+static uint64_t count_chunks(const struct io_extent *shape, const hsize_t *chunk)
 {
     uint64_t n = 1;
 
@@ -294,7 +294,7 @@ static uint64_t count_chunks(const struct io_shape *shape, const hsize_t *chunk)
     return n;
 }
 
-static int check_chunks(hid_t dataset, hid_t creation, const struct io_shape *shape,
+static int check_chunks(hid_t dataset, hid_t creation, const struct io_extent *shape,
                         const struct io_box *part, bool *ret_is_whole, struct error *err)
 {
     hsize_t chunk[H5S_MAX_RANK] = { 0 }, n = 0;
@@ -372,7 +372,7 @@ static int check_raw_file(struct io_look *look, hid_t dataset, const char *name,
     return io_look_remember(look, path, err);
 }
 
-static int check_raw_files(struct io_look *look, hid_t dataset, hid_t creation, const struct io_shape *shape,
+static int check_raw_files(struct io_look *look, hid_t dataset, hid_t creation, const struct io_extent *shape,
                            struct error *err)
 {
     uint64_t left = shape->n_byte, n_needed;
@@ -397,7 +397,7 @@ static int check_raw_files(struct io_look *look, hid_t dataset, hid_t creation, 
     return r;
 }
 
-static int check_contiguous(hid_t dataset, const struct io_shape *shape, struct error *err)
+static int check_contiguous(hid_t dataset, const struct io_extent *shape, struct error *err)
 {
     haddr_t offset = H5Dget_offset(dataset);
     hid_t file = H5Iget_file_id(dataset);
@@ -467,9 +467,9 @@ static void keep_whole(struct io_known *known, const struct io_identity *identit
 static int check_own_storage(struct io_look *look, hid_t dataset, hid_t creation, io_find_part find_part,
                              void *context, bool *ret_is_whole, struct error *err)
 {
-    struct io_shape shape;
+    struct io_extent shape;
     struct io_box part;
-    int r = io_shape_of(dataset, &shape, err);
+    int r = io_extent_of(dataset, &shape, err);
 
     if (r)
         return r;

@@ -76,7 +76,7 @@ static int check_types(hid_t source, hid_t view, struct error *err)
     return r;
 }
 
-static void bounds_of_source(const struct mapping *mapping, const struct io_shape *shape, hsize_t *ret_low,
+static void bounds_of_source(const struct mapping *mapping, const struct io_extent *shape, hsize_t *ret_low,
                              hsize_t *ret_high)
 {
     const struct io_regular *regular = &mapping->of_source;
@@ -100,7 +100,7 @@ static void bounds_of_source(const struct mapping *mapping, const struct io_shap
 }
 
 /* Where all of a source is taken, the file does not say how many values that are: as many as of the view. */
-static int check_count(const struct mapping *mapping, const struct io_shape *shape, struct error *err)
+static int check_count(const struct mapping *mapping, const struct io_extent *shape, struct error *err)
 {
     hssize_t n = mapping->n_of_view;
 
@@ -116,8 +116,8 @@ static int take_part(void *context, hid_t source, struct io_box *ret_part, struc
     struct mapping *mapping = context;
     hsize_t low[H5S_MAX_RANK] = { 0 }, high[H5S_MAX_RANK] = { 0 };
     int rank = H5Sget_simple_extent_ndims(mapping->source_space);
-    struct io_shape shape;
-    int r = io_shape_of(source, &shape, err);
+    struct io_extent shape;
+    int r = io_extent_of(source, &shape, err);
 
     if (r)
         return r;
@@ -357,10 +357,10 @@ static int check_cover(hid_t view, struct io_boxes *boxes, io_find_part find_par
                        bool *ret_is_whole, struct error *err)
 {
     uint64_t hole[IO_RANK_MAX];
-    struct io_shape shape;
+    struct io_extent shape;
     struct io_box part;
     char where[128];
-    int r = io_shape_of(view, &shape, err);
+    int r = io_extent_of(view, &shape, err);
 
     if (r)
         return r;
