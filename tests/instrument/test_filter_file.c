@@ -431,7 +431,7 @@ static void files_that_are_no_curve_are_named_for_what_they_are(void **state)
           "4\0"
           "0\0",
           6, "UTF-16" },
-        { "\x89HDF\r\n\x1a\nbroken", 14, "not a readable HDF5 file" },
+        { "\x89HDF\r\n\x1a\nbroken", 14, "is truncated" },
         { "4000 0\n5000 \0 1\n", 16, "line 2 is not text" },
         { "\x7f"
           "ELF\x02\x01\x01",
