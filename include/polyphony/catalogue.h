@@ -147,3 +147,41 @@ uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
 
 /** Bytes that reading this galaxy takes, for costs and memory plans. */
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row);
+
+/* ---- what a file holds, for people -------------------------------------------------------------- */
+
+enum catalogue_use {
+    CATALOGUE_UNUSED,    /* nothing reads it */
+    CATALOGUE_READ,      /* part of the format */
+    CATALOGUE_PARAMETER, /* may be named in the job */
+};
+
+struct catalogue_dataset {
+    char path[128], shape[64], unit[256]; /* as the file has it */
+    bool has_unit, has_range;
+    enum catalogue_use use;
+    const char *ours; /* unit of the range; NULL: the file's */
+    double factor;    /* from the file's unit to that */
+    double least, median, most;
+    uint64_t n_row, n_row_seen;
+    uint64_t n_bad;    /* not finite, among those seen */
+    char problem[512]; /* why it cannot be read, or "" */
+};
+
+struct catalogue_contents {
+    size_t n;
+    struct catalogue_dataset *dataset; /* [n] group by group, by name */
+    double scale_factor, hubble;       /* 0: the file does not say */
+};
+
+/**
+ * Look at all datasets of the four groups, in bounded memory: of more than 262144 rows so many are looked at,
+ * evenly. What is wrong with a dataset is its `problem`.
+ * Return: 0; POLYPHONY_INPUT when the file cannot be read; POLYPHONY_INTERNAL. The caller's, to be freed by
+ * catalogue_contents_free().
+ */
+int catalogue_list(const char *path, struct catalogue_contents *ret_contents, struct error *err);
+void catalogue_contents_free(struct catalogue_contents *contents);
+/** NULL if there is none. */
+const struct catalogue_dataset *catalogue_contents_find(const struct catalogue_contents *contents,
+                                                        const char *path);

@@ -81,6 +81,9 @@ struct units_reading {
 int units_factor(const char *unit, enum units_kind kind, const struct units_frame *frame, double *ret_factor,
                  struct error *err);
 
+/** Our unit of a kind, in the spelling of the list above. */
+const char *units_name(enum units_kind kind);
+
 /** The two halves of it: does a unit need a or h? */
 int units_read(const char *unit, enum units_kind kind, struct units_reading *ret_reading, struct error *err);
 int units_apply(const char *unit, const struct units_reading *reading, const struct units_frame *frame,

@@ -89,18 +89,23 @@ struct catalogue_reader {
     bool has_frame, uses_scale_factor;
 };
 
-/* ---- frame.c: units, scale factor and h, redshifts that are 0 ---------------------------------- */
+/* ---- units.c: units, scale factor and h, redshifts that are 0 ---------------------------------- */
 
 /* Factor from the dataset's Units attribute (or units, Unit, unit) to ours. Without one numbers are pure; for
  * anything else a missing unit is an error, and so is an unfit one. */
 int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kind kind, double *ret_factor,
                    struct error *err);
+/* The text of its unit; *ret_found is false without any. */
+int catalogue_unit_text(struct io_file *file, const char *path, char ret_unit[IO_NAME_MAX], bool *ret_found,
+                        struct error *err);
+/* a and h from the attributes of the file, once. */
+int catalogue_find_frame(struct catalogue_reader *reader, struct error *err);
 /* redshift[n_galaxy]: roundings of 0 become 0, and a warning. */
-void frame_settle_redshifts(struct catalogue *catalogue, double *redshift);
+void catalogue_settle_redshifts(struct catalogue *catalogue, double *redshift);
 /* unused.c: what the file has of parameters that are left at their defaults. */
 void catalogue_find_unused(struct catalogue *catalogue);
 /* Where a unit is comoving: is each galaxy at the redshift of the file's scale factor? */
-int frame_check_scale_factor(struct catalogue *catalogue, struct error *err);
+int catalogue_check_scale_factor(struct catalogue *catalogue, struct error *err);
 
 /* ---- shape.c: rows of one number or three ------------------------------------------------------- */
 

@@ -486,9 +486,9 @@ int index_fill(struct catalogue *catalogue, struct error *err)
     if (!r)
         r = fill_numbers(catalogue, INDEX_REDSHIFT, err);
     if (!r && catalogue->reader->has_column[INDEX_REDSHIFT])
-        frame_settle_redshifts(catalogue, column_of(catalogue, INDEX_REDSHIFT));
+        catalogue_settle_redshifts(catalogue, column_of(catalogue, INDEX_REDSHIFT));
     if (!r)
-        r = frame_check_scale_factor(catalogue, err);
+        r = catalogue_check_scale_factor(catalogue, err);
     for (size_t i = INDEX_CENTRE; !r && i < N_INDEX_COLUMN; i++)
         r = fill_numbers(catalogue, i, err);
     return r ? r : check_redshifts(catalogue, err);

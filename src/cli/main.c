@@ -23,6 +23,7 @@ static const struct command commands[] = {
     { "init", cli_init, "print a commented job file to start from" },
     { "check", cli_check, "validate a job and its inputs, and say what it will write" },
     { "run", cli_run, "run a job (under mpirun or srun for many ranks); again to continue" },
+    { "catalogue", cli_catalogue, "what a galaxy catalogue holds, and what a job can ask of it" },
     { "status", cli_status, "what of a results file is done, set aside, left" },
     { "verify", cli_verify, "are the numbers in a results file those that were computed" },
     { "grid", cli_grid, "what a stellar population grid holds, and the ids of its lines" },

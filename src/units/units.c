@@ -30,36 +30,45 @@ static const struct {
     [BASE_HUBBLE] = { 1, { 0 } },
 };
 
-/* Our unit of a kind; what messages call the kind, and offer, ours first. In the order of the enum. */
+/* What messages call a kind, its unit here, and what messages offer. In the order of the enum. */
 static const struct {
-    const char *name, *examples;
+    const char *name, *ours, *examples;
     signed char power[N_BASE];
 } kinds[] = {
-    [UNITS_DIMENSIONLESS] = { "a pure number", "dimensionless", { 0 } },
-    [UNITS_LENGTH] = { "a length", "kpc, pc, Mpc, Gpc, cm, m, km", { [BASE_KPC] = 1 } },
-    [UNITS_MASS] = { "a mass", "Msun, 1e10*Msun, solMass, g, kg", { [BASE_MSUN] = 1 } },
-    [UNITS_TIME] = { "a time", "yr, kyr, Myr, Gyr, s", { [BASE_YR] = 1 } },
-    [UNITS_VELOCITY] = { "a velocity", "km/s, m/s, cm/s", { [BASE_CM] = 1, [BASE_S] = -1, [BASE_TEN] = 5 } },
+    [UNITS_DIMENSIONLESS] = { "a pure number", "dimensionless", "dimensionless", { 0 } },
+    [UNITS_LENGTH] = { "a length", "kpc", "kpc, pc, Mpc, Gpc, cm, m, km", { [BASE_KPC] = 1 } },
+    [UNITS_MASS] = { "a mass", "Msun", "Msun, 1e10*Msun, solMass, g, kg", { [BASE_MSUN] = 1 } },
+    [UNITS_TIME] = { "a time", "yr", "yr, kyr, Myr, Gyr, s", { [BASE_YR] = 1 } },
+    [UNITS_VELOCITY] = { "a velocity",
+                         "km/s",
+                         "km/s, m/s, cm/s",
+                         { [BASE_CM] = 1, [BASE_S] = -1, [BASE_TEN] = 5 } },
     [UNITS_MASS_RATE] = { "a mass per time",
+                          "Msun/yr",
                           "Msun/yr, Msun/Myr, Msun/Gyr, g/s",
                           { [BASE_MSUN] = 1, [BASE_YR] = -1 } },
     [UNITS_WAVELENGTH] = { "a wavelength",
+                           "angstrom",
                            "angstrom, nm, um, micron, mm, cm, m",
                            { [BASE_CM] = 1, [BASE_TEN] = -8 } },
-    [UNITS_FREQUENCY] = { "a frequency", "Hz, GHz", { [BASE_HZ] = 1 } },
+    [UNITS_FREQUENCY] = { "a frequency", "Hz", "Hz, GHz", { [BASE_HZ] = 1 } },
     [UNITS_ENERGY_RATE] = { "an energy per time",
+                            "erg/s",
                             "erg/s, W, Lsun",
                             { [BASE_G] = 1, [BASE_CM] = 2, [BASE_S] = -3 } },
     [UNITS_LNU] = { "an energy per time and frequency",
+                    "erg/s/Hz",
                     "erg/s/Hz, erg/(Hz*s), W/Hz",
                     { [BASE_G] = 1, [BASE_CM] = 2, [BASE_S] = -3, [BASE_HZ] = -1 } },
     [UNITS_FLUX] = { "an energy per time and area",
+                     "erg/s/cm**2",
                      "erg/s/cm**2, erg/(cm**2*s)",
                      { [BASE_G] = 1, [BASE_S] = -3 } },
     [UNITS_FNU] = { "a flux density",
+                    "nJy",
                     "nJy, uJy, mJy, Jy",
                     { [BASE_G] = 1, [BASE_S] = -3, [BASE_HZ] = -1, [BASE_TEN] = -32 } },
-    [UNITS_ANGLE] = { "an angle", "arcsec, mas, arcmin, degree, rad", { [BASE_ARCSEC] = 1 } },
+    [UNITS_ANGLE] = { "an angle", "arcsec", "arcsec, mas, arcmin, degree, rad", { [BASE_ARCSEC] = 1 } },
 };
 #define N_KIND ((int)(sizeof(kinds) / sizeof(*kinds)))
 
@@ -323,6 +332,11 @@ int units_apply(const char *unit, const struct units_reading *reading, const str
     if (!r)
         *ret_factor = (double)factor;
     return r;
+}
+
+const char *units_name(enum units_kind kind)
+{
+    return kinds[kind].ours;
 }
 
 int units_factor(const char *unit, enum units_kind kind, const struct units_frame *frame, double *ret_factor,

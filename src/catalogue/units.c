@@ -107,7 +107,7 @@ static int note(struct io_file *file, const char *place, size_t i, struct units_
 }
 
 /* Only when a unit asks for it: what attributes of that name mean in other files is their affair. */
-static int find_frame(struct catalogue_reader *reader, struct error *err)
+int catalogue_find_frame(struct catalogue_reader *reader, struct error *err)
 {
     int r = 0;
 
@@ -124,9 +124,8 @@ static int find_frame(struct catalogue_reader *reader, struct error *err)
 
 /* ---- units of datasets ------------------------------------------------------------------------- */
 
-/* The text of the unit; *ret_found is false without any. */
-static int unit_text(struct io_file *file, const char *path, char ret_unit[IO_NAME_MAX], bool *ret_found,
-                     struct error *err)
+int catalogue_unit_text(struct io_file *file, const char *path, char ret_unit[IO_NAME_MAX], bool *ret_found,
+                        struct error *err)
 {
     static const char *const names[] = { "Units", "units", "Unit", "unit" };
     char unit[IO_NAME_MAX];
@@ -155,7 +154,7 @@ int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kin
     struct units_reading reading;
     char unit[IO_NAME_MAX];
     bool found;
-    int r = unit_text(reader->file, path, unit, &found, err);
+    int r = catalogue_unit_text(reader->file, path, unit, &found, err);
 
     if (r)
         return r;
@@ -170,7 +169,7 @@ int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kin
             io_file_path(reader->file), path);
     r = units_read(unit, kind, &reading, err);
     if (!r && (reading.a_power != 0 || reading.h_power != 0)) {
-        r = find_frame(reader, err);
+        r = catalogue_find_frame(reader, err);
         if (r)
             return r;
         reader->uses_scale_factor |= reading.a_power != 0;
@@ -182,7 +181,7 @@ int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kin
 
 /* ---- redshifts --------------------------------------------------------------------------------- */
 
-void frame_settle_redshifts(struct catalogue *catalogue, double *redshift)
+void catalogue_settle_redshifts(struct catalogue *catalogue, double *redshift)
 {
     size_t n = 0, first = 0;
     double was = 0;
@@ -249,7 +248,7 @@ static int judge(struct catalogue *catalogue, const struct farthest *farthest, s
     return 0;
 }
 
-int frame_check_scale_factor(struct catalogue *catalogue, struct error *err)
+int catalogue_check_scale_factor(struct catalogue *catalogue, struct error *err)
 {
     struct io_file *file = catalogue->reader->file;
     struct farthest farthest = { 0 };
