@@ -171,7 +171,6 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
 {
     struct catalogue_reader *reader = catalogue->reader;
     const char *name = reader->needs.parameter[i];
-    double factor = 1.0;
     char path[IO_NAME_MAX];
     int r;
 
@@ -179,7 +178,7 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
     if (io_has(reader->file, path)) {
         r = shape_expect(reader->file, path, catalogue->n_star_all, 1, err);
         if (!r)
-            r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &factor, err);
+            r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &reader->star_parameter_factor[i], err);
         memcpy(reader->star_parameter_path[i], path, sizeof(path));
         catalogue->parameter_is_per_particle[i] = true;
         return r;
@@ -250,6 +249,7 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         { reader->is_read, sizeof(reader->is_read) },
         { reader->factor, sizeof(reader->factor) },
         { reader->star_parameter_path, sizeof(reader->star_parameter_path) },
+        { reader->star_parameter_factor, sizeof(reader->star_parameter_factor) },
         { reader->has_column, sizeof(reader->has_column) },
         { reader->column_factor, sizeof(reader->column_factor) },
         { &reader->frame, sizeof(reader->frame) },

@@ -73,6 +73,7 @@ struct catalogue_reader {
     bool is_read[N_FIELD];
     double factor[N_FIELD]; /* file unit to ours */
     char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
+    double star_parameter_factor[CATALOGUE_PARAMETER_MAX];
     /* Where HDF5 is not needed; n = 0 where it is. */
     struct io_direct direct[N_FIELD], star_parameter_direct[CATALOGUE_PARAMETER_MAX];
     double *window; /* [CATALOGUE_WINDOW_BYTES], NULL on a rank that does not compute */

@@ -366,7 +366,7 @@ static void read_parameter(struct batch *batch, size_t i)
                                    1,
                                    ANY_FINITE,
                                    ROUNDING_FRACTION,
-                                   1.0 };
+                                   reader->star_parameter_factor[i] };
     char path[IO_NAME_MAX];
 
     if (batch->catalogue->parameter_is_per_particle[i]) {

@@ -49,7 +49,9 @@ int unit_word(const char *word, enum units_kind kind, struct quantity *ret_quant
 
 /* ---- expression.c ------------------------------------------------------------------------------ */
 
-#define EXPRESSION_MAX 256 /* bytes of an expression in ASCII, with its end */
+/* Bytes of an expression in ASCII, with its end: fewer than io reads of an attribute, so that none is cut off
+ * unseen. */
+#define EXPRESSION_MAX 200
 
 /* UTF-8 and the spellings of operators to ASCII, without space around it; false if it is too long. */
 bool expression_to_ascii(const char *text, char ret_ascii[EXPRESSION_MAX]);

@@ -112,6 +112,18 @@ class UnitsTest(SmallTest):
                 name = self.spoil("catalogue.hdf5", f"refused{i}_in.hdf5", both(rewrite(path, 1, unit), change))
                 self.expect(INPUT, self.job(f"refused{i}", ("catalogue.hdf5", name)), f"'{name}'", said)
 
+    def test_parameters_of_stars_and_galaxies_in_per_cent(self):
+        def change(group, n, factor, unit):
+            def write(file):
+                file[f"{group}/part"] = np.linspace(0.1, 0.5, n) * factor
+                file[f"{group}/part"].attrs["Units"] = unit
+            return write
+        for group, n in (("Stars", 60), ("Galaxies", 3)):
+            job = ("fesc: fesc", "fesc: part")
+            plain, _ = self.run_changed(f"part_{group}", change(group, n, 1, ""), job)
+            path, _ = self.run_changed(f"percent_{group}", change(group, n, 100, "%"), job)
+            self.expect_close(path, plain, 1e-12)
+
     def test_attributes_of_other_meaning_do_not_matter(self):
         self.run_changed("other", frame(a="a note", h=70.0, Redshift=-5))
 
