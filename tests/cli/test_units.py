@@ -71,7 +71,8 @@ class UnitsTest(SmallTest):
             # A number times a factor and back is up to two roundings off, 2e-16 each, and sums of 20 stars a few of
             # them: 1e-12 leaves room. Where coordinates move by a rounding, kernels are looked up beside it: 1e-9.
             "heavy": (rewrite("Stars/initial_masses", 1e-10, "1e10*Msun"), 1e-12),
-            "h": (both(rewrite("Stars/initial_masses", 1e-10 * HUBBLE, "1e10 Msun/h"), frame(HubbleParam=HUBBLE)), 1e-12),
+            "h": (both(rewrite("Stars/initial_masses", 1e-10 * HUBBLE, "1e10 Msun/h"), frame(HubbleParam=HUBBLE)),
+                  1e-12),
             "comoving": (both(*(rewrite(f"{group}/{name}", HUBBLE / A, "ckpc h^-1") for group in ("Stars", "Gas")
                                 for name in ("coordinates", "smoothing_lengths")),
                               rewrite("BlackHoles/coordinates", 1e-3 / A, "cMpc"),
@@ -110,7 +111,7 @@ class UnitsTest(SmallTest):
         for i, (path, unit, change, said) in enumerate(cases):
             with self.subTest(f"{path} {unit} {said}"):
                 name = self.spoil("catalogue.hdf5", f"refused{i}_in.hdf5", both(rewrite(path, 1, unit), change))
-                self.expect(INPUT, self.job(f"refused{i}", ("catalogue.hdf5", name)), f"'{name}'", said)
+                self.expect(INPUT, self.job(f"refused{i}", ("catalogue.hdf5", name), IMAGES), f"'{name}'", said)
 
     def test_parameters_of_stars_and_galaxies_in_per_cent(self):
         def change(group, n, factor, unit):
@@ -133,7 +134,7 @@ class UnitsTest(SmallTest):
         for ranks in (None, 3):
             name = self.spoil("catalogue.hdf5", f"off{ranks}_in.hdf5",
                               both(rewrite("Stars/coordinates", 1 / A, "ckpc"), frame(a=A), change))
-            output = self.call("run", self.job(f"off{ranks}", ("catalogue.hdf5", name)), ranks=ranks)
+            output = self.call("run", self.job(f"off{ranks}", ("catalogue.hdf5", name), IMAGES), ranks=ranks)
             self.assertIn("from which 1 galaxies differ", output)
             self.assertIn("redshift 1.004: its lengths would be 0.2% off", output)
 
