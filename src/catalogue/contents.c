@@ -127,7 +127,7 @@ static int look_at_values(struct io_file *file, const struct io_info *info, stru
 {
     size_t width = info->rank == 2 ? (size_t)info->dims[1] : 1;
     uint64_t n_row = info->dims[0] < SAMPLE_ROWS ? info->dims[0] : SAMPLE_ROWS, n = 0;
-    double *value = mem_array(n_row * width ? n_row * width : 1, sizeof(*value));
+    double *value = mem_array(n_row * width + 1, sizeof(*value));
     struct error why = { "" };
 
     if (!value)

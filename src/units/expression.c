@@ -313,6 +313,9 @@ static int read_word(struct reader *reader, struct quantity *ret_quantity)
     digit = reader->at + (*reader->at == '-' || *reader->at == '+');
     if (!r && isdigit((unsigned char)*digit))
         r = read_signed(reader, &exponent);
+    /* cm2 and s-1; but h70 and H0 are other things. */
+    if (!r && (fabs(exponent) > 9 || exponent == 0))
+        r = error_set(reader->err, POLYPHONY_INPUT, "unknown unit '%s%g'", word, exponent);
     if (!r)
         quantity_multiply(ret_quantity, &unit, exponent);
     return r;

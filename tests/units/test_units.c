@@ -388,6 +388,9 @@ static void what_has_no_factor_says_what_to_do(void **state)
     refused("log10(Msun)", UNITS_MASS, &frame, "logarithms");
     refused("parsecz", UNITS_LENGTH, NULL, "did you mean 'parsec'?");
     refused("parsecz", UNITS_LENGTH, NULL, "kpc, pc, Mpc");
+    refused("kpc/h70", UNITS_LENGTH, &frame, "unknown unit 'h70'");
+    refused("kpc/h0", UNITS_LENGTH, &frame, "unknown unit 'h0'");
+    refused("kpc/H0", UNITS_LENGTH, &frame, "unknown unit 'H'");
     refused("furlong", UNITS_LENGTH, NULL, "unknown unit 'furlong'");
     refused("Msun*", UNITS_MASS, NULL, "not complete");
     refused("(Msun", UNITS_MASS, NULL, "not complete");
