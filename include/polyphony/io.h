@@ -70,6 +70,10 @@ int io_read_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint
                      struct error *err);
 int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,
                      struct error *err);
+/** The same, but -1 where io_read_rows_i64() refuses a number as too large, or as none: 2^64 - 1 and NaN are
+ * usual for "nowhere". */
+int io_read_rows_i64_or_none(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
+                             int64_t *ret_data, struct error *err);
 
 /** All of a one-dimensional string dataset, fixed or variable length, as names of at most IO_NAME_MAX - 1
  * bytes. */

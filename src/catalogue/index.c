@@ -364,7 +364,7 @@ static int fill_slices(struct catalogue *catalogue, size_t component, uint64_t n
     int r;
 
     text_format(path, sizeof(path), "%s/offset", slices.group);
-    r = io_read_rows_i64(file, path, 0, n_galaxy, slices.offset, err);
+    r = io_read_rows_i64_or_none(file, path, 0, n_galaxy, slices.offset, err);
     text_format(path, sizeof(path), "%s/length", slices.group);
     for (uint64_t row0 = 0; !r && row0 < n_galaxy; row0 += LENGTH_ROWS) {
         uint64_t n = n_galaxy - row0 < LENGTH_ROWS ? n_galaxy - row0 : LENGTH_ROWS;

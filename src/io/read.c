@@ -265,8 +265,9 @@ static int refuse_integer(const struct io_file *file, const char *path, const st
                      bound);
 }
 
-int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,
-                     struct error *err)
+/* What is no int64 is an error, or -1. */
+static int read_integers(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
+                         bool allows_none, int64_t *ret_data, struct error *err)
 {
     struct reading reading;
     int r = read_rows(file, path, row0, n_row, true, ret_data, &reading, err);
@@ -274,7 +275,9 @@ int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint
     char text[40], bound[80];
 
     for (uint64_t i = 0; i < n && reading.memory_type == H5T_NATIVE_UINT64; i++)
-        if (ret_data[i] < 0) {
+        if (ret_data[i] < 0 && allows_none)
+            ret_data[i] = -1;
+        else if (ret_data[i] < 0) {
             text_format(text, sizeof(text), "%llu", (unsigned long long)(uint64_t)ret_data[i]);
             return refuse_integer(file, path, &reading.info, row0, i, text,
                                   "must be at most 9223372036854775807 (2^63 - 1)", err);
@@ -283,6 +286,8 @@ int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint
         double value;
 
         memcpy(&value, &ret_data[i], sizeof(value));
+        if (allows_none && !(fabs(value) <= reading.bound))
+            value = -1.0;
         if (!(fabs(value) <= reading.bound) || value != trunc(value)) {
             text_format(text, sizeof(text), "%.17g", value);
             text_format(bound, sizeof(bound),
@@ -293,6 +298,18 @@ int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint
         ret_data[i] = (int64_t)value;
     }
     return r;
+}
+
+int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,
+                     struct error *err)
+{
+    return read_integers(file, path, row0, n_row, false, ret_data, err);
+}
+
+int io_read_rows_i64_or_none(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
+                             int64_t *ret_data, struct error *err)
+{
+    return read_integers(file, path, row0, n_row, true, ret_data, err);
 }
 
 /* n strings of `type`, read by `read`, to names of fixed room. */

@@ -134,6 +134,15 @@ class CatalogueTest(runner.ProgramTest):
             for path in self.run_both(f"moved{seed}", catalogue):
                 self.expect_galaxies(path)
 
+    def test_nowhere_may_be_written_in_other_ways(self):
+        for name, kind, nowhere in (("unsigned", np.uint64, 2**64 - 1), ("float", np.float64, np.nan)):
+            def change(file, kind=kind, nowhere=nowhere):
+                for component in COMPONENTS:
+                    offset = file[component]["offset"][()].astype(kind)
+                    offset[file[component]["length"][()] == 0] = nowhere
+                    rewrite(file, f"{component}/offset", offset)
+            self.expect_galaxies(self.run_on(1, f"nowhere_{name}", self.make(f"nowhere_{name}", change)))
+
     def test_galaxies_may_be_sorted_and_their_particles_not(self):
         rows = np.random.default_rng(3).permutation(N_GALAXY)
 
@@ -157,7 +166,7 @@ class CatalogueTest(runner.ProgramTest):
                 ("overlap", overlapping, ("'Gas' rows 9 (galaxy 9: offset 108, length", "5 (galaxy 5: offset 110",
                                           "overlap")),
                 ("negative", negative, ("'Stars' row 6 (galaxy 6)", "length -4", "negative")),
-                ("unsigned", unsigned, ("Stars", "2"))):
+                ("unsigned", unsigned, ("'Stars' row 2 (galaxy 2)", "offset -1", "negative"))):
             job = self.write_job(name, catalogue=self.make(name, change))
             for command, ranks in (("check", None), ("run", 3)):
                 output = self.call(command, job, ranks=ranks, expected=INPUT)
