@@ -63,16 +63,6 @@ static bool is_in_order(const struct reading *reading, const struct filling *fil
            !filling->column_descends && !filling->line_member;
 }
 
-static void turn_round(size_t n, double *value)
-{
-    for (size_t i = 0; i < n / 2; i++) {
-        double kept = value[i];
-
-        value[i] = value[n - 1 - i];
-        value[n - 1 - i] = kept;
-    }
-}
-
 /* ---- values ------------------------------------------------------------------------------------ */
 
 static uint64_t bits_of(double value)
@@ -172,7 +162,7 @@ static int read_rows(const struct reading *reading, const struct filling *fillin
         at += filling->column_descends ? n_column - column - n_here : column;
         r = io_direct_read(&source->direct, at, n_here, ret_value + i, err);
         if (!r && filling->column_descends)
-            turn_round(n_here, ret_value + i);
+            grid_turn_round(n_here, ret_value + i);
     }
     return r;
 }
@@ -283,7 +273,7 @@ static void put_row(const struct reading *reading, const struct target *target, 
     double *to = filling->table + cell_of_row(reading, row) * filling->n_column + target->i_column;
 
     if (filling->column_descends)
-        turn_round(target->n_column, value);
+        grid_turn_round(target->n_column, value);
     if (target->is_subtracted)
         subtract(target->n_column, value, to, is_negative);
     else

@@ -75,12 +75,18 @@ void grid_warn_unitless(struct reading *reading);
 
 /* Ages, metallicities, and what they are weighted by. */
 int grid_read_axes(struct reading *reading, struct error *err);
+
+/* ---- list.c ------------------------------------------------------------------------------------ */
+
 /* All numbers of a list, times `factor`; finite. *ret_value is the caller's. */
 int grid_read_list(struct io_file *file, const char *path, double factor, size_t *ret_n, double **ret_value,
                    struct error *err);
 /* A list that ascends, or descends and is turned round. */
 int grid_order_list(struct io_file *file, const char *path, size_t n, double *value, bool *ret_descends,
                     struct error *err);
+/* Where the file has number i of a list of n that was ordered. */
+size_t grid_index_in_file(size_t i, size_t n, bool descends);
+void grid_turn_round(size_t n, double *value);
 int grid_read_wavelengths(struct reading *reading, struct error *err);
 
 /* ---- tables.c ---------------------------------------------------------------------------------- */
