@@ -34,8 +34,8 @@ struct columns {
     struct names declared;       /* by the comments of ECSV, or by a struct */
     char prefix[NAME_MAX_BYTES]; /* first word of each row, as .par files have it */
     size_t n_per_cent;           /* rows that say "50 %" */
-    double n_announced;          /* number of rows, alone in the line before them; 0: not said */
-    size_t announced_line;
+    double lone;                 /* number in a line of its own before the rows: how many, or a wavelength */
+    size_t lone_line;            /* 0: none */
 };
 
 /* ---- names ----------------------------------------------------------------------------------------- */
@@ -61,6 +61,8 @@ static void keep_names(struct columns *c, const char *text, bool is_comment)
         if (names.n == 0 || !field[i].n || !strchr("([{", *field[i].text))
             set_name(names.name[names.n++], field[i].text, field[i].n);
     for (size_t i = 0; i < names.n; i++) {
+        if (curve_is_of_whole(names.name[i]))
+            return;
         has[curve_column_of(names.name[i])] = true;
         has_unit |= curve_unit_angstrom(names.name[i], false) > 0;
     }
@@ -263,9 +265,9 @@ static int add_row(struct columns *c, size_t n, const struct field *field, const
     double lambda, transmission;
     int r = 0;
 
-    if (n == 1 && n_number == 1 && !c->n_column && !c->announced_line) {
-        (void)field_number(&field[0], &c->n_announced);
-        c->announced_line = c->line;
+    if (n == 1 && n_number == 1 && !c->n_column && !c->lone_line) {
+        (void)field_number(&field[0], &c->lone);
+        c->lone_line = c->line;
         return 0;
     }
     if (n_number < 2)
@@ -413,17 +415,15 @@ static int finish(const struct columns *c, struct error *err)
 {
     char quote[CURVE_QUOTE_MAX];
 
-    if (c->announced_line && c->n_announced != (double)c->table->n)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s' line %zu: '%.10g' is not 'wavelength transmission': one number, and not how many rows "
-            "there are, %zu",
-            c->file->path, c->announced_line, c->n_announced, c->table->n);
     if (c->table->n == 0)
         return error_set(err, POLYPHONY_INPUT,
                          "filter '%s': '%s' has no line 'wavelength transmission'; it begins with '%s'",
                          c->file->code, c->file->path,
                          curve_quote(c->file->bytes, strlen(c->file->bytes), quote));
+    if (c->lone_line && c->lone != (double)c->table->n)
+        warnings_add(c->table->warnings,
+                     "filter '%s' ('%s'): line %zu holds one number, %.10g, and is left out", c->file->code,
+                     c->file->path, c->lone_line, c->lone);
     if (c->n_per_cent && c->n_per_cent != c->table->n)
         return error_set(err, POLYPHONY_INPUT, "'%s': %zu of %zu rows end with '%%'", c->file->path,
                          c->n_per_cent, c->table->n);

@@ -63,6 +63,8 @@ int curve_finish(const struct curve_file *file, struct curve_table *table, struc
 /* What a column's name says it holds. */
 enum curve_column { COLUMN_OTHER, COLUMN_WAVELENGTH, COLUMN_FREQUENCY, COLUMN_TRANSMISSION };
 enum curve_column curve_column_of(const char *name);
+/* "effective", "pivot", "width": a word of numbers that a curve has once, not of a column. */
+bool curve_is_of_whole(const char *word);
 /* The likelier of two names of transmission has the smaller number. */
 size_t curve_column_rank(const char *name);
 /* A unit of wavelength as people write it [angstrom]; 0: none. `is_alone` also allows what is a word of its

@@ -40,7 +40,8 @@ static const struct word transmission_words[] = {
     { "total", false },
     { "tot", true },
     { "sens", false },
-    { "eff", false },
+    { "efficiency", false },
+    { "eff", true },
     { "pce", true },
     { "qe", true },
     { "t", true },
@@ -66,14 +67,35 @@ enum curve_column curve_column_of(const char *name)
         return COLUMN_FREQUENCY;
     if (find_word(wavelength_words, N_WORDS(wavelength_words), name) < N_WORDS(wavelength_words))
         return COLUMN_WAVELENGTH;
-    if (curve_column_rank(name) < N_WORDS(transmission_words))
+    if (find_word(transmission_words, N_WORDS(transmission_words), name) < N_WORDS(transmission_words))
         return COLUMN_TRANSMISSION;
     return COLUMN_OTHER;
 }
 
 size_t curve_column_rank(const char *name)
 {
-    return find_word(transmission_words, N_WORDS(transmission_words), name);
+    size_t i = find_word(transmission_words, N_WORDS(transmission_words), name);
+
+    /* "pass" is meant where "pass_1_0" is there, too. */
+    return 2 * i + (i < N_WORDS(transmission_words) && strcasecmp(name, transmission_words[i].text));
+}
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcasecmp(word, words[i]))
+            return true;
+    return false;
+}
+
+bool curve_is_of_whole(const char *word)
+{
+    static const char *const words[] = { "pivot",     "eff",        "effective", "mean",  "central",
+                                         "centre",    "center",     "peak",      "fwhm",  "width",
+                                         "bandwidth", "resolution", "cutoff",    "cuton", "shift",
+                                         "ref",       "reference",  "step",      "range" };
+
+    return is_one_of(word, words, N_WORDS(words));
 }
 
 /* ---- units ------------------------------------------------------------------------------------------ */
@@ -88,6 +110,7 @@ static const struct {
     { "angstroms", false, false, 1 },
     { "\u00e5ngstr\u00f6m", false, false, 1 },
     { "\u00c5ngstr\u00f6m", false, false, 1 },
+    { "angstroem", false, false, 1 },
     { "ang", false, false, 1 },
     { "AA", true, false, 1 },
     { "\u00c5", false, false, 1 },
@@ -167,25 +190,6 @@ static bool next_token(const char **text, const char *begin, struct token *ret_t
     return true;
 }
 
-static bool is_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcasecmp(word, words[i]))
-            return true;
-    return false;
-}
-
-/* Numbers of a whole curve, not of a column. */
-static bool is_of_the_curve(const char *word)
-{
-    static const char *const words[] = { "pivot",     "eff",        "effective", "mean",  "central",
-                                         "centre",    "center",     "peak",      "fwhm",  "width",
-                                         "bandwidth", "resolution", "cutoff",    "cuton", "shift",
-                                         "ref",       "reference",  "step",      "range" };
-
-    return is_one_of(word, words, N_WORDS(words));
-}
-
 /* Words that are a column's name in a header, and anything in a sentence. */
 static bool is_vague(const char *word)
 {
@@ -193,6 +197,14 @@ static bool is_vague(const char *word)
                                          "nu", "total", "tot", "pass", "trans" };
 
     return is_one_of(word, words, N_WORDS(words));
+}
+
+/* "units", "xunit". */
+static bool says_units(const char *word)
+{
+    const char *unit = strcasestr(word, "unit");
+
+    return unit && (!unit[4] || !strcasecmp(unit + 4, "s"));
 }
 
 static bool is_per_cent(const struct token *token, const struct token *before)
@@ -246,10 +258,9 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
         bool is_set_off = is_bracketed(&token, &before);
         double angstrom = curve_unit_angstrom(token.text, is_set_off);
 
-        is_of_curve |= is_of_the_curve(token.text);
+        is_of_curve |= curve_is_of_whole(token.text);
         is_of_wavelengths |= column == COLUMN_WAVELENGTH;
-        is_of_columns |=
-            is_of_wavelengths || !strcasecmp(token.text, "unit") || !strcasecmp(token.text, "units");
+        is_of_columns |= is_of_wavelengths || says_units(token.text);
         table->is_per_cent |= is_per_cent(&token, &before);
         if (angstrom > 0 && !is_of_curve && !is_elsewhere(&token, &before))
             curve_claim(table,

@@ -130,10 +130,10 @@ static void columns_are_chosen_by_their_names(void **state)
     expect_read("# wave glass total\n4000 1 0\n5000 1 0.5\n6000 1 0.25\n", 1, "from number 3 (total)");
     expect_read("4000 0 9\n5000 0.5 8\n6000 0.25 7\n", 1, "of 3 columns");
     expect_read("4000 0 first\n5000 0.5 second row\n6000 0.25\n", 0, NULL);
-    expect_read(
-        "typedef struct {\n double lambda;\n double atm;\n double pass;\n} K;\nK 4000 1 0\nK 5000 1 0.5\n"
-        "K 6000 1 0.25\n",
-        1, "from number 3 (pass)");
+    expect_read("typedef struct {\n double lambda;\n double pass_1_0;\n double pass;\n} K;\nK 4000 1 0\nK "
+                "5000 1 0.5\n"
+                "K 6000 1 0.25\n",
+                1, "from number 3 (pass)");
 }
 
 static void long_curves_are_read_whole(void **state)
@@ -194,10 +194,10 @@ static void units_are_those_that_the_file_says(void **state)
         "response\n",
     };
     static const char *const micron[] = {
-        "# wavelength (micron)\n",           "wave_um thr\n",
-        "# wavelength/\xc2\xb5m  T\n",       "# Wavelength is in microns, converted from Angstrom\n",
-        "# wavelength [\xce\xbcm] T [-]\n",  "micron trans\n",
-        "// lambda(um) transmission(0-1)\n",
+        "# wavelength (micron)\n",          "wave_um thr\n",
+        "# wavelength/\xc2\xb5m  T\n",      "# Wavelength is in microns, converted from Angstrom\n",
+        "# wavelength [\xce\xbcm] T [-]\n", "micron trans\n",
+        "# xref: 2.0 nm\n# xunit: um\n",    "// lambda(um) transmission(0-1)\n",
     };
     char text[600];
 
@@ -215,7 +215,10 @@ static void units_are_those_that_the_file_says(void **state)
     expect_read("# Wavelength [A], flux per Hz, noise [Hz]\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("wavelength T\n# in AA\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# lambda T\n# noise (Hz)\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("# lambda in nm\n# effective wavelength\n503.5\n400 0\n500 0.5\n600 0.25\n", 1,
+                "line 3 holds one number, 503.5,");
     expect_read("# x\n# energy\n4000 0\n5000 0.5\n6000 0.25\n", 1, "counts energy");
+    expect_read("# Units: lambda/Angstroem, throughput/au\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# 10 nm wide, seen from 3 m\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
 }
 
@@ -386,7 +389,8 @@ static void what_is_wrong_with_a_curve_is_said_with_its_line(void **state)
         { "# c\n4000 0\nhello\n", { "line 3", "'hello'", "wavelength transmission" } },
         { "4000 0\n5000 1 0.5\n", { "line 2", "'5000 1 0.5'", "has 3 numbers, the rows above have 2" } },
         { "4000 0 1\n5000 1\n", { "line 2", "'5000 1'", "has 2 numbers, the rows above have 3" } },
-        { "4000\n", { "line 1", "'4000'", "one number" } },
+        { "4000\n5000\n", { "line 2", "'5000'", "one number" } },
+        { "4000\n", { "no line 'wavelength transmission'", "'4000", "'F'" } },
         { "4000 0x\n", { "line 1", "'4000 0x'", "transmission" } },
         { "4000,,0.5\n", { "line 1", "'4000,,0.5'", "transmission" } },
         { "4000,5 0.5\n", { "line 1", "commas", "points" } },
