@@ -47,9 +47,9 @@ extern const struct field catalogue_fields[N_FIELD];
  * last place (1.2e-7), as of 1 - X - Y. Ages: that of a difference of two times of the universe's age.
  * Masses: nothing in a simulation weighs as little.
  */
-#define ROUNDING_FRACTION  1e-6                 /* [-] */
+#define ROUNDING_FRACTION  1e-6                         /* [-] */
 #define ROUNDING_AGE_YR    (14e9 * (double)FLT_EPSILON) /* [yr] 1.7e3 */
-#define ROUNDING_MASS_MSUN 1e-6                 /* [Msun] */
+#define ROUNDING_MASS_MSUN 1e-6                         /* [Msun] */
 
 /* Columns of the index; those of a component are in the order of enum component. */
 enum index_column {

@@ -219,13 +219,17 @@ static void print_warnings(const struct catalogue_contents *contents, const stru
 static int open_all(const char *path, const struct catalogue_contents *contents,
                     struct catalogue **ret_catalogue, struct error *err)
 {
+    static const char operation[] = "los_optical_depths";
+    bool has_dust = find(contents, "Gas/dust_masses") ||
+                    (find(contents, "Gas/masses") && find(contents, "Gas/metallicities"));
+    bool has_gas = find(contents, "Gas/coordinates") && find(contents, "Gas/smoothing_lengths") && has_dust;
     const struct catalogue_needs needs = {
         .redshift = find(contents, "Galaxies/redshift"),
+        .centre = find(contents, "Stars/coordinates"),
+        .star_coordinates = find(contents, "Stars/coordinates") ? operation : NULL,
         .star_smoothing_lengths = find(contents, "Stars/smoothing_lengths"),
-        .gas = find(contents, "Gas/coordinates") && find(contents, "Gas/smoothing_lengths") &&
-               (find(contents, "Gas/dust_masses") ||
-                (find(contents, "Gas/masses") && find(contents, "Gas/metallicities"))),
-        .black_holes = find(contents, "BlackHoles/coordinates"),
+        .gas = has_gas ? operation : NULL,
+        .black_holes = find(contents, "BlackHoles/coordinates") ? operation : NULL,
     };
 
     return catalogue_open(path, &needs, NULL, ret_catalogue, err);
