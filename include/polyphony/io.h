@@ -200,12 +200,9 @@ int io_layout_column_view(struct io_file *file, const char *path, const char *so
  */
 int io_layout_write_block(struct io_file *file, const char *path, const uint64_t *start,
                           const uint64_t *count, const void *data, struct error *err);
-/** Collective: the layout is complete, and the file has its name. Close it afterwards. It is on disk when
- * whoever writes the rows says so, or soon: */
+/** Collective: the layout is complete, and the file has its name; it is on disk when the system pleases
+ * (io_file_commit(): now). Close it afterwards. */
 int io_layout_commit(struct io_file *file, struct error *err);
-/** Begin to put a file on disk, and do not wait: nobody relies on it, but without it a machine that loses
- * power in the first half minute could leave a file of that name that is empty. */
-void io_sync_soon(const char *path);
 
 /** Where the bytes of a contiguous dataset begin in the file; 0 for one of no values. */
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err);

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,33 +214,6 @@ int io_file_commit(struct io_file *file, struct error *err)
 int io_layout_commit(struct io_file *file, struct error *err)
 {
     return file_commit(file, false, err);
-}
-
-static void *sync_file(void *data)
-{
-    int fd = (int)(intptr_t)data;
-
-    fsync(fd); /* whoever writes to it syncs it again, and looks */
-    close(fd);
-    return NULL;
-}
-
-void io_sync_soon(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    pthread_t thread;
-    sigset_t all, before;
-
-    if (fd < 0)
-        return;
-    /* Signals are for threads that can act on them. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, sync_file, (void *)(intptr_t)fd))
-        close(fd);
-    else
-        pthread_detach(thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void io_file_close(struct io_file *file)

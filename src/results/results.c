@@ -14,6 +14,9 @@
 /*
  * Not by all ranks together: that costs thousands of messages, seconds where ranks wait for each other's
  * cores, and gains nothing, since what is laid out is headers only. Rows are written by all.
+ *
+ * What is laid out is on disk before the file has its name, some milliseconds: no checksum protects axes and
+ * filters, and a power cut could leave a file of which they are missing.
  */
 int results_create(const char *path, const struct plan *plan, const struct provenance *provenance,
                    struct error *err)
@@ -31,10 +34,8 @@ int results_create(const char *path, const struct plan *plan, const struct prove
     if (!r)
         r = results_write_provenance(file, provenance, err);
     if (!r)
-        r = io_layout_commit(file, err);
+        r = io_file_commit(file, err);
     io_file_close(file);
-    if (!r)
-        io_sync_soon(path);
     return r;
 }
 
