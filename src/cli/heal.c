@@ -78,12 +78,15 @@ static void tell(const struct healing *healing, const struct verify_counts *coun
             healing->n_lost,
             counts->n_unseen ? "not all others were looked at: 'polyphony run --repair' does"
                              : "all others are as they were written");
-    else if (end == HANDS_END_OTHER_BOOT && counts->n_unseen)
+    else if (counts->n_unseen)
         fprintf(stderr,
-                "the last run ended with its machine: of %zu galaxies the %zu that may have been lost are as "
-                "they "
-                "were written; %zu that were on disk were not looked at ('polyphony run --repair' does)\n",
-                n_written, healing->n_unsynced, counts->n_unseen);
+                "%s%zu galaxies that were known to be on disk were not verified (more than %.3g GB): if the "
+                "file is a copy "
+                "that was made while it was written, 'polyphony run --repair' does\n",
+                end == HANDS_END_OTHER_BOOT
+                    ? "the last run ended with its machine: all that may have been lost was verified; "
+                    : "",
+                counts->n_unseen, (double)HEAL_BUDGET_BYTES * 1e-9);
 }
 
 /* Also when it is stopped: entries of rows that are left must be on disk before their values are written, or

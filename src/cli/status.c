@@ -159,6 +159,15 @@ static int print_galaxy(void *context, uint64_t row, int64_t id, const struct le
     return 0;
 }
 
+/* Of a run that is alive the last rows always wait for a sync: they are in no doubt. */
+static bool lists_galaxies(const struct status *status)
+{
+    const struct ledger_counts *counts = &status->counts;
+
+    return counts->n_set_aside || counts->n_blamed || counts->n_damaged ||
+           (counts->n_unsynced && !is_alive(status));
+}
+
 static void print_rest(size_t n, const char *what)
 {
     if (n > N_SHOWN)
@@ -189,7 +198,7 @@ static int print_status(struct status *status, struct error *err)
                is_alive(status)
                    ? ""
                    : "; the same 'run' command verifies them first, and computes again what was lost");
-    if (counts->n_set_aside || counts->n_blamed || counts->n_damaged || counts->n_unsynced)
+    if (lists_galaxies(status))
         r = ledger_scan(status->path, print_galaxy, status, &again, err);
     if (!r && !status->shows_all) {
         print_rest(status->n_aside, "set aside");
@@ -303,7 +312,7 @@ static int print_json(struct status *status, struct error *err)
     print_json_run(status);
     print_json_sessions(status);
     fputs(", \"galaxies\": [", stdout);
-    if (counts->n_set_aside || counts->n_blamed || counts->n_damaged || counts->n_unsynced)
+    if (lists_galaxies(status))
         r = ledger_scan(status->path, print_json_galaxy, status, &again, err);
     puts("]}");
     return r;

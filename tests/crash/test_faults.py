@@ -382,11 +382,11 @@ class OutputsThatAreTorn(FaultTest):
         output = self.call("verify", "torn.hdf5", expected=INPUT)
         for row, fault in ((done[0], "ledger entry is damaged"), (done[1], "checksum")):
             self.assertRegex(output, rf"galaxy {row} \(row {row}\): .*{fault}")
-        self.call("run", "torn.yaml", ranks=3)
-        self.assertEqual(int(ledger.read()["status"][done[0]]), 1)
-        output = self.call("verify", "torn.hdf5", expected=INPUT)
-        self.assertNotIn(f"galaxy {done[0]} ", output)
-        self.assertIn(f"galaxy {done[1]} ", output)  # told, but never touched: it says that it is done
+        output = self.call("run", "torn.yaml", ranks=3)
+        for row in done[:2]:
+            self.assertIn(f"galaxy {row} (row {row}): ", output)
+        self.call("verify", "torn.hdf5")
+        self.expect_same(runner.read_bytes(path), self.reference, "torn")
 
     def test_a_truncated_results_file_is_refused_by_name(self):
         path = self.interrupted("short")
