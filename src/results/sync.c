@@ -81,13 +81,22 @@ void results_unsynced_close(struct results *results)
 
 /* ---- syncing --------------------------------------------------------------------------------------- */
 
-/* Entries of one rank's rows are written by nobody else while it lives; of a rank that was given up, and
- * lives, by one that has written the same bits. */
-static int mark(struct results *results, size_t n, const uint64_t *row, struct error *err)
+static int compare_rows(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* In order of rows: in another each takes up to ten times as long. Entries of one rank's rows are written by
+ * nobody else while it lives; of a rank that was given up, and lives, by one that has written the same bits.
+ */
+static int mark(struct results *results, size_t n, uint64_t *row, struct error *err)
 {
     static const int32_t is_on_disk = 1;
     int r = 0;
 
+    qsort(row, n, sizeof(*row), compare_rows);
     for (size_t i = 0; !r && i < n; i++)
         r = results_write_at(results,
                              results->ledger_offset + row[i] * sizeof(struct ledger_entry) +
