@@ -39,7 +39,7 @@ def hash_sources(root):
 def ask_git(root, *arguments):
     """What git says; None without git, or where it has nothing to say."""
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], check=True, stdout=subprocess.PIPE,
+        done = subprocess.run(["git", "--no-optional-locks", "-C", str(root), *arguments], check=True, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, universal_newlines=True)
     except (OSError, subprocess.CalledProcessError):
         return None
