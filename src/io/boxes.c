@@ -30,11 +30,12 @@ static int add_box(struct io_boxes *boxes, const struct io_box *box, struct erro
     return 0;
 }
 
-static int compare_boxes(const void *a, const void *b)
+static int compare_boxes(const void *a, const void *b, void *context)
 {
     const struct io_box *left = *(const struct io_box *const *)a, *right = *(const struct io_box *const *)b;
+    int axis = *(const int *)context;
 
-    return (left->begin[0] > right->begin[0]) - (left->begin[0] < right->begin[0]);
+    return (left->begin[axis] > right->begin[axis]) - (left->begin[axis] < right->begin[axis]);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -44,50 +45,60 @@ static int compare_places(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Do the boxes cover the axes from `axis` on? Along an axis they are the same between two neighbouring ends
- * of boxes, and there the others must cover the axes that are left. */
-static bool cover(const struct io_box **box, size_t n, int axis, int rank, const struct io_box *whole,
-                  uint64_t *ret_hole)
+/* Along its last axis, the boxes in order of their beginnings there. */
+static bool cover_last(const struct io_box **box, size_t n, int axis, const struct io_box *whole,
+                       uint64_t *ret_hole)
 {
-    uint64_t at = whole->begin[axis], *end;
-    const struct io_box **some;
-    bool ok = true;
+    uint64_t at = whole->begin[axis];
 
-    if (axis == rank - 1) { /* the usual case, without memory: in order of their beginnings */
-        for (bool goes_on = true; goes_on && at < whole->end[axis];) {
-            goes_on = false;
-            for (size_t i = 0; i < n; i++)
-                if (box[i]->begin[axis] <= at && box[i]->end[axis] > at) {
-                    at = box[i]->end[axis];
-                    goes_on = true;
-                }
-        }
-        ret_hole[axis] = at;
-        return at >= whole->end[axis];
-    }
-    end = mem_array(2 * n + 2, sizeof(*end));
-    some = mem_array(n + 1, sizeof(*some));
-    if (!end || !some)
-        ok = false;
-    for (size_t i = 0; ok && i < n; i++) {
+    for (size_t i = 0; i < n && box[i]->begin[axis] <= at; i++)
+        if (box[i]->end[axis] > at)
+            at = box[i]->end[axis];
+    ret_hole[axis] = at;
+    return at >= whole->end[axis];
+}
+
+/* The ends of all boxes along an axis, and those of the whole, in order; to be freed. */
+static uint64_t *sorted_ends(const struct io_box **box, size_t n, int axis, const struct io_box *whole)
+{
+    uint64_t *end = mem_array(2 * n + 2, sizeof(*end));
+
+    for (size_t i = 0; end && i < n; i++) {
         end[2 * i] = box[i]->begin[axis];
         end[2 * i + 1] = box[i]->end[axis];
     }
-    if (ok) {
+    if (end) {
         end[2 * n] = whole->begin[axis];
         end[2 * n + 1] = whole->end[axis];
         qsort(end, 2 * n + 2, sizeof(*end), compare_places);
     }
+    return end;
+}
+
+/* Do the boxes cover the axes from `axis` on? Along an axis they are the same between two neighbouring ends
+ * of boxes, and there these must cover the axes that are left. */
+static bool cover(const struct io_box **box, size_t n, int axis, int rank, const struct io_box *whole,
+                  uint64_t *ret_hole)
+{
+    const struct io_box **some;
+    uint64_t *end;
+    bool ok;
+
+    qsort_r(box, n, sizeof(*box), compare_boxes, &axis);
+    if (axis == rank - 1 || axis == IO_RANK_MAX - 1)
+        return cover_last(box, n, axis, whole, ret_hole);
+    end = sorted_ends(box, n, axis, whole);
+    some = mem_array(n + 1, sizeof(*some));
+    ok = end && some;
     for (size_t i = 0, first = 0; ok && i + 1 < 2 * n + 2; i++) {
         size_t n_some = 0;
 
         if (end[i] == end[i + 1] || end[i] < whole->begin[axis] || end[i] >= whole->end[axis])
             continue;
-        if (axis == 0) /* they are in order: those before `first` have all ended */
-            while (first < n && box[first]->end[0] <= end[i])
-                first++;
-        for (size_t k = axis == 0 ? first : 0; k < n && (axis || box[k]->begin[0] <= end[i]); k++)
-            if (box[k]->begin[axis] <= end[i] && box[k]->end[axis] > end[i])
+        while (first < n && box[first]->end[axis] <= end[i])
+            first++; /* it has ended for good */
+        for (size_t k = first; k < n && box[k]->begin[axis] <= end[i]; k++)
+            if (box[k]->end[axis] > end[i])
                 some[n_some++] = box[k];
         ret_hole[axis] = end[i];
         ok = cover(some, n_some, axis + 1, rank, whole, ret_hole);
@@ -107,8 +118,6 @@ bool io_boxes_cover(struct io_boxes *boxes, int rank, const struct io_box *whole
         ret_hole[i] = whole->begin[i];
     for (size_t i = 0; ok && i < boxes->n; i++)
         box[i] = &boxes->box[i];
-    if (ok && boxes->n)
-        qsort(box, boxes->n, sizeof(*box), compare_boxes);
     ok = ok && (rank == 0 ? boxes->n > 0 : cover(box, boxes->n, 0, rank, whole, ret_hole));
     free(box);
     return ok;

@@ -76,7 +76,8 @@ bool io_can_find_file(hid_t file, const char *name, enum io_prefix prefix);
 int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, hid_t *ret_dataset,
               struct error *err);
 
-/* ---- what datasets consist of (source.c, view.c, filter.c) ------------------------------------------- */
+/* ---- what datasets consist of (source.c, storage.c, view.c, boxes.c, filter.c)
+ * ------------------------------------------- */
 
 /** Rank, extents and size; `n` is 0 without a dataspace. */
 struct io_extent {
@@ -144,6 +145,9 @@ void io_whole_box(const struct io_extent *shape, struct io_box *ret_box);
 /** As io_visit_file: bytes of these rows come from that file; the context is the look. */
 int io_look_remember(void *look, const char *path, struct error *err);
 
+/** The same for one that has data of its own. */
+int io_check_storage(struct io_look *look, hid_t dataset, hid_t creation, io_find_part find_part,
+                     void *context, bool *ret_is_whole, struct error *err);
 /** Are the filters there that a dataset needs? */
 int io_check_filters(hid_t creation, struct error *err);
 
