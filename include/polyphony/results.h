@@ -12,7 +12,7 @@
 #include "polyphony/pipeline.h"
 
 /** Changes when the same inputs would give other numbers; a file of another version is not continued. */
-#define RESULTS_NUMERICS_VERSION 2
+#define RESULTS_NUMERICS_VERSION 3
 
 /** Changes when the file's layout does; a file of another version is neither read nor continued. */
 #define RESULTS_FILE_VERSION 3

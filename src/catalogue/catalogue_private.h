@@ -12,7 +12,7 @@
 enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
 
 /* What a value must satisfy to be used; in the order of values.c's tables. */
-enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT };
+enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT, MASS_FRACTION };
 
 enum field_id {
     STAR_MASS,

@@ -6,9 +6,10 @@
 #include "polyphony/cosmology.h"
 
 /* The least and the most a value may be, and what a message says it must be; in the order of enum bound. */
-static const double least[] = { -DBL_MAX, DBL_TRUE_MIN, 0.0, 0.0 };
-static const double greatest[] = { DBL_MAX, DBL_MAX, DBL_MAX, COSMOLOGY_REDSHIFT_MAX };
-static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite", ">= 0 and <= 1000" };
+static const double least[] = { -DBL_MAX, DBL_TRUE_MIN, 0.0, 0.0, 0.0 };
+static const double greatest[] = { DBL_MAX, DBL_MAX, DBL_MAX, COSMOLOGY_REDSHIFT_MAX, 1.0 };
+static const char *const needed[] = { "finite", "> 0 and finite", ">= 0 and finite", ">= 0 and <= 1000",
+                                      ">= 0 and <= 1 (a fraction of the mass; solar units are not)" };
 _Static_assert(COSMOLOGY_REDSHIFT_MAX == 1000, "the message says so");
 
 bool value_is_within(enum bound bound, double value)

@@ -64,8 +64,10 @@ static void make(void)
     for (size_t f = 0; f < N_FIELD; f++) {
         made.value[f] = calloc(N_ROW * (size_t)fields[f].width, sizeof(double));
         assert_non_null(made.value[f]);
+        /* Exact in four bytes; metallicities between the floor and 1. */
         for (size_t i = 0; i < N_ROW * (size_t)fields[f].width; i++)
-            made.value[f][i] = (double)(1 + random_below(1000000)) / 1024.0; /* exact in four bytes */
+            made.value[f][i] =
+                (double)(16 + random_below(1000000)) / (strstr(fields[f].path, "metal") ? 0x1p20 : 1024.0);
     }
 }
 
