@@ -77,8 +77,10 @@ int layout_view(struct layout *layout, const char *path, const char *source, int
 {
     if (layout->is_new)
         return io_layout_column_view(layout->file, path, source, column, units, description, err);
-    return layout->has_views ? io_view_expect(layout->file, path, source, rank, column, layout->n_galaxy, err)
-                             : 0;
+    /* Of no galaxies it is an empty dataset of its own. */
+    return layout->has_views && layout->n_galaxy
+               ? io_view_expect(layout->file, path, source, rank, column, layout->n_galaxy, err)
+               : 0;
 }
 
 uint64_t layout_offset(struct layout *layout, const char *path)
