@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * HDF5 files of Synthesizer: the cache of one filter (wavelength, transmission), instruments and results
- * (Filters/<code>/Original_Wavelength, Original_Transmission), and results of our own, which have the same.
+ * (Filters/<code>/Original_Wavelength, Original_Transmission), collections of filters (the same at the root
+ * of a file), and results of our own. What Synthesizer made of two wavelengths (a top hat) has no Original_…,
+ * only its Transmission on Header/Wavelengths.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +54,16 @@ static bool is_code(const char *code, const char *group)
     return *code == *group;
 }
 
-/* Look among the filters of one group "…/Filters": count them, list them, and find the one that is asked for,
- * or the only one. */
+/* The transmission on the wavelengths of all filters of the group. */
+static bool find_sampled(struct io_file *file, const char *header, const char *group, struct place *ret_place)
+{
+    text_format(ret_place->lambda, PATH_MAX_BYTES, "%s/Wavelengths", header);
+    text_format(ret_place->transmission, PATH_MAX_BYTES, "%sTransmission", group);
+    return io_has(file, ret_place->lambda) && io_has(file, ret_place->transmission);
+}
+
+/* Look among the filters of one group "…/Filters", or of the file's root (""): count them, list them, and
+ * find the one that is asked for, or the only one. */
 struct search {
     const char *code;
     size_t n;
@@ -66,16 +76,18 @@ static int look_in(struct io_file *file, const char *filters, struct search *sea
 {
     char(*name)[IO_NAME_MAX] = NULL;
     size_t n = 0;
-    int r = io_list(file, filters, &name, &n, err);
+    int r = io_list(file, *filters ? filters : "/", &name, &n, err);
+    const char *slash = *filters ? "/" : "";
 
     for (size_t i = 0; !r && i < n; i++) {
         char group[PATH_MAX_BYTES], code[IO_NAME_MAX];
         struct place place = { .lambda = "" };
 
-        text_format(group, sizeof(group), "%s/%s/", filters, name[i]);
-        text_format(place.units_at, PATH_MAX_BYTES, "%s/Header", filters);
+        text_format(group, sizeof(group), "%s%s%s/", filters, slash, name[i]);
+        text_format(place.units_at, PATH_MAX_BYTES, "%s%sHeader", filters, slash);
         if (!strcmp(name[i], "Header") ||
-            !find_pair(file, group, "Original_Wavelength", "Original_Transmission", &place))
+            (!find_pair(file, group, "Original_Wavelength", "Original_Transmission", &place) &&
+             !find_sampled(file, place.units_at, group, &place)))
             continue;
         group[strlen(group) - 1] = '\0';
         if (!io_attr_has(file, group, "filter_code") ||
@@ -104,6 +116,8 @@ static int find_one_of_many(const struct curve_file *curve, struct io_file *file
 
     if (io_has(file, "Filters"))
         r = look_in(file, "Filters", &search, err);
+    else if (io_has(file, "Header/Wavelengths"))
+        r = look_in(file, "", &search, err);
     if (!r && io_has(file, "Instruments"))
         r = io_list(file, "Instruments", &name, &n, err);
     for (size_t i = 0; !r && i < n; i++) {
@@ -150,11 +164,16 @@ static int read_unit(const struct curve_file *curve, struct io_file *file, const
 static int read_pair(const struct curve_file *curve, struct io_file *file, const struct place *place,
                      struct curve_table *table, struct error *err)
 {
-    struct io_info info;
+    struct io_info info = { 0 };
     double *lambda = NULL, *transmission = NULL;
     uint64_t dim = 0;
-    int r = io_dataset_expect(file, place->lambda, 1, &dim, &info, err);
+    int r = io_dataset_info(file, place->lambda, &info, err);
 
+    if (!r && info.rank != 1)
+        r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' has %d axes; one list of numbers is needed",
+                      curve->path, place->lambda, info.rank);
+    if (!r)
+        r = io_dataset_expect(file, place->lambda, 1, &dim, &info, err);
     if (!r && info.n > CURVE_N_MAX)
         r = error_set(err, POLYPHONY_INPUT, "'%s': '%s' has %llu values; a filter curve has %d at most",
                       curve->path, place->lambda, (unsigned long long)info.n, CURVE_N_MAX);

@@ -130,7 +130,7 @@ static int choose_columns(struct columns *c, struct error *err)
     is_named = choose_by_names(c, names);
     if (is_named)
         c->table->inverse_place = 0; /* of another quantity */
-    if (is_named && names->unit[c->i_lambda][0])
+    if (names->n >= c->n_column && names->unit[c->i_lambda][0])
         r = curve_declare(c->file, c->table, names->unit[c->i_lambda], names->line, err);
     if (is_named && strchr(names->unit[c->i_transmission], '%'))
         c->table->is_per_cent = true;
@@ -184,6 +184,8 @@ static void read_ecsv(struct columns *c, const char *text)
         memcpy(names->name[names->n++], name, sizeof(name));
     if (names->n > 0)
         (void)find_value(text, "unit:", names->unit[names->n - 1]);
+    if (names->n == 1 && find_value(text, "datatype:", name) && !strcmp(name, "string"))
+        names->n = 0; /* words before the numbers: see has_prefix() */
 }
 
 /* typedef struct { double lambda; double pass; } KCFILTER; over several lines. */
@@ -301,10 +303,27 @@ static void cut_comment(char *text)
         }
 }
 
+/* ", 0.5", "\"\" 0.5" and "-- 0.5": a table writes a value that it does not have as nothing, or as dashes. */
+static bool lacks_wavelength(const char *text)
+{
+    struct field field[FIELD_MAX];
+    bool is_dashes = !strncmp(text, "--", 2) && (field_is_blank(text[2]) || text[2] == ',' || text[2] == ';');
+    size_t n = fields_split(text + 2 * is_dashes, field), n_number = 0;
+
+    if (!is_dashes && (n == 0 || field[0].n > 0))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (field[i].n && !fields_count_numbers(1, &field[i]))
+            return false;
+        n_number += field[i].n > 0;
+    }
+    return n_number > 0;
+}
+
 /* The text of a comment line; NULL for another. */
 static const char *comment_of(const char *text)
 {
-    if (!strncmp(text, "//", 2) || !strncmp(text, "--", 2))
+    if (!strncmp(text, "//", 2) || (!strncmp(text, "--", 2) && !lacks_wavelength(text)))
         return text + 2;
     return strchr("#!%;\\|*", *text) ? text + strspn(text, FIELD_BLANKS "#!%;\\|*") : NULL;
 }
@@ -325,6 +344,8 @@ static void read_comment(struct columns *c, const char *text)
 /* The words of a header, or of a .par file's own statements. */
 static int read_words(struct columns *c, const char *text, struct error *err)
 {
+    if (lacks_wavelength(text))
+        return refuse_line(c, text, ": the first value is missing; leave the row out", err);
     if (c->n_column)
         return refuse_line(c, text, "", err);
     if (c->is_typedef || !strncasecmp(text, "typedef", 7)) {
@@ -382,7 +403,7 @@ static int read_line(struct columns *c, char *text, struct error *err)
         read_comment(c, comment);
     if (comment || text[strspn(text, FIELD_BLANKS ",;")] == '\0')
         return 0;
-    if (!begins_number(text)) {
+    if (!begins_number(text) || !strncmp(text, "--", 2)) {
         cut_comment(text);
         n = fields_split(text, field);
         return has_prefix(c, n, field) ? add_row(c, n - 1, field + 1, text, err) : read_words(c, text, err);

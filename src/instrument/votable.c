@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * VOTable, as the Spanish Virtual Observatory's filter service sends it: FIELD elements name the columns, TR
- * and TD of TABLEDATA hold them. The first table with rows is read.
+ * and TD of TABLEDATA hold them. The first table whose columns are a curve's is read.
  */
 #include <ctype.h>
 #include <expat.h>
@@ -29,7 +29,9 @@ struct votable {
     char unit_of_file[TEXT_MAX];
     size_t unit_line;
 
-    bool is_done; /* the table has ended: others are not looked at */
+    bool is_done;         /* the table has ended: others are not looked at */
+    size_t stranger_line; /* of the first table whose columns are not a curve's; 0: none */
+    const char *has_no;   /* what that one lacks */
     size_t row;
     size_t i_cell; /* of the row */
     bool is_in_cell;
@@ -104,16 +106,23 @@ static void begin_info(struct votable *v, const XML_Char **attributes)
                     v->file->code, v->file->path));
 }
 
+static bool has_columns(const struct votable *v)
+{
+    return v->i_lambda != SIZE_MAX && v->i_transmission != SIZE_MAX;
+}
+
+/* Rows of a table of something else. */
+static void pass_over(struct votable *v)
+{
+    if (v->stranger_line)
+        return;
+    v->stranger_line = XML_GetCurrentLineNumber(v->parser);
+    v->has_no = v->i_lambda == SIZE_MAX ? "wavelength" : "transmission";
+}
+
 static int begin_rows(struct votable *v)
 {
-    const char *unit = v->unit[0] ? v->unit : v->unit_of_file;
-
-    if (v->i_lambda == SIZE_MAX || v->i_transmission == SIZE_MAX)
-        return error_set(v->err, POLYPHONY_INPUT,
-                         "filter '%s': '%s' line %lu: no column of this VOTable is a %s by its name or ucd",
-                         v->file->code, v->file->path, XML_GetCurrentLineNumber(v->parser),
-                         v->i_lambda == SIZE_MAX ? "wavelength" : "transmission");
-    return curve_declare(v->file, v->table, unit, v->unit_line, v->err);
+    return curve_declare(v->file, v->table, v->unit[0] ? v->unit : v->unit_of_file, v->unit_line, v->err);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------- */
@@ -169,6 +178,9 @@ static void begin_element(void *user, const XML_Char *full_name, const XML_Char 
         begin_info(v, attributes);
     } else if (v->is_done) {
         return;
+    } else if (!has_columns(v)) {
+        if (!strcasecmp(name, "TR") || !strcasecmp(name, "STREAM"))
+            pass_over(v);
     } else if (!strncasecmp(name, "BINARY", 6) || !strcasecmp(name, "FITS")) {
         fail(v,
              error_set(v->err, POLYPHONY_INPUT,
@@ -194,9 +206,9 @@ static void end_element(void *user, const XML_Char *full_name)
 
     if (v->r || v->is_done)
         return;
-    if (!strcasecmp(name, "TD")) {
+    if (!strcasecmp(name, "TD") && has_columns(v)) {
         end_cell(v);
-    } else if (!strcasecmp(name, "TR")) {
+    } else if (!strcasecmp(name, "TR") && has_columns(v)) {
         end_row(v);
     } else if (!strcasecmp(name, "TABLE")) {
         v->is_done = v->row > 0;
@@ -235,6 +247,10 @@ static int judge(struct votable *v, enum XML_Status status)
         return error_set(v->err, POLYPHONY_INPUT, "filter '%s': '%s' line %lu: broken XML (%s)",
                          v->file->code, v->file->path, XML_GetCurrentLineNumber(v->parser),
                          XML_ErrorString(XML_GetErrorCode(v->parser)));
+    if (v->row == 0 && v->stranger_line)
+        return error_set(v->err, POLYPHONY_INPUT,
+                         "filter '%s': '%s' line %zu: no column of this VOTable is a %s by its name or ucd",
+                         v->file->code, v->file->path, v->stranger_line, v->has_no);
     if (v->row == 0)
         return error_set(
             v->err, POLYPHONY_INPUT,

@@ -6,8 +6,11 @@
 #include "curve.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 #include <strings.h>
+
+#include "polyphony/units.h"
 
 /* ---- names of columns ------------------------------------------------------------------------------- */
 
@@ -216,6 +219,32 @@ static bool is_per_cent(const struct token *token, const struct token *before)
            (!strcasecmp(token->text, "cent") && !strcasecmp(before->text, "per"));
 }
 
+/* The unit at the end of "wavelengthnm" [angstrom]; 0: none. */
+static double unit_at_end(const char *word)
+{
+    static const char *const names[] = { "wavelengths", "wavelength", "lambda" };
+
+    for (size_t i = 0; i < N_WORDS(names); i++) {
+        size_t n = strlen(names[i]);
+
+        if (!strncasecmp(word, names[i], n) && strlen(word + n) > 1)
+            return curve_unit_angstrom(word + n, true);
+    }
+    return 0.0;
+}
+
+/* "0.1 nm]", "10^-10 m)": a power of ten and a unit, to the closing bracket [angstrom]; 0: none. */
+static double unit_with_number(const char *text, char ret_unit[32])
+{
+    double angstrom, power;
+
+    text_format(ret_unit, 32, "%.*s", (int)strcspn(text, "])}"), text);
+    if (units_factor(ret_unit, UNITS_WAVELENGTH, NULL, &angstrom, NULL))
+        return 0.0;
+    power = log10(angstrom); /* "(500 nm)" is a wavelength, not a unit of some */
+    return fabs(power - rint(power)) < 1e-9 ? angstrom : 0.0;
+}
+
 /* Directly behind a bracket, or joined to "wavelength_". */
 static bool is_bracketed(const struct token *token, const struct token *before)
 {
@@ -232,13 +261,14 @@ static bool is_elsewhere(const struct token *token, const struct token *before)
            isdigit((unsigned char)token->right);
 }
 
-/* "[THz]", "frequency in GHz", "(cm-1)": a unit of what is not a wavelength. */
+/* "[THz]", "frequency in GHz", "(cm-1)", "# GHz transmission": a unit of what is not a wavelength. */
 static bool is_inverse(const struct token *token, const struct token *before, bool is_named)
 {
     static const char *const words[] = { "Hz", "MHz", "GHz", "THz", "eV", "keV" };
     bool is_wavenumber = !strcasecmp(token->text, "cm") && (token->right == '-' || token->right == '^');
+    bool is_first = before->text[0] == '\0';
 
-    if (before->is_number || token->left == '/' || !(is_named || is_bracketed(token, before)))
+    if (before->is_number || token->left == '/' || !(is_named || is_first || is_bracketed(token, before)))
         return false;
     return is_wavenumber ||
            (token->right != '-' && token->right != '^' && is_one_of(token->text, words, N_WORDS(words)));
@@ -256,13 +286,18 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
     for (; next_token(&at, text, &token); before = token) {
         enum curve_column column = curve_column_of(token.text);
         bool is_set_off = is_bracketed(&token, &before);
-        double angstrom = curve_unit_angstrom(token.text, is_set_off);
+        double angstrom = curve_unit_angstrom(token.text, is_set_off), joined = unit_at_end(token.text);
 
         is_of_curve |= curve_is_of_whole(token.text);
         is_of_wavelengths |= column == COLUMN_WAVELENGTH;
         is_of_columns |= is_of_wavelengths || says_units(token.text);
         table->is_per_cent |= is_per_cent(&token, &before);
-        if (angstrom > 0 && !is_of_curve && !is_elsewhere(&token, &before))
+        if (is_set_off && token.is_number && curve_column_of(before.text) == COLUMN_WAVELENGTH &&
+            !is_of_curve)
+            joined = unit_with_number(at - strlen(token.text), token.text);
+        if (joined > 0)
+            curve_claim(table, CURVE_DECLARES, token.text, joined, line);
+        else if (angstrom > 0 && !is_of_curve && !is_elsewhere(&token, &before))
             curve_claim(table,
                         !is_set_off && !is_of_columns                ? CURVE_MENTION
                         : is_set_off && subject == COLUMN_WAVELENGTH ? CURVE_DECLARES

@@ -136,6 +136,15 @@ static void columns_are_chosen_by_their_names(void **state)
                 1, "from number 3 (pass)");
 }
 
+static void a_first_column_of_words_has_its_name_in_ecsv(void **state)
+{
+    (void)state;
+    expect_read("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: band, datatype: string}\n"
+                "# - {name: wave, unit: nm, datatype: float64}\n# - {name: trans, datatype: float64}\n"
+                "band,wave,trans\nJ,400,0\nJ,500,0.5\nJ,600,0.25\n",
+                0, NULL);
+}
+
 static void long_curves_are_read_whole(void **state)
 {
     const char *path = temp_path("long.txt");
@@ -192,6 +201,9 @@ static void units_are_those_that_the_file_says(void **state)
         "response\n",
         "# %ECSV 1.0\n# ---\n# datatype:\n# - name: wavelength\n#   unit: nm\n# - name: response\nwavelength "
         "response\n",
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x, unit: nm}\n# - {name: y}\nx y\n",
+        "wavelengthnm T\n",
+        "# wavelength [10^-9 m] T\n",
     };
     static const char *const micron[] = {
         "# wavelength (micron)\n",          "wave_um thr\n",
@@ -219,6 +231,10 @@ static void units_are_those_that_the_file_says(void **state)
                 "line 3 holds one number, 503.5,");
     expect_read("# x\n# energy\n4000 0\n5000 0.5\n6000 0.25\n", 1, "counts energy");
     expect_read("# Units: lambda/Angstroem, throughput/au\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("# wavelength [0.1 nm]\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
+    expect_read("# wavelength (10 nm)\n40 0\n50 0.5\n60 0.25\n", 0, NULL);
+    expect_read("# wavelength (500 nm)\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL); /* not a unit */
+    expect_read("-- 4000 of them\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     expect_read("# 10 nm wide, seen from 3 m\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
 }
 
@@ -310,6 +326,12 @@ static void votables_are_read(void **state)
         "<v:TR><v:TD/><v:TD>0.25</v:TD><v:TD>600</v:TD></v:TR>"
         "</v:TABLEDATA></v:DATA></v:TABLE></v:VOTABLE>",
         0, NULL);
+    /* behind tables of something else */
+    expect_read("<VOTABLE><TABLE><FIELD name='Key'/><FIELD name='Value'/><DATA><TABLEDATA>"
+                "<TR><TD>Pivot</TD><TD>5000</TD></TR></TABLEDATA></DATA></TABLE><TABLE><FIELD name='a'/>"
+                "<DATA><BINARY><STREAM>AA==</STREAM></BINARY></DATA></TABLE><TABLE>" FIELDS
+                "<DATA><TABLEDATA>" ROWS "</TABLEDATA></DATA></TABLE></VOTABLE>",
+                0, NULL);
     expect_read("<VOTABLE><TABLE><PARAM name='DetectorType' value='0'/>" FIELDS "<DATA><TABLEDATA>" ROWS
                 "</TABLEDATA></DATA></TABLE></VOTABLE>",
                 1, "counts energy");
@@ -344,7 +366,8 @@ static void write_pair(struct io_file *file, const char *lambda, const char *tra
 
 static void caches_and_instruments_of_synthesizer_are_read(void **state)
 {
-    const char *path[] = { temp_path("cache.hdf5"), temp_path("many.hdf5"), temp_path("none.hdf5") };
+    const char *path[] = { temp_path("cache.hdf5"), temp_path("many.hdf5"), temp_path("none.hdf5"),
+                           temp_path("collection.hdf5") };
     struct filter filter = { 0 };
     struct error err = { "" };
     struct io_file *file;
@@ -364,6 +387,11 @@ static void caches_and_instruments_of_synthesizer_are_read(void **state)
     EXPECT_OK(io_make_group(file, "Stars", &err), err);
     EXPECT_OK(io_file_commit(file, &err), err);
     io_file_close(file);
+    EXPECT_OK(io_file_create(path[3], &file, &err), err);
+    write_pair(file, "Header/Wavelengths", "Top.hat/Transmission", "nm");
+    write_pair(file, "A.B.F1/Original_Wavelength", "A.B.F1/Original_Transmission", "nm");
+    EXPECT_OK(io_file_commit(file, &err), err);
+    io_file_close(file);
 
     EXPECT_OK(filter_read(path[0], "any", NULL, &filter, &err), err);
     expect_curve("cache", &filter);
@@ -374,6 +402,12 @@ static void caches_and_instruments_of_synthesizer_are_read(void **state)
     filter_free(&filter);
     assert_int_equal(filter_read(path[1], "A/B.F3", NULL, &filter, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "2 filters", "A.B.F1, A/B.F2");
+    EXPECT_OK(filter_read(path[3], "A/B.F1", NULL, &filter, &err), err);
+    expect_curve("collection", &filter);
+    filter_free(&filter);
+    EXPECT_OK(filter_read(path[3], "Top/hat", NULL, &filter, &err), err);
+    expect_curve("without a curve of its own", &filter);
+    filter_free(&filter);
     assert_int_equal(filter_read(path[2], "F", NULL, &filter, &err), POLYPHONY_INPUT);
     EXPECT_PARTS(err.text, "none.hdf5", "without a filter", "Original_Wavelength");
 }
@@ -398,6 +432,11 @@ static void what_is_wrong_with_a_curve_is_said_with_its_line(void **state)
         { "4000 0\n4000 1\n4000 0.5\n5000 1\n", { "line 3", "4000", "more than two" } },
         { "4000 0\n5000 1\n6000 -0.1\n", { "line 3", "transmission -0.1", "0 to 1" } },
         { "4000 0\n5000 -99\n6000 1\n", { "line 2", "transmission -99", "0 to 1" } },
+        { "4000 0\n-- 0.5\n5000 1\n", { "line 2", "'-- 0.5'", "first value is missing" } },
+        { "wavelength,T\n,0.5\n4000,0\n5000,1\n", { "line 2", "',0.5'", "first value is missing" } },
+        { "\"\" 0.5\n4000 0\n5000 1\n", { "line 1", "first value is missing", "leave the row out" } },
+        { "4000 0\n5000 --\n", { "line 2", "'5000 --'", "transmission" } },
+        { "# GHz transmission\n4000 0\n5000 1\n", { "line 1", "frequencies", "a wavelength is needed" } },
         { "4000 0\n5000 nan\n", { "line 2", "transmission nan", "0 to 1" } },
         { "4000 0\n5000 inf\n", { "line 2", "transmission inf", "0 to 1" } },
         { "4000 0\n5000 50%\n6000 20\n", { "1 of 3 rows", "'%'", "curve" } },
@@ -500,6 +539,7 @@ int main(void)
         cmocka_unit_test(columns_are_read_however_they_are_parted),
         cmocka_unit_test(comments_and_titles_of_all_kinds_are_skipped),
         cmocka_unit_test(columns_are_chosen_by_their_names),
+        cmocka_unit_test(a_first_column_of_words_has_its_name_in_ecsv),
         cmocka_unit_test(long_curves_are_read_whole),
         cmocka_unit_test(a_wavelength_with_two_transmissions_is_a_step),
         cmocka_unit_test(units_are_those_that_the_file_says),
