@@ -56,7 +56,7 @@ struct catalogue {
     uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
     struct catalogue_range unused[CATALOGUE_PARAMETER_MAX]; /* [needs.n_defaulted] */
-    bool has_dust; /* gas is needed, and its dust is the file's, not needs.dust_to_metal_ratio */
+    bool has_dust;            /* gas is needed, and its dust is the file's, not needs.dust_to_metal_ratio */
     struct text_list sources; /* other files that its bytes come from */
     struct warnings warnings;
     struct catalogue_reader *reader;

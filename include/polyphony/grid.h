@@ -69,7 +69,7 @@ struct grid {
     struct grid_spectrum spectrum[GRID_SPECTRUM_MAX]; /* in the order of the needs */
     size_t n_table;
     struct node_table table[3 * GRID_SPECTRUM_MAX]; /* what the spectra point to */
-    struct text_list sources; /* other files that its bytes come from */
+    struct text_list sources;                       /* other files that its bytes come from */
     struct warnings warnings;
 };
 

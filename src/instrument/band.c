@@ -6,8 +6,8 @@
 
 #include "polyphony/units.h"
 
-/* Linear interpolation at x of (coordinate, transmission), 0 outside; `sign` -1 when the coordinate descends.
- */
+/* Transmission at x, a wavelength [angstrom] or a frequency [Hz], in which it is linear between the curve's
+ * points; 0 outside. */
 static double curve_at(const struct filter *filter, bool in_frequency, double x)
 {
     const double *lambda = filter->lambda_angstrom;

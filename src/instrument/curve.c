@@ -104,7 +104,7 @@ static int say_place(const struct curve_file *file, const struct curve_table *ta
 
 /* ---- wavelengths ------------------------------------------------------------------------------------ */
 
-/* Keep rows [0, n) in place of [from, from + n). */
+/* The first row goes. */
 static void drop_first(struct curve_table *table)
 {
     table->n--;

@@ -66,7 +66,8 @@ static void make_turned(void)
     enum { N_AGE = 5, N_METAL = 4, N_LAMBDA = 30011 };
     const double age[N_AGE] = { 1e10, 1e9, 1e8, 1e7, 1e6 }, metallicity[N_METAL] = { 1e-4, 1e-3, 1e-2, 2e-2 };
     const char *const axes[] = { "metallicities", "ages" };
-    const uint64_t n_age = N_AGE, n_metal = N_METAL, n_lambda = N_LAMBDA, dims[3] = { N_METAL, N_AGE, N_LAMBDA };
+    const uint64_t n_age = N_AGE, n_metal = N_METAL, n_lambda = N_LAMBDA,
+                   dims[3] = { N_METAL, N_AGE, N_LAMBDA };
     double *value = mem_array((size_t)N_AGE * N_METAL * N_LAMBDA, sizeof(*value)),
            *lambda = mem_array(N_LAMBDA, sizeof(*lambda));
     struct error err = { "" };
@@ -83,16 +84,17 @@ static void make_turned(void)
                     (double)((i * N_METAL + j) * N_LAMBDA + k) - (i == 0 && j == 0 && k == 0);
     for (size_t k = 0; k < N_LAMBDA; k++)
         lambda[k] = 40000.0 - (double)k;
-    check(!io_file_create(turned_path, &file, &err) && !io_attr_write_texts(file, "/", "axes", 2, axes, &err) &&
-              !io_attr_write_text(file, "/", "WeightVariable", "initial_masses", &err) &&
-              !io_write_f64(file, "axes/ages", 1, &n_age, age, "yr", "", &err) &&
-              !io_write_f64(file, "axes/metallicities", 1, &n_metal, metallicity, "dimensionless", "", &err) &&
-              !io_write_f64(file, "spectra/wavelength", 1, &n_lambda, lambda, "angstrom", "", &err) &&
-              !io_write_f64(file, "spectra/transmitted", 3, dims, value, "erg/(Hz*s)", "", &err) &&
-              !io_attr_write_bool(file, "axes/ages", "log_on_read", true, &err) &&
-              !io_attr_write_bool(file, "axes/metallicities", "log_on_read", false, &err) &&
-              !io_file_commit(file, &err),
-          err.text);
+    check(
+        !io_file_create(turned_path, &file, &err) && !io_attr_write_texts(file, "/", "axes", 2, axes, &err) &&
+            !io_attr_write_text(file, "/", "WeightVariable", "initial_masses", &err) &&
+            !io_write_f64(file, "axes/ages", 1, &n_age, age, "yr", "", &err) &&
+            !io_write_f64(file, "axes/metallicities", 1, &n_metal, metallicity, "dimensionless", "", &err) &&
+            !io_write_f64(file, "spectra/wavelength", 1, &n_lambda, lambda, "angstrom", "", &err) &&
+            !io_write_f64(file, "spectra/transmitted", 3, dims, value, "erg/(Hz*s)", "", &err) &&
+            !io_attr_write_bool(file, "axes/ages", "log_on_read", true, &err) &&
+            !io_attr_write_bool(file, "axes/metallicities", "log_on_read", false, &err) &&
+            !io_file_commit(file, &err),
+        err.text);
     io_file_close(file);
     free(value);
     free(lambda);
@@ -185,7 +187,8 @@ static void stripes_of_a_turned_grid_are_turned_and_warnings_reach_all_ranks(voi
             has_all &= grid->spectrum[0].lnu[i] == (double)i;
         check(has_all, "numbers are not where they belong");
         if (!deals || n_rank > 1)
-            check(grid && grid->warnings.n == 1 && strstr(grid->warnings.text[0], "has 1 of 600220 values below 0") &&
+            check(grid && grid->warnings.n == 1 &&
+                      strstr(grid->warnings.text[0], "has 1 of 600220 values below 0") &&
                       strstr(grid->warnings.text[0], "age 4, metallicity 0, column 30010"),
                   "the warning is missing");
         grid_free(grid);
@@ -199,7 +202,8 @@ static void a_bad_number_fails_on_all_ranks_and_one_says_why(void)
     struct grid *grid = NULL;
     struct error err = { "" };
 
-    check(grid_open(bad_path, &needs_of_bad, share, &grid, &err) == POLYPHONY_INPUT, "not refused everywhere");
+    check(grid_open(bad_path, &needs_of_bad, share, &grid, &err) == POLYPHONY_INPUT,
+          "not refused everywhere");
     check(ranks_count(strstr(err.text, "not a finite number") != NULL) >= 1, "nobody says why");
     check(!grid, "a grid in spite of the failure");
     node_share_close(share);
