@@ -16,7 +16,7 @@
 /* Where a curve lies in a file. */
 struct place {
     char lambda[PATH_MAX_BYTES], transmission[PATH_MAX_BYTES];
-    char units_at[PATH_MAX_BYTES]; /* object with an attribute Wavelength_units, or "" */
+    char units_at[PATH_MAX_BYTES]; /* object with an attribute of their unit, or "" */
 };
 
 static bool find_pair(struct io_file *file, const char *group, const char *lambda, const char *transmission,
@@ -142,22 +142,38 @@ static int find_one_of_many(const struct curve_file *curve, struct io_file *file
     return 0;
 }
 
-/* The unit of wavelengths, by whatever attribute; Synthesizer's own are angstrom. */
+/* The first of these attributes that an object has; "" if it has none of them. */
+static int find_text(struct io_file *file, const char *object, size_t n, const char *const *names,
+                     char ret_text[64], struct error *err)
+{
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (io_attr_has(file, object, names[i]))
+            return io_attr_read_text(file, object, names[i], ret_text, 64, err);
+    return 0;
+}
+
+/* The unit of wavelengths: of the dataset, of the filters, of the file. Without any it must look like
+ * angstrom, which Synthesizer's are. */
 static int read_unit(const struct curve_file *curve, struct io_file *file, const struct place *place,
                      struct curve_table *table, struct error *err)
 {
-    static const char *const names[] = { "Units", "units", "unit" };
-    char unit[64] = "angstrom";
-    int r = 0;
+    static const char *const names[] = { "Wavelength_units",
+                                         "wavelength_units",
+                                         "Wavelength_unit",
+                                         "wavelength_unit",
+                                         "Units",
+                                         "units",
+                                         "Unit",
+                                         "unit" };
+    const size_t n = sizeof(names) / sizeof(*names);
+    char unit[64] = "";
+    int r = find_text(file, place->lambda, n, names, unit, err);
 
-    if (place->units_at[0] && io_has(file, place->units_at) &&
-        io_attr_has(file, place->units_at, "Wavelength_units"))
-        r = io_attr_read_text(file, place->units_at, "Wavelength_units", unit, sizeof(unit), err);
-    for (size_t i = 0; !r && i < sizeof(names) / sizeof(*names); i++)
-        if (io_attr_has(file, place->lambda, names[i])) {
-            r = io_attr_read_text(file, place->lambda, names[i], unit, sizeof(unit), err);
-            break;
-        }
+    if (!r && !unit[0] && place->units_at[0] && io_has(file, place->units_at))
+        r = find_text(file, place->units_at, n, names, unit, err);
+    if (!r && !unit[0])
+        r = find_text(file, "/", n, names, unit, err);
     return r ? r : curve_declare(curve, table, unit, 0, err);
 }
 

@@ -116,6 +116,21 @@ static int refuse_frequencies(struct columns *c, const struct names *names, stru
                      names->line, names->name[0], names->name[1]);
 }
 
+/* "absorptance": beside wavelengths, and the opposite of what is needed. */
+static int refuse_losses(const struct columns *c, const struct names *names, struct error *err)
+{
+    static const char *const words[] = { "absor", "attenuat", "extinc", "optical_d", "opticald", "loss" };
+    const char *name = names->name[c->i_transmission];
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (!strncasecmp(name, words[i], strlen(words[i])))
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "'%s' line %zu: the column '%s' holds no transmissions; a filter curve needs them",
+                c->file->path, names->line, name);
+    return 0;
+}
+
 /* The first row is known: which of its numbers are the curve's? */
 static int choose_columns(struct columns *c, struct error *err)
 {
@@ -132,6 +147,8 @@ static int choose_columns(struct columns *c, struct error *err)
         c->table->inverse_place = 0; /* of another quantity */
     if (names->n >= c->n_column && names->unit[c->i_lambda][0])
         r = curve_declare(c->file, c->table, names->unit[c->i_lambda], names->line, err);
+    if (!r && is_named)
+        r = refuse_losses(c, names, err);
     if (is_named && strchr(names->unit[c->i_transmission], '%'))
         c->table->is_per_cent = true;
     /* "micron,throughput": the name is the unit. */
@@ -211,7 +228,7 @@ static int refuse_line(const struct columns *c, const char *text, const char *wh
 {
     char quote[CURVE_QUOTE_MAX];
 
-    return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: '%s' is not 'wavelength transmission'%s",
+    return error_set(err, POLYPHONY_INPUT, "'%s' line %zu: '%s' is no row 'wavelength transmission'%s",
                      c->file->path, c->line, curve_quote(text, strlen(text), quote), why);
 }
 

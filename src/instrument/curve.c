@@ -277,6 +277,34 @@ static int clip(const struct curve_file *file, struct curve_table *table, struct
 
 /* ---- units ------------------------------------------------------------------------------------------ */
 
+/* What was decided and might be otherwise. `odd_claim`: what the file says of a unit that looks wrong, or
+ * NULL. */
+static void warn_of_unit(const struct curve_file *file, const struct curve_table *table, double pivot,
+                         const char *odd_claim)
+{
+    if (odd_claim)
+        warnings_add(table->warnings, "filter '%s' ('%s'): its pivot wavelength is %.6g angstrom (%s)",
+                     file->code, file->path, pivot, odd_claim);
+    else if (table->claim == CURVE_MENTION && table->angstrom != 1.0)
+        warnings_add(
+            table->warnings,
+            "filter '%s' ('%s'): wavelengths are taken as '%s', which line %zu mentions: the pivot "
+            "wavelength is %.6g angstrom; say '# wavelength [unit] transmission' in the file's first line",
+            file->code, file->path, table->unit, table->unit_place, pivot);
+    else if (!table->claim && table->no_unit[0])
+        warnings_add(
+            table->warnings,
+            "filter '%s' ('%s'): '%s' behind the wavelengths is no unit that is known; they are taken "
+            "as angstrom, and the pivot wavelength is %.6g; say '# wavelength [unit] transmission'",
+            file->code, file->path, table->no_unit, pivot);
+    else if (!table->claim && pivot < PIVOT_DOUBT_ANGSTROM)
+        warnings_add(
+            table->warnings,
+            "filter '%s' ('%s'): no unit is said, so wavelengths are angstrom, and the pivot "
+            "wavelength %.6g; if they are nm, say '# wavelength [nm] transmission' in the file's first line",
+            file->code, file->path, pivot);
+}
+
 /* Could these wavelengths be what they are taken for? */
 static int check_unit(const struct curve_file *file, const struct curve_table *table, double pivot,
                       struct error *err)
@@ -291,8 +319,15 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
             "filter '%s': '%s': wavelengths are in '%s' by line %zu and in '%s' by line %zu; say which in "
             "one line '# wavelength [unit] transmission'",
             file->code, file->path, table->unit, table->unit_place, table->rival, table->rival_place);
-    if (table->claim)
+    if (table->claim && table->unit_place)
         text_format(claim, sizeof(claim), "'%s' is said in line %zu", table->unit, table->unit_place);
+    else if (table->claim)
+        text_format(claim, sizeof(claim), "'%s' is said", table->unit);
+    if (table->logarithm_place)
+        return error_set(err, POLYPHONY_INPUT,
+                         "'%s' line %zu: it says dB or magnitudes; transmissions are needed as fractions, or "
+                         "in per cent",
+                         file->path, table->logarithm_place);
     if (table->inverse_place && !table->claim)
         return error_set(
             err, POLYPHONY_INPUT,
@@ -305,21 +340,7 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
             "unit in the file's first line, '# wavelength [nm] transmission' (or angstrom, micron, mm)",
             file->code, file->path, lambda[0] / table->angstrom, lambda[table->n - 1] / table->angstrom,
             lambda[0], lambda[table->n - 1], claim);
-    if (is_odd)
-        warnings_add(table->warnings, "filter '%s' ('%s'): its pivot wavelength is %.6g angstrom (%s)",
-                     file->code, file->path, pivot, claim);
-    else if (table->claim == CURVE_MENTION && table->angstrom != 1.0)
-        warnings_add(table->warnings,
-                     "filter '%s' ('%s'): wavelengths are taken as '%s', which line %zu mentions: the pivot "
-                     "wavelength is "
-                     "%.6g angstrom; say '# wavelength [unit] transmission' in the file's first line",
-                     file->code, file->path, table->unit, table->unit_place, pivot);
-    else if (!table->claim && pivot < PIVOT_DOUBT_ANGSTROM)
-        warnings_add(table->warnings,
-                     "filter '%s' ('%s'): no unit is said, so wavelengths are angstrom, and the pivot "
-                     "wavelength %.6g; "
-                     "if they are nm, say '# wavelength [nm] transmission' in the file's first line",
-                     file->code, file->path, pivot);
+    warn_of_unit(file, table, pivot, is_odd ? claim : NULL);
     return 0;
 }
 

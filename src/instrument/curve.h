@@ -27,6 +27,9 @@ enum curve_surety {
     CURVE_DECLARES /* a column's own unit, in brackets behind its name for example */
 };
 
+/* Bytes of a piece of a file in a message. */
+#define CURVE_QUOTE_MAX 64
+
 struct curve_table {
     size_t n, capacity;
     double *lambda, *transmission; /* [n], in the file's units and order */
@@ -39,9 +42,11 @@ struct curve_table {
     size_t unit_place; /* line of the claim */
     char rival[32];    /* another unit, claimed as surely; "": none */
     size_t rival_place;
-    size_t inverse_place;    /* line that says frequencies, energies or wave numbers; 0: none */
-    bool is_per_cent;        /* transmission */
-    bool is_columns_guessed; /* nothing names them, and there are more than two */
+    char no_unit[CURVE_QUOTE_MAX]; /* in brackets behind "wavelength", and no unit; "": nothing */
+    size_t logarithm_place;        /* line that says dB or magnitudes; 0: none */
+    size_t inverse_place;          /* line that says frequencies, energies or wave numbers; 0: none */
+    bool is_per_cent;              /* transmission */
+    bool is_columns_guessed;       /* nothing names them, and there are more than two */
     bool is_energy_counter;
     struct warnings *warnings;
 };
@@ -72,7 +77,6 @@ size_t curve_column_rank(const char *name);
 double curve_unit_angstrom(const char *word, bool is_alone);
 
 /* Text as messages can show it: what is not printable is '?', what is long is cut. */
-#define CURVE_QUOTE_MAX 64
 const char *curve_quote(const char *text, size_t n, char ret_quote[CURVE_QUOTE_MAX]);
 
 /* What a line of comment or header says of units. */

@@ -233,8 +233,8 @@ static double unit_at_end(const char *word)
     return 0.0;
 }
 
-/* "0.1 nm]", "10^-10 m)": a power of ten and a unit, to the closing bracket [angstrom]; 0: none. */
-static double unit_with_number(const char *text, char ret_unit[32])
+/* "0.1 nm]", "10^-10 m)", "pm]": a power of ten of a unit, to the closing bracket [angstrom]; 0: none. */
+static double unit_in_brackets(const char *text, char ret_unit[32])
 {
     double angstrom, power;
 
@@ -243,6 +243,32 @@ static double unit_with_number(const char *text, char ret_unit[32])
         return 0.0;
     power = log10(angstrom); /* "(500 nm)" is a wavelength, not a unit of some */
     return fabs(power - rint(power)) < 1e-9 ? angstrom : 0.0;
+}
+
+static bool is_logarithm(const char *word)
+{
+    static const char *const words[] = { "dB", "mag", "mags", "magnitude", "magnitudes" };
+
+    return is_one_of(word, words, N_WORDS(words));
+}
+
+/* "wavelength [10 nm]": what is in the brackets of which this is the first word. It ends at `end`. */
+static double read_brackets(struct curve_table *table, const char *end, struct token *token)
+{
+    static const char *const frames[] = { "air", "vac", "vacuum", "rest", "observed", "obs", "in" };
+    bool is_word =
+        !token->is_number && !token->is_per_cent && !is_one_of(token->text, frames, N_WORDS(frames));
+    char word[32];
+    double angstrom;
+
+    memcpy(word, token->text, sizeof(word));
+    angstrom = unit_in_brackets(end - strlen(token->text), token->text);
+    if (angstrom > 0)
+        return angstrom;
+    memcpy(token->text, word, sizeof(word));
+    if (is_word && (token->right == ']' || token->right == ')') && curve_column_of(word) == COLUMN_OTHER)
+        (void)curve_quote(word, strlen(word), table->no_unit);
+    return 0.0;
 }
 
 /* Directly behind a bracket, or joined to "wavelength_". */
@@ -292,9 +318,11 @@ void curve_read_claims(struct curve_table *table, const char *text, size_t line)
         is_of_wavelengths |= column == COLUMN_WAVELENGTH;
         is_of_columns |= is_of_wavelengths || says_units(token.text);
         table->is_per_cent |= is_per_cent(&token, &before);
-        if (is_set_off && token.is_number && curve_column_of(before.text) == COLUMN_WAVELENGTH &&
-            !is_of_curve)
-            joined = unit_with_number(at - strlen(token.text), token.text);
+        if (is_set_off && token.left != '_' && angstrom == 0.0 && !is_of_curve &&
+            curve_column_of(before.text) == COLUMN_WAVELENGTH)
+            joined = read_brackets(table, at, &token);
+        if (is_set_off && is_logarithm(token.text) && curve_column_of(before.text) == COLUMN_TRANSMISSION)
+            table->logarithm_place = line;
         if (joined > 0)
             curve_claim(table, CURVE_DECLARES, token.text, joined, line);
         else if (angstrom > 0 && !is_of_curve && !is_elsewhere(&token, &before))
