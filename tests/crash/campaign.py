@@ -259,7 +259,7 @@ class Campaign(CrashTest):
         for pid in filter(is_alive, story.pids):
             self.fault(f"{story.name}: process {pid} is still there")
             kill(pid, signal.SIGKILL)
-        kept = re.compile(rf"{story.name}(\.yaml|\.hdf5|\.status\.json|\.trace(\.\d+)?\.hdf5)")
+        kept = re.compile(rf"{story.name}(\.yaml|\.hdf5|\.hdf5\.status\.json|\.trace(\.\d+)?\.hdf5)")
         for path in self.dir.glob(f"{story.name}.*"):
             if not kept.fullmatch(path.name):
                 self.fault(f"{story.name}: '{path.name}' was left behind")
