@@ -230,6 +230,7 @@ class CatalogueTest(runner.ProgramTest):
                 reference.visititems(compare)
                 self.assertEqual(len(file["Galaxies/Stars/OpticalDepths/Particles"]), 4)
         self.assertIn("0 galaxies done, 0 set aside", self.call("run", "none_3.yaml", ranks=3))
+        self.assertIn("0 galaxies looked at", self.call("run", "--repair", "none_3.yaml"))
         self.assertIn("no galaxies", self.call("simulate", "none_3.yaml"))
         self.assertIn(": 0 galaxies,", self.call("check", "none_3.yaml"))
         self.assertIn("0 done, 0 set aside, 0 left", self.call("status", "none_3.hdf5"))
