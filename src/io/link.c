@@ -239,6 +239,16 @@ static int hop(struct way *way, io_visit_file visit, void *context, bool *ret_is
     return 0;
 }
 
+/* Behind a link into another file: which one. */
+static int say_where(const struct way *way, int r, struct error *err)
+{
+    char name[PATH_MAX] = "";
+
+    if (!r || !way->owns_file || H5Fget_name(way->file, name, sizeof(name)) <= 0)
+        return r;
+    return error_prefix(err, r, "'%s'", name);
+}
+
 int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, hid_t *ret_dataset,
               struct error *err)
 {
@@ -263,6 +273,7 @@ int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, 
         if (r && id >= 0)
             H5Oclose(id);
     }
+    r = say_where(&way, r, err);
     if (way.owns_file)
         H5Fclose(way.file);
     free(way.path);

@@ -6,15 +6,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static int note_link(void *context, const char *path, struct error *err)
+{
+    bool *is_elsewhere = context;
+
+    (void)path;
+    (void)err;
+    *is_elsewhere = true;
+    return 0;
+}
+
 /* HDF5 does not say why it failed: go the way again, link by link. */
 static int explain_missing(struct io_file *file, const char *path, struct error *err)
 {
     hid_t id = H5I_INVALID_HID;
-    int r;
+    bool is_elsewhere = false; /* behind a link into another file, which is to be named */
+    int r = io_follow(file->id, path, note_link, &is_elsewhere, &id, err);
 
-    if (!io_has(file, path))
+    if (r && !is_elsewhere && !io_has(file, path))
         return error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'", file->path, path);
-    r = io_follow(file->id, path, NULL, NULL, &id, err);
     if (r)
         return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
     H5Dclose(id);

@@ -522,6 +522,10 @@ class Links(BytesTest):
         self.linked("dangling", "away")
         (self.dir / "away.hdf5").unlink()
         self.refused("dangling", "'Stars'", "'/Stars'", "'away.hdf5'")
+        self.linked("elsewhere", "there")
+        with h5py.File(self.dir / "there.hdf5", "r+") as file:
+            file.move("Stars/ages", "Stars/old")
+        self.refused("elsewhere", "dataset 'Stars/ages'", "'there.hdf5'", "'/Stars/ages' is not there")
         def soft(file):
             file.move("Stars/ages", "old")
             file["Stars/ages"] = h5py.SoftLink("/nowhere/ages")
