@@ -103,6 +103,21 @@ static int settle(const struct healing *healing, int r, struct error *err)
     return synced ? synced : r;
 }
 
+int heal_lost(struct output *output, size_t *ret_n_lost, struct error *err)
+{
+    struct healing healing = { .output = output };
+    /* No byte of what is marked. */
+    const struct verify verify = {
+        .fault = reopen, .unsynced = note, .context = &healing, .has_budget = true, .byte_budget = 0
+    };
+    struct verify_counts counts;
+    int r = results_verify(output->plan->job->output, &verify, &counts, err);
+
+    r = settle(&healing, r, err);
+    *ret_n_lost = healing.n_lost;
+    return r;
+}
+
 int heal(struct output *output, bool is_all, struct stopping *stopping, struct error *err)
 {
     struct healing healing = { .output = output, .stopping = stopping };

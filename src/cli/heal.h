@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Rows of a results file that were lost: found before galaxies are dealt, and left to be computed again.
+ * Rows of a results file that were lost: found before galaxies are dealt, or after ranks were lost, and left
+ * to be computed again.
  */
 #pragma once
 
@@ -17,3 +18,10 @@
  * POLYPHONY_OUTPUT; POLYPHONY_STOPPED when it is to stop meanwhile.
  */
 int heal(struct output *output, bool is_all, struct stopping *stopping, struct error *err);
+
+/**
+ * Rank 0, at the end of a run that went on without ranks: nobody has marked what these had written since
+ * their last sync. It is verified, brought to disk and marked; what is not there (of a machine that went down
+ * with it) is left: so many in *ret_n_lost. POLYPHONY_INPUT, POLYPHONY_OUTPUT.
+ */
+int heal_lost(struct output *output, size_t *ret_n_lost, struct error *err);

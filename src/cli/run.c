@@ -430,7 +430,10 @@ static int conclude(struct run *run, const struct schedule *schedule, int r, str
     struct ledger_counts counts = { 0 };
     bool is_whole = r == 0 || r == POLYPHONY_STOPPED;
     int settled = is_whole ? output_settle(&run->output, err) : 0;
+    size_t n_gone = 0;
 
+    if (is_whole && !settled && schedule->progress.n_lost > 0)
+        settled = heal_lost(&run->output, &n_gone, err);
     fill_state(run, &schedule->progress);
     if (is_whole && !results_is_there(run->output.results))
         settled = error_set(err, POLYPHONY_OUTPUT,
@@ -444,6 +447,11 @@ static int conclude(struct run *run, const struct schedule *schedule, int r, str
         run->state.n_done = counts.n_done;
         run->state.n_set_aside = counts.n_set_aside;
         r = judge_end(run, &counts, r, err);
+        if (r >= 0 && n_gone > 0)
+            r = error_set(err, POLYPHONY_STOPPED,
+                          "%zu galaxies that lost ranks had done did not reach the file; the same command "
+                          "continues",
+                          n_gone);
     }
     end_state(run, r, err);
     if (r >= 0)

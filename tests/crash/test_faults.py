@@ -265,6 +265,8 @@ class SurvivingRuns(CrashingGalaxies):
             for rank in (1, 3):
                 kill(find_ranks(process.pid)[1][rank], signal.SIGKILL)
         self.expect_survived("two", self.interrupt("two", act, survive_s=SURVIVE_S, ranks=4), 2)
+        # Also what the lost ranks had written: they could not say so themselves.
+        self.assertTrue((Ledger(self.dir / "two.hdf5").read()["is_on_disk"] == 1).all())
 
     def test_without_any_worker_the_run_ends_and_can_be_continued(self):
         def act(process):
