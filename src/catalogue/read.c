@@ -153,12 +153,12 @@ static int take_values(const struct catalogue *catalogue, const struct source *s
                        uint64_t i_first, size_t n, double *from)
 {
     double factor = source->factor;
-    size_t i_bad =
-        values_check(source->bound, source->rounding, from, n * source->width, &part->galaxy.n_rounded);
+    size_t i_bad = values_check(source->bound, source->rounding, factor, from, n * source->width,
+                                &part->galaxy.n_rounded);
 
     if (i_bad < n * source->width)
         return name_bad_value(catalogue, part, source, part->first + i_first + i_bad / source->width,
-                              from[i_bad]);
+                              source->bound == MASS_FRACTION ? from[i_bad] * factor : from[i_bad]);
     if (source->width == 1)
         for (size_t i = 0; i < n; i++)
             part->to[0][i_first + i] = from[i] * factor;

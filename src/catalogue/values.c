@@ -2,6 +2,7 @@
 #include "catalogue_private.h"
 
 #include <float.h>
+#include <math.h>
 
 #include "polyphony/cosmology.h"
 
@@ -41,15 +42,26 @@ static bool all_within(double low, double high, const double *value, size_t n)
     return n_out == 0;
 }
 
-size_t values_check(enum bound bound, double rounding, double *value, size_t n, uint64_t *n_rounded)
+/* A bound in the file's unit. Where that would be infinite, or 0 for what is not, the bound itself will do.
+ */
+static double in_file_unit(double value, double factor)
 {
-    double low = bound == ANY_FINITE && rounding > 0.0 ? 0.0 : least[bound];
+    double quotient = value / factor;
 
-    if (all_within(low, greatest[bound], value, n))
+    return quotient != 0.0 && fabs(quotient) <= DBL_MAX ? quotient : value;
+}
+
+size_t values_check(enum bound bound, double rounding, double factor, double *value, size_t n,
+                    uint64_t *n_rounded)
+{
+    double low = in_file_unit(least[bound], factor), high = in_file_unit(greatest[bound], factor);
+    double never_rounded = bound == ANY_FINITE && rounding > 0.0 ? 0.0 : low;
+
+    if (all_within(never_rounded, high, value, n))
         return n;
     for (size_t i = 0; i < n; i++) {
         *n_rounded += value_round(rounding, &value[i]);
-        if (!value_is_within(bound, value[i]))
+        if (!(value[i] >= low && value[i] <= high))
             return i;
     }
     return n;
