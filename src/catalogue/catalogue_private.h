@@ -105,6 +105,8 @@ int catalogue_find_frame(struct catalogue_reader *reader, struct error *err);
 void catalogue_settle_redshifts(struct catalogue *catalogue, double *redshift);
 /* unused.c: what the file has of parameters that are left at their defaults. */
 void catalogue_find_unused(struct catalogue *catalogue);
+/* doubts.c: warnings of numbers that can hardly be in the unit they are said to be. Slices are known. */
+void catalogue_find_doubts(struct catalogue *catalogue);
 /* Where a unit is comoving: is each galaxy at the redshift of the file's scale factor? */
 int catalogue_check_scale_factor(struct catalogue *catalogue, struct error *err);
 

@@ -491,5 +491,7 @@ int index_fill(struct catalogue *catalogue, struct error *err)
         r = catalogue_check_scale_factor(catalogue, err);
     for (size_t i = INDEX_CENTRE; !r && i < N_INDEX_COLUMN; i++)
         r = fill_numbers(catalogue, i, err);
+    if (!r)
+        catalogue_find_doubts(catalogue);
     return r ? r : check_redshifts(catalogue, err);
 }

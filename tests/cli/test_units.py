@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 import runner
-from small import INPUT, USAGE, SmallTest
+from small import ASIDE, INPUT, USAGE, SmallTest
 
 REDSHIFT, HUBBLE = 1.0, 0.6774
 A = 1 / (1 + REDSHIFT)
@@ -124,6 +124,49 @@ class UnitsTest(SmallTest):
             plain, _ = self.run_changed(f"part_{group}", change(group, n, 1, ""), job)
             path, _ = self.run_changed(f"percent_{group}", change(group, n, 100, "%"), job)
             self.expect_close(path, plain, 1e-12)
+
+    def test_metallicities_in_per_cent(self):
+        """Solar is 1.3 %: the bound of 1 is one of fractions, not of the numbers in the file."""
+        def change(path, unit, factor):
+            def write(file):
+                rewrite(path, factor, unit)(file)
+                file[path][0] = factor  # all of that particle is metals: still within
+            return write
+        for path in ("Stars/metallicities", "Gas/metallicities"):
+            plain, _ = self.run_changed("fraction_" + path[:3], change(path, "dimensionless", 1))
+            for unit, factor in (("%", 100), ("1e-3", 1000)):
+                name = f"part{factor}_{path[:3]}"
+                result, _ = self.run_changed(name, change(path, unit, factor))
+                self.expect_close(result, plain, 1e-12)
+        name = self.spoil("catalogue.hdf5", "beyond_in.hdf5", change("Stars/metallicities", "%", 101))
+        output = self.call("run", self.job("beyond", ("catalogue.hdf5", name)), expected=ASIDE)
+        self.assertIn("'Stars/metallicities' particle 0 is 1.01, must be >= 0 and <= 1", output)
+
+    # ---- what no unit tells ----------------------------------------------------------------------
+
+    def test_numbers_that_can_hardly_be_in_their_unit_are_said(self):
+        cases = [  # (dataset, factor, figure of the warning, what it may be)
+            ("Stars/ages", lambda age: age / 1e9, 1e-9, " yr, too young for all of them: are they in Gyr"),
+            ("Stars/ages", np.log10, None, "logarithms or scale factors"),
+            ("Stars/ages", lambda age: age * 1e6, 1e6, " yr, older than the universe"),
+            ("Stars/initial_masses", lambda mass: mass / 1e10, 1e-10, "are they in 1e10*Msun?"),
+            ("Stars/initial_masses", lambda mass: mass * 2e33, 2e33, " Msun, more than any galaxy has"),
+            ("Stars/metallicities", lambda z: np.full_like(z, 0.7), None, "0.7, much for a mass fraction of metals"),
+        ]
+        for i, (path, function, factor, said) in enumerate(cases):
+            with self.subTest(f"{path} {said}"):
+                def change(file):
+                    file[path][...] = function(file[path][()])
+                name = self.spoil("catalogue.hdf5", f"doubt{i}_in.hdf5", change)
+                with h5py.File(self.dir / "catalogue.hdf5") as file:
+                    most = file[path][()].max()
+                for command, ranks in (("check", None), ("run", None), ("run", 3))[:3 if i == 0 else 1]:
+                    output = self.call(command, self.job(f"doubt{i}", ("catalogue.hdf5", name)), ranks=ranks)
+                    self.assertEqual(output.count("stars looked at is"), 1, output)
+                    self.assertIn(said, output)
+                    if factor:
+                        self.assertIn(f"'{path}': the largest of 60 stars looked at is {most * factor:.6g} ", output)
+        self.assertNotIn("stars looked at is", self.call("check", "untouched.yaml"))
 
     def test_attributes_of_other_meaning_do_not_matter(self):
         self.run_changed("other", frame(a="a note", h=70.0, Redshift=-5))
