@@ -24,6 +24,7 @@ static const struct {
     const char *from, *to;
 } signs[] = {
     { "**", "^" },
+    { "{\\odot}", "sun" }, /* as of labels of plots: $M_\odot$ */
     { "{", "(" },
     { "}", ")" },
     { "\u00b7", "*" },
@@ -36,6 +37,8 @@ static const struct {
     { "\u202f", " " },
     { "\u2609", "sun" },
     { "\u2299", "sun" },
+    { "\\odot", "sun" },
+    { "$", "" },
     { "\u00c5", "angstrom" },  /* the letter */
     { "\u212b", "angstrom" },  /* the sign */
     { "A\u030a", "angstrom" }, /* in two parts */

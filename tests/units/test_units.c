@@ -166,6 +166,8 @@ static const struct case_of_unit expressions[] = {
     { " Msun\n", UNITS_MASS, 1 },
     { "[Msun]", UNITS_MASS, 1 },
     { "M\u2609", UNITS_MASS, 1 },
+    { "$M_\\odot$", UNITS_MASS, 1 },
+    { "10^{10} M_{\\odot}", UNITS_MASS, 1e10 },
     { "M_\u2299", UNITS_MASS, 1 },
     { "solar mass", UNITS_MASS, 1 },
     { "solar masses", UNITS_MASS, 1 },
