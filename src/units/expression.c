@@ -369,6 +369,17 @@ static char read_operator(struct reader *reader, bool *ret_is_silent)
     return *ret_is_silent ? '*' : 0;
 }
 
+/* "Mpc/h comoving" and "kpc/h (physical)": what is said of the whole is above the division. */
+static bool is_said_of_all(const struct quantity *word)
+{
+    if (word->number != 1)
+        return false;
+    for (size_t i = 0; i < N_BASE; i++)
+        if (word->power[i] != (i == BASE_SCALE_FACTOR && word->is_comoving ? 1 : 0))
+            return false;
+    return true;
+}
+
 static int read_product(struct reader *reader, struct quantity *ret_quantity)
 {
     bool is_below = false, was_number = is_number(reader);
@@ -376,7 +387,7 @@ static int read_product(struct reader *reader, struct quantity *ret_quantity)
     int r = read_power(reader, ret_quantity);
 
     for (;;) {
-        bool is_silent, is_divided;
+        bool is_silent, is_doubtful;
         char sign = r ? 0 : read_operator(reader, &is_silent);
 
         if (!sign)
@@ -384,12 +395,13 @@ static int read_product(struct reader *reader, struct quantity *ret_quantity)
         if (is_silent && was_number && is_number(reader))
             return cannot_read(reader); /* "1 000 kpc" */
         was_number = is_number(reader);
-        reader->is_doubtful |= is_silent && is_below;
-        is_divided = is_silent ? is_below && reader->is_tight : sign == '/';
         is_below = is_silent ? is_below : sign == '/';
         r = read_power(reader, &power);
-        if (!r)
-            quantity_multiply(ret_quantity, &power, is_divided ? -1 : 1);
+        if (r)
+            return r;
+        is_doubtful = is_silent && is_below && !is_said_of_all(&power);
+        reader->is_doubtful |= is_doubtful;
+        quantity_multiply(ret_quantity, &power, sign == '/' || (is_doubtful && reader->is_tight) ? -1 : 1);
     }
 }
 

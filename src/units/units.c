@@ -274,6 +274,9 @@ int units_read(const char *unit, enum units_kind kind, struct units_reading *ret
         return error_set(err, POLYPHONY_INPUT,
                          "unit '%.80s': only lengths are called comoving: write the power of a instead",
                          text);
+    if (quantity.is_comoving && quantity.power[BASE_SCALE_FACTOR] != 1)
+        return error_set(err, POLYPHONY_INPUT,
+                         "unit '%.80s' is comoving and has the scale factor once more: leave one", text);
     if (kind == UNITS_DIMENSIONLESS &&
         (quantity.power[BASE_SCALE_FACTOR] != 0 || quantity.power[BASE_HUBBLE] != 0))
         return error_set(err, POLYPHONY_INPUT,

@@ -221,6 +221,9 @@ static const struct case_of_unit expressions[] = {
     { "ckpc/h", UNITS_LENGTH, 0.25 / 0.6774 },
     { "kpccm/h", UNITS_LENGTH, 0.25 / 0.6774 },
     { "comoving Mpc h^-1", UNITS_LENGTH, 250 / 0.6774 },
+    { "Mpc/h comoving", UNITS_LENGTH, 250 / 0.6774 },
+    { "kpc/h (comoving)", UNITS_LENGTH, 0.25 / 0.6774 },
+    { "kpc/h physical", UNITS_LENGTH, 1 / 0.6774 },
     { "kpc*a/h", UNITS_LENGTH, 0.25 / 0.6774 },
 
     { "year", UNITS_TIME, 1 },
@@ -345,6 +348,9 @@ static void the_wrong_kind_is_named(void **state)
     refused("erg/s/angstrom", UNITS_LNU, NULL, "length mass time^-3");
     refused("km/s", UNITS_LENGTH, NULL, "is a velocity");
     refused("comoving km/s", UNITS_VELOCITY, &frame, "only lengths are called comoving");
+    refused("ckpc (comoving)", UNITS_LENGTH, &frame, "once more");
+    refused("a ckpc/h", UNITS_LENGTH, &frame, "once more");
+    refused("comoving Mpccm", UNITS_LENGTH, &frame, "once more");
     refused("A", UNITS_LENGTH, NULL, "unknown unit 'A'");
     refused("a", UNITS_LENGTH, &frame, "is a pure number");
     refused("a", UNITS_DIMENSIONLESS, &frame, "scale factor");
