@@ -252,17 +252,35 @@ static void warn_unused(struct plan *plan)
                          keys[i].key, plan->model->name);
 }
 
-/* A galaxy at redshift 0 is put at 10 pc (docs/physics.md 1): rarely what an image is wanted of. */
+/* 40 kpc. Float32 makes 6e-8 of a scale factor that was 1. */
+#define REDSHIFT_NEAR 1e-5
+
+/* A galaxy at redshift 0 is put at 10 pc (docs/physics.md 1), one that is not quite at as little: rarely what
+ * an image is wanted of. */
 static void warn_near(struct plan *plan)
 {
-    for (size_t row = 0; plan->needs_observer && row < plan->catalogue->n_galaxy; row++)
-        if (plan_redshift(plan, row) == 0.0) {
+    const struct catalogue *catalogue = plan->catalogue;
+    bool is_zero_said = false, is_near_said = false;
+
+    for (size_t row = 0; plan->needs_observer && row < catalogue->n_galaxy; row++) {
+        double z = plan_redshift(plan, row);
+        struct distances distances;
+
+        if (z == 0.0 && !is_zero_said)
             warnings_add(
                 &plan->warnings,
                 "galaxy %lld is at redshift 0 and is put at 10 pc; give 'redshift' to observe it from afar",
-                (long long)plan->catalogue->id[row]);
-            return;
-        }
+                (long long)catalogue->id[row]);
+        is_zero_said |= z == 0.0;
+        if (is_near_said || !(z > 0.0 && z < REDSHIFT_NEAR) ||
+            cosmology_distances(&plan->cosmology, z, &distances, NULL))
+            continue;
+        warnings_add(&plan->warnings,
+                     "galaxy %lld is at redshift %g, only %.3g kpc away: is that a rounding of 0? Give "
+                     "'redshift' to observe it from afar",
+                     (long long)catalogue->id[row], z, 1e3 * distances.luminosity_distance_mpc);
+        is_near_said = true;
+    }
 }
 
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)

@@ -240,6 +240,15 @@ class UnitsTest(SmallTest):
             self.assertIn("put at 10 pc", output)
             self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), runner.read_bytes(exact), name)
 
+    def test_redshifts_that_are_almost_zero_are_said(self):
+        """Float32 has 1 - 6e-8 next to 1; 299792.458 / 67.66 Mpc times that is 264 pc."""
+        def change(file):
+            file["Galaxies/redshift"][...] = [1.0, 5.96e-8, 2e-5]
+        source = self.spoil("catalogue.hdf5", "almost_in.hdf5", change)
+        output = self.call("check", self.job("almost", ("catalogue.hdf5", source)))
+        self.assertEqual(output.count("kpc away"), 1, output)
+        self.assertIn("galaxy 1 is at redshift 5.96e-08, only 0.264 kpc away", output)
+
     def test_a_redshift_of_the_job_that_is_a_rounding_of_zero(self):
         results = []
         for name, value in (("job_zero", "0"), ("job_nearly", "2.2e-16"), ("job_below", "-2.2e-16")):
