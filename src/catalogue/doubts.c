@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Numbers that no unit tells to be wrong: ages in Gyr, as logarithms or as scale factors of birth, that are
- * called years; masses in 1e10 Msun that are called Msun; metallicities of the Sun's. Some stars are looked
- * at when the catalogue is opened, and what can hardly be is a warning.
+ * called years; masses in 1e10 Msun that are called Msun; metallicities of the Sun's. Some particles are
+ * looked at when the catalogue is opened, and what can hardly be is a warning.
  */
 #include "catalogue_private.h"
 
 #include <math.h>
 
-#define N_GALAXY_SEEN 16 /* evenly between the first and the last */
-#define N_STAR_SEEN   1024
+#define N_GALAXY_SEEN   16 /* evenly between the first and the last */
+#define N_PARTICLE_SEEN 1024
 
-/* The largest number of the stars looked at is doubted outside `low` to `high`. */
+/* The largest number of the particles looked at is doubted outside `low` to `high`. */
 static const struct doubt {
     enum field_id field;
     double low, high;
@@ -25,6 +25,7 @@ static const struct doubt {
       "older than the universe: are they in yr already, or in s?" },
     /* As for grids: three times what the most metal-rich stars have. */
     { STAR_METALLICITY, 0, 0.2, "", "much for a mass fraction of metals: are they in units of the Sun's?" },
+    { GAS_METALLICITY, 0, 0.2, "", "much for a mass fraction of metals: are they in units of the Sun's?" },
 };
 #define N_DOUBT (sizeof(doubts) / sizeof(*doubts))
 
@@ -38,14 +39,16 @@ static void look_at_galaxy(const struct catalogue *catalogue, uint64_t row, enum
                            struct seen *seen)
 {
     const struct catalogue_reader *reader = catalogue->reader;
-    uint64_t n = catalogue->n_star[row] < N_STAR_SEEN ? catalogue->n_star[row] : N_STAR_SEEN;
-    double value[N_STAR_SEEN];
+    bool is_gas = catalogue_fields[id].component == GAS;
+    uint64_t begin = is_gas ? catalogue->gas_offset[row] : catalogue->star_offset[row];
+    uint64_t n = is_gas ? catalogue->n_gas[row] : catalogue->n_star[row];
+    double value[N_PARTICLE_SEEN];
 
-    if (n == 0 || io_read_rows_f64(reader->file, catalogue_fields[id].path,
-                                   (uint64_t)catalogue->star_offset[row], n, value, NULL))
+    n = n < N_PARTICLE_SEEN ? n : N_PARTICLE_SEEN;
+    if (n == 0 || io_read_rows_f64(reader->file, catalogue_fields[id].path, begin, n, value, NULL))
         return;
     for (uint64_t i = 0; i < n; i++)
-        if (isfinite(value[i])) {
+        if (isfinite(value[i] * reader->factor[id])) {
             seen->most = fmax(seen->most, value[i] * reader->factor[id]);
             seen->n++;
         }
@@ -61,12 +64,12 @@ void catalogue_find_doubts(struct catalogue *catalogue)
         const struct field *field = &catalogue_fields[doubt->field];
         struct seen seen = { 0, -HUGE_VAL };
 
-        for (uint64_t i = 0; i < n_look; i++)
+        for (uint64_t i = 0; catalogue->reader->is_read[doubt->field] && i < n_look; i++)
             look_at_galaxy(catalogue, n_look > 1 ? i * (n_row - 1) / (n_look - 1) : 0, doubt->field, &seen);
         if (seen.n == 0 || seen.most < 0 || (seen.most >= doubt->low && seen.most <= doubt->high))
             continue;
         warnings_add(&catalogue->warnings,
-                     "'%.120s': dataset '%s': the largest of %llu stars looked at is %g%s%s, %s",
+                     "'%.120s': dataset '%s': the largest of %llu particles looked at is %g%s%s, %s",
                      io_file_path(catalogue->reader->file), field->path, (unsigned long long)seen.n,
                      seen.most, field->kind == UNITS_DIMENSIONLESS ? "" : " ",
                      field->kind == UNITS_DIMENSIONLESS ? "" : units_name(field->kind),

@@ -132,11 +132,14 @@ int catalogue_unit_text(struct io_file *file, const char *path, char ret_unit[IO
     int r = 0;
 
     *ret_found = false;
+    *ret_unit = '\0';
     for (size_t i = 0; !r && i < sizeof(names) / sizeof(*names); i++) {
         if (!io_attr_has(file, path, names[i]))
             continue;
         r = io_attr_read_text(file, path, names[i], unit, sizeof(unit), err);
-        if (!r && *ret_found && strcmp(unit, ret_unit))
+        if (r)
+            return r;
+        if (*ret_found && strcmp(unit, ret_unit))
             r = error_set(
                 err, POLYPHONY_INPUT,
                 "'%s': dataset '%s' has the unit '%.80s' and, in attribute '%s', '%.80s': leave one",

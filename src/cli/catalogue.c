@@ -12,10 +12,6 @@
 
 #define COLUMN_MAX 32 /* wider texts push what is beside them */
 
-/* What is older than all stars, or younger than any population needs, is a slip of the unit [yr]. */
-#define OLDEST_YR   2e10
-#define YOUNGEST_YR 1e4
-
 static const struct catalogue_dataset *find(const struct catalogue_contents *contents, const char *path)
 {
     return catalogue_contents_find(contents, path);
@@ -180,26 +176,6 @@ static void doubt_values(const struct catalogue_dataset *dataset, const struct e
                      (unsigned long long)dataset->n_row_seen);
 }
 
-static void doubt_units(const struct catalogue_contents *contents, struct warnings *warnings)
-{
-    static const char *const fractions[] = { "Stars/metallicities", "Gas/metallicities" };
-    const struct catalogue_dataset *ages = find(contents, "Stars/ages");
-
-    for (size_t i = 0; i < 2; i++) {
-        const struct catalogue_dataset *metallicity = find(contents, fractions[i]);
-
-        if (metallicity && metallicity->has_range && metallicity->most > 1)
-            warnings_add(
-                warnings,
-                "'%s' goes up to %.5g: mass fractions are at most 1; in units of the solar one it must be "
-                "multiplied by what the simulation takes for that",
-                fractions[i], metallicity->most);
-    }
-    if (ages && !*ages->problem && ages->has_range && (ages->most > OLDEST_YR || ages->most < YOUNGEST_YR))
-        warnings_add(warnings, "'Stars/ages' goes up to %.5g yr: is its unit '%.40s'?", ages->most,
-                     ages->unit);
-}
-
 /* But for what is said as the error. */
 static void print_warnings(const struct catalogue_contents *contents, const struct catalogue *catalogue,
                            const struct error *err)
@@ -208,7 +184,6 @@ static void print_warnings(const struct catalogue_contents *contents, const stru
 
     for (size_t i = 0; i < contents->n; i++)
         doubt_values(&contents->dataset[i], err, &warnings);
-    doubt_units(contents, &warnings);
     if (catalogue)
         warnings_gather(&warnings, &catalogue->warnings);
     for (size_t i = 0; i < warnings.n; i++)

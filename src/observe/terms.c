@@ -25,7 +25,7 @@ static int check_parameter(const struct galaxy *galaxy, enum emission_parameter 
     for (size_t i = 0; i < n; i++)
         if (!(value[i] >= 0.0 && value[i] <= highest))
             return error_set(err, POLYPHONY_SET_ASIDE,
-                             "galaxy %lld: model parameter '%s' (%s)%s %zu is %g, must be %s",
+                             "galaxy %lld: model parameter '%s' (%s)%s %zu is %.10g, must be %s",
                              (long long)galaxy->id, emission_parameter_names[p],
                              parameter->source ? parameter->source : "given",
                              parameter->particle ? " of particle" : " in row",

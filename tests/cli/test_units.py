@@ -162,11 +162,11 @@ class UnitsTest(SmallTest):
                     most = file[path][()].max()
                 for command, ranks in (("check", None), ("run", None), ("run", 3))[:3 if i == 0 else 1]:
                     output = self.call(command, self.job(f"doubt{i}", ("catalogue.hdf5", name)), ranks=ranks)
-                    self.assertEqual(output.count("stars looked at is"), 1, output)
+                    self.assertEqual(output.count("particles looked at is"), 1, output)
                     self.assertIn(said, output)
                     if factor:
-                        self.assertIn(f"'{path}': the largest of 60 stars looked at is {most * factor:.6g} ", output)
-        self.assertNotIn("stars looked at is", self.call("check", "untouched.yaml"))
+                        self.assertIn(f"'{path}': the largest of 60 particles looked at is {most * factor:.6g} ", output)
+        self.assertNotIn("particles looked at is", self.call("check", "untouched.yaml"))
 
     def test_attributes_of_other_meaning_do_not_matter(self):
         self.run_changed("other", frame(a="a note", h=70.0, Redshift=-5))
