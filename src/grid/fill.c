@@ -392,6 +392,29 @@ static void warn_negative(struct reading *reading, const struct filling *filling
                  filling->minus.path, n_negative, n, filling->table[lowest], place);
 }
 
+#define N_VALUE_SEEN   4096
+#define LOGARITHM_MOST 100 /* erg/s/Hz, or erg/s, of a solar mass: its light is 1e18 or more */
+#define LOGARITHM_SOME 1
+
+/* Light that is nowhere more than 100 erg/s/Hz of a solar mass, and often more than 1, is its logarithm. */
+static void warn_logarithms(struct reading *reading, const struct filling *filling)
+{
+    size_t n = reading->grid->n_cell * filling->n_column, n_some = 0, n_seen = 0;
+    size_t step = n / N_VALUE_SEEN | 1; /* odd: not the same few columns of each row */
+    double most = 0;
+
+    for (size_t i = 0; i < n; i += step, n_seen++) {
+        most = fmax(most, filling->table[i]);
+        n_some += filling->table[i] > LOGARITHM_SOME;
+    }
+    if (most < LOGARITHM_MOST && 2 * n_some > n_seen)
+        warnings_add(
+            &reading->grid->warnings,
+            "'%s': dataset '%s' has values of %g at most among %zu looked at, where light of a solar "
+            "mass is expected: are these logarithms? They are taken as they are",
+            io_file_path(reading->file), filling->plus.path, most, n_seen);
+}
+
 int grid_fill_tables(struct reading *reading, struct error *err)
 {
     int r = fill_directly(reading, err);
@@ -405,5 +428,8 @@ int grid_fill_tables(struct reading *reading, struct error *err)
         if (node_agree(reading->group, reading->is_negative[t] ? -1 : 0) && node_is_first(reading->group) &&
             reading->filling[t].table)
             warn_negative(reading, &reading->filling[t]);
+    for (size_t t = 0; !r && t < reading->n_filling && node_is_first(reading->group); t++)
+        if (reading->filling[t].table)
+            warn_logarithms(reading, &reading->filling[t]);
     return r;
 }

@@ -179,6 +179,16 @@ class GridsTest(small.SmallTest):
             self.assertIn("'spectra/transmitted' has 1 of 3600 values below 0, the lowest is -1e+20 at age 2, metallicity 1,"
                           " column 150", self.call(command, job, ranks=ranks))
 
+    def test_logarithms_of_light_are_warned_of(self):
+        def change(file):
+            for path in ("spectra/incident", "lines/luminosity"):
+                file[path][...] = np.log10(file[path][()] + 10)  # none below 0: that has its own warning
+        self.spoil("grid.hdf5", "logarithms.grid.hdf5", change)
+        output = self.call("check", self.job("logarithms", ("grid.hdf5", "logarithms.grid.hdf5")))
+        for path in ("spectra/incident", "lines/luminosity"):
+            self.assertEqual(output.count(f"dataset '{path}' has values of"), 1, output)
+        self.assertEqual(output.count("are these logarithms?"), 2, output)
+
     def test_a_line_that_is_not_there_is_looked_for(self):
         self.expect(small.USAGE, self.job("halpha", ("[all]}\nprogress", "[Halpha]}\nprogress")), "no line 'Halpha'",
                     "6562.8 in air", "did you mean 'H 1 6562.80A'? Near it are '", "'polyphony grid grid.hdf5 --lines'")
