@@ -183,8 +183,8 @@ class GridsTest(small.SmallTest):
         def change(file):
             for path in ("spectra/incident", "lines/luminosity"):
                 file[path][...] = np.log10(file[path][()] + 10)  # none below 0: that has its own warning
-        self.spoil("grid.hdf5", "logarithms.grid.hdf5", change)
-        output = self.call("check", self.job("logarithms", ("grid.hdf5", "logarithms.grid.hdf5")))
+        self.spoil("grid.hdf5", "log_of_light.grid.hdf5", change)
+        output = self.call("check", self.job("log_of_light", ("grid.hdf5", "log_of_light.grid.hdf5")))
         for path in ("spectra/incident", "lines/luminosity"):
             self.assertEqual(output.count(f"dataset '{path}' has values of"), 1, output)
         self.assertEqual(output.count("are these logarithms?"), 2, output)
