@@ -26,6 +26,13 @@ if [ -e /sys/class/net/lo ] && [ -z "${SLURM_JOB_ID:-}${PBS_JOBID:-}${LSB_JOBID:
     export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-lo}"
 fi
 
+# Open MPI looks up the machine's own name at each start. Where no file has it (a bare chroot) and no name server answers
+# that takes ten seconds; one is enough.
+if [ -z "${RES_OPTIONS:-}${SLURM_JOB_ID:-}${PBS_JOBID:-}${LSB_JOBID:-}${PE_HOSTFILE:-}" ] &&
+    ! getent -s files hosts "$(uname -n)" >/dev/null 2>&1; then
+    export RES_OPTIONS='timeout:1 attempts:1'
+fi
+
 # Debian puts h5py beside /usr/bin/python3; another python3 that comes first on PATH may lack it.
 if [ -z "${PYTHON:-}" ]; then
     PYTHON=/usr/bin/python3
