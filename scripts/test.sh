@@ -25,7 +25,7 @@ nice -n 19 scripts/sanitize.sh >$log 2>&1 &
 sanitized=$!
 trap 'kill $sanitized 2>/dev/null || true' EXIT
 code=0
-echo "Testing: $(meson test -C build --no-rebuild --list 2>/dev/null | wc -l) tests, a quarter of an hour on two cores;" \
+echo "Testing: $(meson test -C build --no-rebuild --list 2>/dev/null | wc -l) tests, some twenty minutes on two cores;" \
     'beside them, at low priority, the unit tests with sanitizers (log: '"$log)"
 meson test -C build --no-rebuild --print-errorlogs || code=$?
 echo 'Waiting for the tests with sanitizers'
