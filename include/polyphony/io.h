@@ -32,8 +32,8 @@ int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
 void io_file_close(struct io_file *file);
 const char *io_file_path(const struct io_file *file);
 
-/** Is there an object of this name? Every group on the way may be missing. A link that leads nowhere is there:
- * opening it says what is missing. */
+/** Is there an object of this name? Every group on the way may be missing. A link that leads nowhere is
+ * there: opening it says what is missing. */
 bool io_has(struct io_file *file, const char *path);
 
 enum io_class { IO_FLOAT, IO_INTEGER, IO_STRING, IO_OTHER };
@@ -49,7 +49,8 @@ struct io_info {
 /**
  * Shape and type class of a dataset, all of whose bytes are there: its files and those of links, sources of
  * virtual datasets and external raw files exist and are long enough, it was written completely, sources fit,
- * and filters are installed; else POLYPHONY_INPUT says what is missing. Looked at once a dataset and open file.
+ * and filters are installed; else POLYPHONY_INPUT says what is missing. Looked at once a dataset and open
+ * file.
  */
 int io_dataset_info(struct io_file *file, const char *path, struct io_info *ret_info, struct error *err);
 
@@ -59,13 +60,13 @@ int io_dataset_info(struct io_file *file, const char *path, struct io_info *ret_
 int io_dataset_expect(struct io_file *file, const char *path, int rank, const uint64_t *dims,
                       struct io_info *ret_info, struct error *err);
 
-/** All other files that the bytes of the datasets looked at so far come from, or that links on the way lie in;
- * free with text_list_free(). */
+/** All other files that the bytes of the datasets looked at so far come from, or that links on the way lie
+ * in; free with text_list_free(). */
 int io_source_files(const struct io_file *file, struct text_list *ret_paths, struct error *err);
 
-/** Rows [row0, row0 + n_row) along the first axis, converted to double or int64. Integers are never rounded or
- * clamped: of floating-point data whole numbers up to 2^53 (2^24 in 4 bytes) are taken, of unsigned ones those
- * below 2^63; any other value is refused with its place. */
+/** Rows [row0, row0 + n_row) along the first axis, converted to double or int64. Integers are never rounded
+ * or clamped: of floating-point data whole numbers up to 2^53 (2^24 in 4 bytes) are taken, of unsigned ones
+ * those below 2^63; any other value is refused with its place. */
 int io_read_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, double *ret_data,
                      struct error *err);
 int io_read_rows_i64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, int64_t *ret_data,

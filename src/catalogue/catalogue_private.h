@@ -125,8 +125,8 @@ const char *value_needed(enum bound bound);
 /* A value below 0 by no more than `rounding` becomes 0: did this one? */
 bool value_round(double rounding, double *value);
 /* The first value that is out of bounds, or n. On the way those that rounding has taken below 0 become 0, and
- * are added to *n_rounded. Values and `rounding` are in the file's unit, `factor` takes them to ours, which the
- * bounds are in: what has no room there is out of bounds, too. */
+ * are added to *n_rounded. Values and `rounding` are in the file's unit, `factor` takes them to ours, which
+ * the bounds are in: what has no room there is out of bounds, too. */
 size_t values_check(enum bound bound, double rounding, double factor, double *value, size_t n,
                     uint64_t *n_rounded);
 

@@ -76,8 +76,7 @@ bool io_can_find_file(hid_t file, const char *name, enum io_prefix prefix);
 int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, hid_t *ret_dataset,
               struct error *err);
 
-/* ---- what datasets consist of (source.c, storage.c, view.c, boxes.c, filter.c)
- * ------------------------------------------- */
+/* ---- what datasets consist of (source.c, storage.c, view.c, boxes.c, filter.c) -------------- */
 
 /** Rank, extents and size; `n` is 0 without a dataspace. */
 struct io_extent {

@@ -159,8 +159,7 @@ static const struct known_dataset *find_known(const struct io_file *file, const 
     return NULL;
 }
 
-/* ---- shapes and places ----------------------------------------------------------------------------------
- */
+/* ---- shapes and places ---------------------------------------------------------------------- */
 
 int io_extent_of(hid_t dataset, struct io_extent *ret_shape, struct error *err)
 {
@@ -168,8 +167,8 @@ int io_extent_of(hid_t dataset, struct io_extent *ret_shape, struct error *err)
     hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
     int rank = H5Sget_simple_extent_ndims(space);
     struct io_extent shape = { .rank = rank,
-                              .n = H5Sget_simple_extent_type(space) != H5S_NULL,
-                              .type_bytes = H5Tget_size(type) };
+                               .n = H5Sget_simple_extent_type(space) != H5S_NULL,
+                               .type_bytes = H5Tget_size(type) };
     int r = 0;
 
     if (rank < 0 || shape.type_bytes == 0)
@@ -212,8 +211,7 @@ void io_whole_box(const struct io_extent *shape, struct io_box *ret_box)
     }
 }
 
-/* ---- any dataset
- * ------------------------------------------------------------------------------------------------ */
+/* ---- any dataset ---------------------------------------------------------------------------- */
 
 static bool identify(hid_t dataset, struct io_identity *ret_identity)
 {
@@ -298,8 +296,7 @@ int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void
     return r;
 }
 
-/* ---- once a dataset
- * ---------------------------------------------------------------------------------------------- */
+/* ---- once a dataset ------------------------------------------------------------------------- */
 
 static int begin_dataset(struct io_file *file, const char *path, struct io_look *ret_look, struct error *err)
 {

@@ -15,8 +15,7 @@
 #define DEFLATE_RATIO_MAX 1032
 #define OTHER_RATIO_MAX   (1 << 20)
 
-/* ---- chunks -----------------------------------------------------------------------------------------------
- */
+/* ---- chunks --------------------------------------------------------------------------------- */
 
 static bool chunk_is_there(hid_t dataset, const hsize_t *place)
 {
@@ -118,8 +117,7 @@ static int check_chunks(hid_t dataset, hid_t creation, const struct io_extent *s
         (unsigned long long)(n_all - n), (unsigned long long)n_all, where);
 }
 
-/* ---- in one piece
- * ------------------------------------------------------------------------------------------- */
+/* ---- in one piece --------------------------------------------------------------------------- */
 
 /* Where HDF5 looks for an external raw file: HDF5_EXTFILE_PREFIX, else as named, from the working directory.
  */

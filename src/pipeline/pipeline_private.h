@@ -207,8 +207,7 @@ void pipeline_drop_expected(struct pipeline *p, uint64_t row);
 void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, uint64_t bytes);
 void pipeline_note_peak(struct pipeline *p);
 
-/* ---- groups (group.c, grouping.c)
- * ---------------------------------------------------------------------------- */
+/* ---- groups (group.c, grouping.c) ----------------------------------------------------------- */
 
 /* Is a row too large for all of a group to be kept? Then each thread has one. */
 bool group_rows_are_large(const struct plan *plan);

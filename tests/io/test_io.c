@@ -319,7 +319,8 @@ static void wrong_rank_class_and_shape_are_named(void **state)
 {
     static const char *const texts[] = { "a", "b" };
     const char *path = temp_path("shapes.hdf5");
-    const uint64_t dims[2] = { 2, 3 }, as_is[2] = { 2, 0 }, other[2] = { 2, 4 }, nine[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    const uint64_t dims[2] = { 2, 3 }, as_is[2] = { 2, 0 }, other[2] = { 2, 4 },
+                   nine[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
     const double value[6] = { 0 };
     struct io_file *file = create_well(path);
     struct error err = { "" };
