@@ -70,8 +70,8 @@ class CrashingGalaxies(FaultTest):
         """Run a job in which reading a row's first star is fatal, and alone in being so; exit code and output."""
         path = self.dir / "catalogue.hdf5"
         with h5py.File(path, "r") as file:
-            data = file["Stars/ages"]
-            offset = data.id.get_offset() + int(file["Stars/offset"][row]) * data.dtype.itemsize
+            data = file["Stars/coordinates"]  # of which nothing is looked at when the catalogue is opened
+            offset = data.id.get_offset() + int(file["Stars/offset"][row]) * data.dtype.itemsize * 3
         return self.run_crashing_at("read", path, offset, signal.SIGSEGV, name, *run)
 
     def prepare_crashing(self, name):
