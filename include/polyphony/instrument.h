@@ -29,8 +29,7 @@ int filter_read(const char *path, const char *code, struct warnings *warnings, s
                 struct error *err);
 
 /** T = 1 for lambda_min < lambda <= lambda_max, on 1000 points to 1000 angstrom beyond both (docs/physics.md
- * 6).
- */
+ * 6). */
 int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_max_angstrom,
                    struct filter *ret_filter, struct error *err);
 void filter_free(struct filter *filter); /* a zeroed filter is fine */

@@ -5,8 +5,7 @@
  * Reading uses the plain (serial) driver on each rank: measured to be faster than MPI-IO for inputs.
  * Serial writing makes a file under a temporary name and renames it into place when it is complete.
  * Files of many processes are laid out first (io_layout_*), every dataset contiguous and allocated early, so
- * that rows can afterwards be written at known file offsets without HDF5, MPI or any other rank
- * (io_layout_*).
+ * that rows can afterwards be written at known file offsets without HDF5, MPI or any other rank.
  *
  * HDF5 as built by Debian is not thread-safe: call these functions from one thread at a time, all but
  * io_direct_read().

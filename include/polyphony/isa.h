@@ -30,8 +30,7 @@ extern const char *const isa_names[ISA_N];
 
 /** Can this program, on this processor, use it? */
 bool isa_is_there(enum isa isa);
-/** The one in use: the best that is there, or what the environment's POLYPHONY_ISA names, if that is there.
- */
+/** The one in use: the best that is there, or what the environment's POLYPHONY_ISA names, if that is there. */
 enum isa isa_in_use(void);
 /** What POLYPHONY_ISA asks for if that is not the one in use: it is unknown, or not there. NULL: nothing. */
 const char *isa_wanted_in_vain(void);

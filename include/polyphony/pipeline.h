@@ -235,8 +235,7 @@ void pipeline_close(struct pipeline *pipeline); /* NULL is fine */
  * expected.
  */
 void pipeline_expect(struct pipeline *pipeline, size_t n, const uint64_t *row);
-/** NULL is fine. Nothing is expected any more; on return nothing is being read, and HDF5 is free for others.
- */
+/** NULL is fine. Nothing is expected any more; on return nothing is being read, and HDF5 is free for others. */
 void pipeline_rest(struct pipeline *pipeline);
 
 /**

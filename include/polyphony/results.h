@@ -17,8 +17,7 @@
 /** Changes when the file's layout does; a file of another version is neither read nor continued. */
 #define RESULTS_FILE_VERSION 3
 
-/** So often may a galaxy end its rank before it is set aside. By its own fault: once could be the machine's.
- */
+/** So often may a galaxy end its rank before it is set aside. By its own fault: once could be the machine's. */
 #define RESULTS_CRASH_MAX 2
 /** When a rank only vanished (out of memory, kill -9) somebody else may have done it: once more. */
 #define RESULTS_VANISH_MAX 3

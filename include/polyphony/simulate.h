@@ -7,10 +7,12 @@
  *   worker    does the rows of its batches one after the other, each for its true seconds
  *   message   takes `latency_s` each way
  *   rank 0    a server of one queue: `service_s` for each message that it takes in or sends, first come,
- * first served; sorting anew when costs are refined takes it time too disk      one server for all workers,
- * first come, first served, at the bandwidth of all of them together. A worker reads the next row while it
- * computes one, and waits until a row is written. Real file systems serve many at a time, each more slowly;
- * they move as many bytes a second, and that is what limits a run whose transfers are short beside it.
+ *             first served; sorting anew when costs are refined takes it time too
+ *   disk      one server for all workers, first come, first served, at the bandwidth of all of them together
+ *
+ * A worker reads the next row while it computes one, and waits until a row is written. Real file systems serve
+ * many at a time, each more slowly; they move as many bytes a second, and that is what limits a run whose
+ * transfers are short beside it.
  */
 #pragma once
 

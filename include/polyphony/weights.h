@@ -19,8 +19,7 @@ struct axis_nodes {
 
 enum weights_scheme { WEIGHTS_CIC, WEIGHTS_NGP };
 
-/** Shares of each particle: node cell[i][corner] gets share[i][corner] of it; shares of a particle sum to 1.
- */
+/** Shares of each particle: node cell[i][corner] gets share[i][corner] of it; shares of a particle sum to 1. */
 struct weights {
     size_t n;
     uint32_t (*cell)[WEIGHTS_N_CORNER]; /* i_0 * axis[1].n + i_1 */

@@ -38,11 +38,10 @@ static int read_version(struct io_file *file, double *ret_version, struct error 
     else if (!io_attr_read_f64(file, "/", "version", ret_version, NULL))
         r = 0;
     else if (!io_attr_read_text(file, "/", "version", text, sizeof(text), NULL))
-        r = text_to_double(text, ret_version) ? 0
-                                              : error_set(err, POLYPHONY_INPUT,
-                                                          "'%s': attribute 'version' of '/' is '%s', "
-                                                          "expected 1",
-                                                          io_file_path(file), text);
+        r = text_to_double(text, ret_version)
+                ? 0
+                : error_set(err, POLYPHONY_INPUT, "'%s': attribute 'version' of '/' is '%s', expected 1",
+                            io_file_path(file), text);
     return r;
 }
 

@@ -63,8 +63,7 @@ enum index_column {
     N_INDEX_COLUMN = INDEX_PARAMETER + CATALOGUE_PARAMETER_MAX
 };
 
-/* What is read at a time: large enough for any file system, small enough to stay in cache until it is used.
- */
+/* What is read at a time: large enough for any file system, small enough to stay in cache until it is used. */
 #define CATALOGUE_WINDOW_BYTES ((size_t)1 << 20)
 
 struct catalogue_reader {

@@ -315,12 +315,12 @@ static int refuse_overlap(const struct slices *slices, size_t n, const struct pl
         unsigned long n_a = slices->length[a->row], n_b = slices->length[b->row];
 
         if (a->offset + (int64_t)n_a > b->offset)
-            return error_set(err, POLYPHONY_INPUT,
-                             "'%s': '%s' rows %llu (galaxy %lld: offset %lld, length %lu) and %llu (galaxy "
-                             "%lld: offset %lld, length %lu) overlap: a particle belongs to one galaxy",
-                             io_file_path(slices->catalogue->reader->file), slices->group,
-                             (unsigned long long)a->row, (long long)id[a->row], (long long)a->offset, n_a,
-                             (unsigned long long)b->row, (long long)id[b->row], (long long)b->offset, n_b);
+            return error_set(
+                err, POLYPHONY_INPUT,
+                "'%s': '%s' rows %llu (galaxy %lld: offset %lld, length %lu) and %llu (galaxy %lld: offset %lld, length %lu) overlap: a particle belongs to one galaxy",
+                io_file_path(slices->catalogue->reader->file), slices->group, (unsigned long long)a->row,
+                (long long)id[a->row], (long long)a->offset, n_a, (unsigned long long)b->row,
+                (long long)id[b->row], (long long)b->offset, n_b);
     }
     return 0;
 }
@@ -471,10 +471,10 @@ static int check_redshifts(const struct catalogue *catalogue, struct error *err)
             return 0;
     if (catalogue->n_galaxy == 0)
         return 0;
-    return error_set(err, POLYPHONY_INPUT,
-                     "'%s': no galaxy has a 'Galaxies/redshift' >= 0 and <= %d (the first is %g); give "
-                     "'redshift' in the job",
-                     io_file_path(catalogue->reader->file), COSMOLOGY_REDSHIFT_MAX, catalogue->redshift[0]);
+    return error_set(
+        err, POLYPHONY_INPUT,
+        "'%s': no galaxy has a 'Galaxies/redshift' >= 0 and <= %d (the first is %g); give 'redshift' in the job",
+        io_file_path(catalogue->reader->file), COSMOLOGY_REDSHIFT_MAX, catalogue->redshift[0]);
 }
 
 int index_fill(struct catalogue *catalogue, struct error *err)

@@ -16,8 +16,7 @@
 /* Two attributes may say the same thing, in float32 or to six digits. */
 #define SAME_VALUE 1e-5
 
-/* A galaxy's own 1/(1+z) over the file's scale factor: peculiar velocities move it by less than a per cent.
- */
+/* A galaxy's own 1/(1+z) over the file's scale factor: peculiar velocities move it by less than a per cent. */
 #define SCALE_FACTOR_DOUBT  1e-4
 #define SCALE_FACTOR_REFUSE 1e-2
 
@@ -203,8 +202,7 @@ void catalogue_settle_redshifts(struct catalogue *catalogue, double *redshift)
     if (n)
         warnings_add(
             &catalogue->warnings,
-            "'%.120s': 'Galaxies/redshift' of %zu of %zu galaxies is a rounding of 0 and taken as 0, first "
-            "galaxy %lld with %g",
+            "'%.120s': 'Galaxies/redshift' of %zu of %zu galaxies is a rounding of 0 and taken as 0, first galaxy %lld with %g",
             io_file_path(catalogue->reader->file), n, catalogue->n_galaxy, (long long)catalogue->id[first],
             was);
 }
@@ -237,15 +235,13 @@ static int judge(struct catalogue *catalogue, const struct farthest *farthest, s
     if (farthest->off > SCALE_FACTOR_REFUSE && reader->needs.redshift)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': comoving units with scale factor %.6g (redshift %.6g), but 'Galaxies/redshift' of "
-            "galaxy %lld (row %llu) is %.6g: write proper lengths, each galaxy's times its own 1/(1+z)",
+            "'%s': comoving units with scale factor %.6g (redshift %.6g), but 'Galaxies/redshift' of galaxy %lld (row %llu) is %.6g: write proper lengths, each galaxy's times its own 1/(1+z)",
             io_file_path(reader->file), a, 1 / a - 1, (long long)catalogue->id[farthest->row],
             (unsigned long long)farthest->row, farthest->redshift);
     if (farthest->n_doubtful)
         warnings_add(
             &catalogue->warnings,
-            "comoving units are of scale factor %.6g (redshift %.6g), from which %llu galaxies differ, most "
-            "galaxy %lld at redshift %.6g: its lengths would be %.2g%% off",
+            "comoving units are of scale factor %.6g (redshift %.6g), from which %llu galaxies differ, most galaxy %lld at redshift %.6g: its lengths would be %.2g%% off",
             a, 1 / a - 1, (unsigned long long)farthest->n_doubtful, (long long)catalogue->id[farthest->row],
             farthest->redshift, 100 * farthest->off);
     return 0;

@@ -25,8 +25,7 @@ static bool find_name(struct io_file *file, const char *group, const char *name,
     return found;
 }
 
-/* Of the finite numbers among the first rows; false without any. Nothing depends on it: failures are silence.
- */
+/* Of the finite numbers among the first rows; false without any. Nothing depends on it: failures are silence. */
 static bool find_range(struct io_file *file, const char *path, struct catalogue_range *range)
 {
     double *block = mem_array(BLOCK_ROWS, sizeof(*block));

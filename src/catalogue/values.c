@@ -42,8 +42,7 @@ static bool all_within(double low, double high, const double *value, size_t n)
     return n_out == 0;
 }
 
-/* A bound in the file's unit. Where that would be infinite, or 0 for what is not, the bound itself will do.
- */
+/* A bound in the file's unit. Where that would be infinite, or 0 for what is not, the bound itself will do. */
 static double in_file_unit(double value, double factor)
 {
     double quotient = value / factor;

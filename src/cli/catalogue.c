@@ -214,11 +214,7 @@ int cli_catalogue(int argc, char **argv, struct error *err)
 {
     const char *path = cli_parse_path(
         argc, argv, "FILE", "catalogue",
-        "What a galaxy catalogue holds, as a job needs to know it: galaxies and particles; every dataset "
-        "with its shape, unit and range (in the unit of the last column: the file's numbers times the "
-        "factor there); redshifts, model parameters, what is missing for which operation, and what is "
-        "doubtful. Of large datasets a sample is looked at.\vExit codes: 0 a job can read it; 2 usage; 3 "
-        "it cannot be read as it is, and why.");
+        "What a galaxy catalogue holds, as a job needs to know it: galaxies and particles; every dataset with its shape, unit and range (in the unit of the last column: the file's numbers times the factor there); redshifts, model parameters, what is missing for which operation, and what is doubtful. Of large datasets a sample is looked at.\vExit codes: 0 a job can read it; 2 usage; 3 it cannot be read as it is, and why.");
     struct catalogue_contents contents = { 0 };
     struct catalogue *catalogue = NULL;
     int r = catalogue_list(path, &contents, err);

@@ -69,10 +69,10 @@ static void print_plan(const struct plan *plan)
            (unsigned long long)catalogue->n_gas_all, (unsigned long long)catalogue->n_black_hole_all);
     if (catalogue->n_galaxy)
         print_costliest(catalogue, sample_costliest(plan));
-    printf("grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each "
-           "node)\n",
-           plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
-           plan->grid->n_line, grid);
+    printf(
+        "grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each node)\n",
+        plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
+        plan->grid->n_line, grid);
     printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n",
            plan->model->name, plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
     print_operations(plan);
@@ -137,8 +137,7 @@ enum { OPTION_OUTPUT_PATH = 256 };
 
 static const struct argp_option argp_options[] = {
     { "output-path", OPTION_OUTPUT_PATH, NULL, 0,
-      "only print the path of the results file, for scripts: links are followed, and all that is named after "
-      "the results (.status.json, .lock, .stop) has this name",
+      "only print the path of the results file, for scripts: links are followed, and all that is named after the results (.status.json, .lock, .stop) has this name",
       0 },
     { "workers", 'w', "LIST", 0, "predict the time of so many ranks that compute (default: 1,8,64,512,4096)",
       0 },
@@ -195,18 +194,13 @@ static int check_all(const struct job *job, const struct prospects_options *pros
 
 int cli_check(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .options = argp_options,
-                                      .parser = parse,
-                                      .args_doc = "JOB",
-                                      .doc = "Validate a job file and all its inputs, say what the run will "
-                                             "read and write, and what it will take: "
-                                             "time for any number of ranks, memory of a rank and a node, "
-                                             "disk. A job that cannot fit is refused.\v"
-                                             "Times are measured where the job's results file has some "
-                                             "galaxies already; else those of the trace "
-                                             "that the job names; else a guess. They are of computing: "
-                                             "'polyphony simulate' counts messages and "
-                                             "files too.\n\n" CLI_EXIT_CODES };
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .args_doc = "JOB",
+        .doc =
+            "Validate a job file and all its inputs, say what the run will read and write, and what it will take: time for any number of ranks, memory of a rank and a node, disk. A job that cannot fit is refused.\vTimes are measured where the job's results file has some galaxies already; else those of the trace that the job names; else a guess. They are of computing: 'polyphony simulate' counts messages and files too.\n\n" CLI_EXIT_CODES
+    };
     struct options options = { .prospects = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
     struct job *job = NULL;
     struct plan *plan = NULL;

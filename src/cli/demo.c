@@ -76,11 +76,12 @@ static error_t parse_grid(int key, char *arg, struct argp_state *state)
 
 int cli_demo_grid(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .options = grid_options,
-                                      .parser = parse_grid,
-                                      .doc = "Make a stellar population grid in Synthesizer's format from "
-                                             "textbook physics: to try the program, not "
-                                             "for science.\v" CLI_EXIT_CODES };
+    static const struct argp argp = {
+        .options = grid_options,
+        .parser = parse_grid,
+        .doc =
+            "Make a stellar population grid in Synthesizer's format from textbook physics: to try the program, not for science.\v" CLI_EXIT_CODES
+    };
     struct demo_grid_options options = demo_grid_defaults("grid.hdf5");
     int r;
 
@@ -103,8 +104,7 @@ static const struct argp_option catalogue_options[] = {
     { "tau-v", KEY_TAU_V, "TAU", 0, "V-band optical depth of all galaxies (default: 0.5)", 0 },
     { "fesc", KEY_FESC, "F", 0, "escape fraction of all galaxies, 0 to 1 (default: 0.1)", 0 },
     { "ages-in-myr", KEY_MYR, NULL, 0,
-      "ages of 1e6 to 1e10 Myr instead of yr, as in the benchmark of Synthesizer: all stars are older than "
-      "any grid",
+      "ages of 1e6 to 1e10 Myr instead of yr, as in the benchmark of Synthesizer: all stars are older than any grid",
       0 },
     { 0 }
 };
@@ -151,8 +151,8 @@ int cli_demo_catalogue(int argc, char **argv, struct error *err)
     static const struct argp argp = {
         .options = catalogue_options,
         .parser = parse_catalogue,
-        .doc = "Make a catalogue of random galaxies with stars, gas and black holes, the "
-               "distributions of Synthesizer's benchmark.\v" CLI_EXIT_CODES
+        .doc =
+            "Make a catalogue of random galaxies with stars, gas and black holes, the distributions of Synthesizer's benchmark.\v" CLI_EXIT_CODES
     };
     struct demo_catalogue_options options = demo_catalogue_defaults("catalogue.hdf5");
     int r;

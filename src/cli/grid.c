@@ -21,12 +21,12 @@ struct options {
     bool wants_lines;
 };
 
-static const struct argp_option argp_options[] = { { "lines", 'l', "WORD", OPTION_ARG_OPTIONAL,
-                                                     "list lines that WORD may mean (Halpha, [OIII]5007, 'O "
-                                                     "3', 5007), with ids and wavelengths; without WORD all "
-                                                     "(default: their number and range only)",
-                                                     0 },
-                                                   { 0 } };
+static const struct argp_option argp_options[] = {
+    { "lines", 'l', "WORD", OPTION_ARG_OPTIONAL,
+      "list lines that WORD may mean (Halpha, [OIII]5007, 'O 3', 5007), with ids and wavelengths; without WORD all (default: their number and range only)",
+      0 },
+    { 0 }
+};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -161,9 +161,9 @@ static void print_lines_range(const struct grid *grid)
         most = fmax(most, grid->line_lambda_rest_angstrom[i]);
     }
     if (grid->n_line)
-        printf("lines       %zu, %g to %g angstrom; --lines lists them, --lines=Halpha those that this may "
-               "mean\n",
-               grid->n_line, least, most);
+        printf(
+            "lines       %zu, %g to %g angstrom; --lines lists them, --lines=Halpha those that this may mean\n",
+            grid->n_line, least, most);
     else
         puts("lines       none");
 }
@@ -211,10 +211,8 @@ int cli_grid(int argc, char **argv, struct error *err)
         .options = argp_options,
         .parser = parse,
         .args_doc = "FILE",
-        .doc = "Say what a stellar population grid holds: axes, wavelengths, spectra "
-               "and the emission models that can be made of them, lines, what it was "
-               "made of, and what is doubtful about it. Tables are not read: 'check' "
-               "does that.\v" CLI_EXIT_CODES
+        .doc =
+            "Say what a stellar population grid holds: axes, wavelengths, spectra and the emission models that can be made of them, lines, what it was made of, and what is doubtful about it. Tables are not read: 'check' does that.\v" CLI_EXIT_CODES
     };
     struct options options = { 0 };
     struct grid_look *look = NULL;

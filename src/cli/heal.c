@@ -79,14 +79,13 @@ static void tell(const struct healing *healing, const struct verify_counts *coun
             counts->n_unseen ? "not all others were looked at: 'polyphony run --repair' does"
                              : "all others are as they were written");
     else if (counts->n_unseen)
-        fprintf(stderr,
-                "%s%zu galaxies that were known to be on disk were not verified (more than %.3g GB): if the "
-                "file is a copy "
-                "that was made while it was written, 'polyphony run --repair' does\n",
-                end == HANDS_END_OTHER_BOOT
-                    ? "the last run ended with its machine: all that may have been lost was verified; "
-                    : "",
-                counts->n_unseen, (double)HEAL_BUDGET_BYTES * 1e-9);
+        fprintf(
+            stderr,
+            "%s%zu galaxies that were known to be on disk were not verified (more than %.3g GB): if the file is a copy that was made while it was written, 'polyphony run --repair' does\n",
+            end == HANDS_END_OTHER_BOOT
+                ? "the last run ended with its machine: all that may have been lost was verified; "
+                : "",
+            counts->n_unseen, (double)HEAL_BUDGET_BYTES * 1e-9);
 }
 
 /* Also when it is stopped: entries of rows that are left must be on disk before their values are written, or

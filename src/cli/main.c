@@ -42,11 +42,11 @@ static void print_help(void)
          "emission lines and images, for catalogues of any size.\n");
     for (size_t i = 0; i < N_COMMAND; i++)
         printf("  %-15s %s\n", commands[i].name, commands[i].help);
-    puts("\n  polyphony init > job.yaml\n"
-         "  polyphony check job.yaml\n"
-         "  mpirun --bind-to none -n 3 polyphony run job.yaml      rank 0 deals galaxies, the other 2 "
-         "compute\n\n"
-         "'polyphony COMMAND --help' has the options, with units and defaults.\n");
+    puts(
+        "\n  polyphony init > job.yaml\n"
+        "  polyphony check job.yaml\n"
+        "  mpirun --bind-to none -n 3 polyphony run job.yaml      rank 0 deals galaxies, the other 2 compute\n\n"
+        "'polyphony COMMAND --help' has the options, with units and defaults.\n");
     puts(
         "Exit codes: 0 all galaxies done; 1 finished, some galaxies set aside; 2 usage or job file;\n"
         "3 unreadable or invalid input; 4 stopped early, run again to continue; 5 output error; 6 internal.");
@@ -159,9 +159,10 @@ const char *cli_parse_path(int argc, char **argv, const char *args_doc, const ch
 
 int cli_init(int argc, char **argv, struct error *err)
 {
-    static const struct argp argp = { .doc =
-                                          "Print a commented job file, with all keys and their defaults, to "
-                                          "standard output.\v" CLI_EXIT_CODES };
+    static const struct argp argp = {
+        .doc =
+            "Print a commented job file, with all keys and their defaults, to standard output.\v" CLI_EXIT_CODES
+    };
 
     cli_parse(&argp, argc, argv, NULL);
     if (fputs(job_template(), stdout) == EOF || fflush(stdout))

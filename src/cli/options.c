@@ -225,15 +225,10 @@ static const struct argp_option argp_options[] = {
     { "overwrite", 'f', NULL, 0, "begin anew: delete an existing results file instead of continuing it", 0 },
     { "retry-failed", 'r', NULL, 0, "when continuing, try the galaxies again that were set aside", 0 },
     { "repair", OPTION_REPAIR, NULL, 0,
-      "verify all galaxies of an existing results file first, whatever its size, and compute again those "
-      "whose "
-      "values were lost (by a power cut, say). Without, those that may not be on disk are verified, and of "
-      "the "
-      "others 4 GiB",
+      "verify all galaxies of an existing results file first, whatever its size, and compute again those whose values were lost (by a power cut, say). Without, those that may not be on disk are verified, and of the others 4 GiB",
       0 },
     { "accept-build", OPTION_ACCEPT_BUILD, NULL, 0,
-      "continue a file that another build of the program has made (other sources, compiler or flags), if its "
-      "numerics version is the same; the file records both, 'polyphony status' names them",
+      "continue a file that another build of the program has made (other sources, compiler or flags), if its numerics version is the same; the file records both, 'polyphony status' names them",
       0 },
     { "galaxy-ids", OPTION_GALAXY_IDS, "LIST|FILE", 0,
       "do only these galaxies now: ids between commas (3,5,9), or a file of ids (default: all)", 0 },
@@ -245,11 +240,7 @@ static const struct argp_option argp_options[] = {
       "end with exit code 3 when more than N galaxies of the file are set aside (default: any number may be)",
       0 },
     { "survive", OPTION_SURVIVE, "TIME", OPTION_ARG_OPTIONAL,
-      "go on without ranks that die or are silent for TIME (default 10s); their galaxies are dealt again. "
-      "Needs "
-      "'mpirun --enable-recovery': scripts/launch.sh does all of it. Without, one rank that dies ends the "
-      "run, "
-      "and the same command continues it",
+      "go on without ranks that die or are silent for TIME (default 10s); their galaxies are dealt again. Needs 'mpirun --enable-recovery': scripts/launch.sh does all of it. Without, one rank that dies ends the run, and the same command continues it",
       0 },
     { 0 }
 };
@@ -260,18 +251,9 @@ void options_parse(int argc, char **argv, struct run_options *ret_options)
         .options = argp_options,
         .parser = parse,
         .args_doc = "JOB",
-        .doc = "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun "
-               "rank 0 deals galaxies and the other ranks "
-               "compute, 8 threads each or as the job file, OMP_NUM_THREADS "
-               "or SLURM say ('polyphony topology' shows where). An existing results file of "
-               "the same job is continued.\n\n"
-               "SIGTERM, SIGINT or SIGUSR1 (to mpirun: SIGUSR1) or a file OUTPUT.stop stop it after the "
-               "galaxies in hand, with exit "
-               "code "
-               "4; killed or stopped in any way, the same command continues it to the same bits. "
-               "OUTPUT.status.json says every 2 s how far it is. Where OUTPUT is a symbolic link, all of "
-               "this is "
-               "where it leads.\v" CLI_EXIT_CODES
+        .doc =
+            "Run a job. Alone it uses one rank; under 'mpirun -n N' or srun rank 0 deals galaxies and the other ranks compute, 8 threads each or as the job file, OMP_NUM_THREADS or SLURM say ('polyphony topology' shows where). An existing results file of the same job is continued.\n\n"
+            "SIGTERM, SIGINT or SIGUSR1 (to mpirun: SIGUSR1) or a file OUTPUT.stop stop it after the galaxies in hand, with exit code 4; killed or stopped in any way, the same command continues it to the same bits. OUTPUT.status.json says every 2 s how far it is. Where OUTPUT is a symbolic link, all of this is where it leads.\v" CLI_EXIT_CODES
     };
 
     *ret_options = (struct run_options) { .max_fails = -1, .max_galaxies = -1 };

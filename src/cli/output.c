@@ -199,11 +199,10 @@ int output_prepare(struct output *output, struct plan *plan, const struct run_op
     output->plan = plan;
     output->lost_ns = INT64_MIN / 2; /* long ago */
     if (!r && hands_no_lock(output->hands))
-        fprintf(stderr,
-                "warning: '%s' cannot be locked here (%s): nothing keeps a second run off it; see to it that "
-                "there is "
-                "none\n",
-                plan->job->output, hands_no_lock(output->hands));
+        fprintf(
+            stderr,
+            "warning: '%s' cannot be locked here (%s): nothing keeps a second run off it; see to it that there is none\n",
+            plan->job->output, hands_no_lock(output->hands));
     if (!r && !state_path(plan->job->output, output->state_path, sizeof(output->state_path)))
         output->state_path[0] = '\0';
     if (!r)

@@ -22,8 +22,7 @@
  * of rank 0 of three (OpenMPI 4.1, x86-64). */
 #define WORKER_BYTES (48.0 * MB)
 #define DEALER_BYTES (32.0 * MB)
-/* Of the dealer for each galaxy: item, cost and place (dealer.h), and one more place while they are sorted.
- */
+/* Of the dealer for each galaxy: item, cost and place (dealer.h), and one more place while they are sorted. */
 #define DEALER_ROW_BYTES (16.0 + 8.0 + 4.0)
 /* Of the catalogue's index: id, redshift, three offsets and lengths. */
 #define INDEX_ROW_BYTES (2.0 * 8.0 + 3.0 * (8.0 + 4.0))
@@ -148,8 +147,7 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
     cli_format_bytes(galaxy.least_bytes, least);
     return error_set(
         err, POLYPHONY_USAGE,
-        "galaxy %lld needs %s of memory in the smallest tiles, a rank may use %s (%s): give memory_mb of "
-        "%.0f at least%s",
+        "galaxy %lld needs %s of memory in the smallest tiles, a rank may use %s (%s): give memory_mb of %.0f at least%s",
         (long long)plan->catalogue->id[galaxy.i_least], least, budget, source, ceil(galaxy.least_bytes / MB),
         n_rank > 1 ? ", with fewer ranks on a node if it has not as much" : "");
 }
@@ -192,8 +190,7 @@ static int print_disk(const struct plan *plan, struct error *err)
         return 0;
     return error_set(
         err, POLYPHONY_OUTPUT,
-        "output '%s': the results need %s, its file system has %s free: free another %s, write elsewhere, "
-        "or ask for fewer labels and filters",
+        "output '%s': the results need %s, its file system has %s free: free another %s, write elsewhere, or ask for fewer labels and filters",
         path, needed, available, missing);
 }
 

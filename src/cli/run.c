@@ -448,10 +448,10 @@ static int conclude(struct run *run, const struct schedule *schedule, int r, str
         run->state.n_set_aside = counts.n_set_aside;
         r = judge_end(run, &counts, r, err);
         if (r >= 0 && n_gone > 0)
-            r = error_set(err, POLYPHONY_STOPPED,
-                          "%zu galaxies that lost ranks had done did not reach the file; the same command "
-                          "continues",
-                          n_gone);
+            r = error_set(
+                err, POLYPHONY_STOPPED,
+                "%zu galaxies that lost ranks had done did not reach the file; the same command continues",
+                n_gone);
     }
     end_state(run, r, err);
     if (r >= 0)

@@ -56,24 +56,17 @@ static const struct argp_option argp_options[] = {
       "of dynamic, static-block, static-cyclic, static-lpt, or 'all' (default: as the job says)", 0 },
     { "threads", 't', "N", 0, "of each rank, for the guess (default: as the job says, or 8)", 0 },
     { "costs", KEY_COSTS, "FILE", 0,
-      "take seconds from a results file of this catalogue, or costs from the trace of a run on this kind of "
-      "machine (default: the job's results file if it is there, else a guess)",
+      "take seconds from a results file of this catalogue, or costs from the trace of a run on this kind of machine (default: the job's results file if it is there, else a guess)",
       0 },
     { "guess", KEY_GUESS, NULL, 0,
       "let the dealer begin with a guess although seconds are measured, as in a first run", 0 },
     { "scatter", KEY_SCATTER, "SIGMA", 0,
       "galaxies take longer or shorter than the dealer thinks: log-normal, in units of ln (default: 0)", 0 },
     { "schechter", KEY_SCHECHTER, "N", 0,
-      "instead of the catalogue's galaxies N with stellar masses from a Schechter function (M* = 10^10.7 "
-      "Msun, slope "
-      "-1.4, 10^8 to 10^12 Msun) and 10^6 Msun a star; gas and bytes a star as in the catalogue, which may "
-      "be a small "
-      "sample",
+      "instead of the catalogue's galaxies N with stellar masses from a Schechter function (M* = 10^10.7 Msun, slope -1.4, 10^8 to 10^12 Msun) and 10^6 Msun a star; gas and bytes a star as in the catalogue, which may be a small sample",
       0 },
     { "latency-us", KEY_LATENCY, "US", 0,
-      "of a message each way [us]: the network's, and half of the 50 us between two looks of a rank that "
-      "waits "
-      "(default: 30)",
+      "of a message each way [us]: the network's, and half of the 50 us between two looks of a rank that waits (default: 30)",
       0 },
     { "service-us", KEY_SERVICE, "US", 0, "that rank 0 takes for a message, in or out [us] (default: 2)", 0 },
     { "bandwidth-gb-s", KEY_BANDWIDTH, "GB/S", 0,
@@ -301,10 +294,9 @@ static int write_csv(const char *path, size_t n, const struct simulated *simulat
 
     if (!file)
         return error_set(err, POLYPHONY_OUTPUT, "--csv: '%s' cannot be written: %s", path, strerror(errno));
-    fputs("workers,mode,wall_s,bound_s,total_s,largest_s,efficiency,rank_0_load,disk_load,idle_tail_s,busy_"
-          "share,"
-          "wait_deal_share,wait_disk_share,tail_share,n_batch,largest_batch_s,limited_by\n",
-          file);
+    fputs(
+        "workers,mode,wall_s,bound_s,total_s,largest_s,efficiency,rank_0_load,disk_load,idle_tail_s,busy_share,wait_deal_share,wait_disk_share,tail_share,n_batch,largest_batch_s,limited_by\n",
+        file);
     for (size_t i = 0; i < n; i++)
         write_csv_line(file, &simulated[i]);
     is_wrong = ferror(file) != 0;
@@ -350,13 +342,7 @@ int cli_simulate(int argc, char **argv, struct error *err)
         .parser = parse,
         .args_doc = "JOB",
         .doc =
-            "Say how long a job would take on any number of ranks, and what would limit it: the real dealer, "
-            "with "
-            "workers, messages and a file system that are numbers.\v"
-            "A file system is one server that serves requests in turn; a rank reads the next galaxy while it "
-            "computes one, and waits until a galaxy is written. 'work' under 'limited by' means that more "
-            "workers "
-            "help; 'uneven shares' that some have much more to do than others.\n\n" CLI_EXIT_CODES
+            "Say how long a job would take on any number of ranks, and what would limit it: the real dealer, with workers, messages and a file system that are numbers.\vA file system is one server that serves requests in turn; a rank reads the next galaxy while it computes one, and waits until a galaxy is written. 'work' under 'limited by' means that more workers help; 'uneven shares' that some have much more to do than others.\n\n" CLI_EXIT_CODES
     };
     static const enum dealer_mode modes[] = { [JOB_DYNAMIC] = DEALER_DYNAMIC,
                                               [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,

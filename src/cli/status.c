@@ -152,8 +152,7 @@ static int print_galaxy(void *context, uint64_t row, int64_t id, const struct le
                entry->stage, entry->reason);
     if (is_blamed && is_shown(status, status->n_blamed++))
         printf(
-            "  suspect: galaxy %lld (row %llu): with it in hand a rank crashed %d times, vanished %d times; "
-            "set aside at %d, %d\n",
+            "  suspect: galaxy %lld (row %llu): with it in hand a rank crashed %d times, vanished %d times; set aside at %d, %d\n",
             (long long)id, (unsigned long long)row, entry->n_crash, entry->n_vanish, RESULTS_CRASH_MAX,
             RESULTS_VANISH_MAX);
     return 0;
@@ -282,10 +281,10 @@ static int print_json_galaxy(void *context, uint64_t row, int64_t id, const stru
     is_listed |= is_unsynced && is_shown(status, status->n_unsynced++);
     if (!is_listed)
         return 0;
-    printf("%s{\"id\": %lld, \"row\": %llu, \"is_set_aside\": %s, \"is_damaged\": %s, \"is_in_doubt\": %s, "
-           "\"n_crash\": %d, \"n_vanish\": %d, \"stage\": ",
-           is_first ? "" : ", ", (long long)id, (unsigned long long)row, is_aside ? "true" : "false",
-           is_damaged ? "true" : "false", is_unsynced ? "true" : "false", entry->n_crash, entry->n_vanish);
+    printf(
+        "%s{\"id\": %lld, \"row\": %llu, \"is_set_aside\": %s, \"is_damaged\": %s, \"is_in_doubt\": %s, \"n_crash\": %d, \"n_vanish\": %d, \"stage\": ",
+        is_first ? "" : ", ", (long long)id, (unsigned long long)row, is_aside ? "true" : "false",
+        is_damaged ? "true" : "false", is_unsynced ? "true" : "false", entry->n_crash, entry->n_vanish);
     json_print_text(stdout, entry->stage);
     fputs(", \"reason\": ", stdout);
     json_print_text(stdout, entry->reason);
@@ -301,12 +300,11 @@ static int print_json(struct status *status, struct error *err)
 
     fputs("{\"results\": ", stdout);
     json_print_text(stdout, status->path);
-    printf(", \"n_galaxy\": %zu, \"n_done\": %zu, \"n_set_aside\": %zu, \"n_left\": %zu, \"n_suspect\": %zu, "
-           "\"n_damaged\": %zu, \"n_not_on_disk\": %zu, \"n_rounded\": %llu, \"n_rounded_galaxies\": %zu, "
-           "\"computing_s\": ",
-           counts->n_galaxy, counts->n_done, counts->n_set_aside, status->n_left, counts->n_blamed,
-           counts->n_damaged, counts->n_unsynced, (unsigned long long)counts->n_rounded,
-           counts->n_rounded_galaxy);
+    printf(
+        ", \"n_galaxy\": %zu, \"n_done\": %zu, \"n_set_aside\": %zu, \"n_left\": %zu, \"n_suspect\": %zu, \"n_damaged\": %zu, \"n_not_on_disk\": %zu, \"n_rounded\": %llu, \"n_rounded_galaxies\": %zu, \"computing_s\": ",
+        counts->n_galaxy, counts->n_done, counts->n_set_aside, status->n_left, counts->n_blamed,
+        counts->n_damaged, counts->n_unsynced, (unsigned long long)counts->n_rounded,
+        counts->n_rounded_galaxy);
     json_print_number(stdout, counts->seconds);
     fputs(", \"run\": ", stdout);
     print_json_run(status);
@@ -362,13 +360,7 @@ int cli_status(int argc, char **argv, struct error *err)
         .parser = parse,
         .args_doc = "RESULTS",
         .doc =
-            "Say who wrote a results file, what of it is done, set aside (and why) and left, and how its run "
-            "goes or "
-            "ended; at any time, also while a job writes it or after it was killed. A suspect galaxy is one "
-            "with which a rank crashed or vanished; it is left, and dealt again. One in doubt was written by "
-            "a run "
-            "that ended before it was known to be on disk: the next run verifies it "
-            "first.\v" CLI_EXIT_CODES
+            "Say who wrote a results file, what of it is done, set aside (and why) and left, and how its run goes or ended; at any time, also while a job writes it or after it was killed. A suspect galaxy is one with which a rank crashed or vanished; it is left, and dealt again. One in doubt was written by a run that ended before it was known to be on disk: the next run verifies it first.\v" CLI_EXIT_CODES
     };
     struct status status = { 0 };
     char *place;

@@ -198,14 +198,10 @@ int cli_topology(int argc, char **argv, struct error *err)
         .options = argp_options,
         .parser = parse,
         .doc =
-            "Print and draw on which cores the threads of a run would sit, rank by rank, on this machine or "
-            "on "
-            "another. Ranks start from what this process may use, as they would under 'mpirun --bind-to "
-            "none'.\vTwo EPYC 7542 (four cores share an L3), eight ranks that compute and one that deals:\n\n"
+            "Print and draw on which cores the threads of a run would sit, rank by rank, on this machine or on another. Ranks start from what this process may use, as they would under 'mpirun --bind-to none'.\vTwo EPYC 7542 (four cores share an L3), eight ranks that compute and one that deals:\n\n"
             "  polyphony topology --ranks 9 --threads 8 --synthetic \\\n"
             "    \"Package:2 [NUMANode(memory=256GiB)] L3:8 Core:4 PU:2(indexes=2*64:1*2)\"\n\n"
-            "A node that is not at hand: run 'lstopo --of xml node.xml' there, and --xml node.xml "
-            "here.\n\n" CLI_EXIT_CODES
+            "A node that is not at hand: run 'lstopo --of xml node.xml' there, and --xml node.xml here.\n\n" CLI_EXIT_CODES
     };
     struct options options = { 0 };
     struct placement_request request;

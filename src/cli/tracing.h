@@ -21,8 +21,7 @@ struct tracing {
     char path[4096]; /* of the file, rank 0 */
 };
 
-/** Collective. Its sampler may then run on any core this process may use: call it before threads are pinned.
- */
+/** Collective. Its sampler may then run on any core this process may use: call it before threads are pinned. */
 int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, int64_t begin_ns,
                  struct error *err);
 void tracing_close(struct tracing *tracing);
@@ -38,8 +37,7 @@ void tracing_batch(struct tracing *tracing, const struct schedule_batch *batch);
  * is the results file or another kind of file is there, POLYPHONY_OUTPUT when it cannot be written.
  */
 int tracing_choose_path(struct tracing *tracing, const struct job *job, bool is_continued, struct error *err);
-/** Rank 0, when results are begun anew: remove the traces of the earlier ones, even if this run leaves none.
- */
+/** Rank 0, when results are begun anew: remove the traces of the earlier ones, even if this run leaves none. */
 void tracing_remove_earlier(const struct job *job);
 
 /** Collective: write the file, if the job wants one, to rank 0's path, with the costs rank 0 has learnt. */

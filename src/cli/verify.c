@@ -95,12 +95,8 @@ int cli_verify(int argc, char **argv, struct error *err)
         .options = options,
         .parser = parse,
         .args_doc = "RESULTS",
-        .doc = "Recompute the checksums of all galaxies from the results file alone, and name those "
-               "whose values are not the ones that were computed; the first 20, then a count. Galaxies "
-               "that are set aside must be NaN. Reads all of the file once. For files that no run is "
-               "writing. 'polyphony run --repair' computes again what is found.\vExit codes: 0 all are as "
-               "written; 2 "
-               "usage, or a file of another version; 3 some are not, or the file is truncated or unreadable."
+        .doc =
+            "Recompute the checksums of all galaxies from the results file alone, and name those whose values are not the ones that were computed; the first 20, then a count. Galaxies that are set aside must be NaN. Reads all of the file once. For files that no run is writing. 'polyphony run --repair' computes again what is found.\vExit codes: 0 all are as written; 2 usage, or a file of another version; 3 some are not, or the file is truncated or unreadable."
     };
     struct asked asked = { 0 };
     struct progress progress = { .is_terminal = isatty(STDERR_FILENO) };
@@ -126,8 +122,7 @@ int cli_verify(int argc, char **argv, struct error *err)
     if (counts.n_fault)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': %zu galaxies are not as they were written: 'polyphony run --repair JOB' computes them "
-            "again",
+            "'%s': %zu galaxies are not as they were written: 'polyphony run --repair JOB' computes them again",
             asked.path, counts.n_fault);
     puts("all galaxies are as they were written");
     return 0;

@@ -213,10 +213,10 @@ static int check_label(const struct job *job, struct error *err, unsigned i_inst
 
     text_format(path, sizeof(path), "instruments[%u].label", i_instrument);
     if (strchr(label, '/') || !strcmp(label, "all") || !strcmp(label, "."))
-        return job_error(job, err, path,
-                         "'%.80s' cannot be a label: it names a group in the results, so no '/', "
-                         "not '.', and 'all' means all instruments",
-                         label);
+        return job_error(
+            job, err, path,
+            "'%.80s' cannot be a label: it names a group in the results, so no '/', not '.', and 'all' means all instruments",
+            label);
     for (unsigned j = 0; j < i_instrument; j++)
         if (!strcmp(label, job->instruments[j].label))
             return job_error(job, err, path, "'%.80s' is the label of two instruments; labels must be unique",

@@ -86,10 +86,10 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
             n_screen++;
         }
     if (n_screen > 1)
-        return error_set(walk->err, POLYPHONY_USAGE,
-                         "emission model '%s', label '%s': two dust screens in a row, both differing between "
-                         "particles, are not supported; give one of them a number or a value per galaxy",
-                         walk->model->name, walk->label->name);
+        return error_set(
+            walk->err, POLYPHONY_USAGE,
+            "emission model '%s', label '%s': two dust screens in a row, both differing between particles, are not supported; give one of them a number or a value per galaxy",
+            walk->model->name, walk->label->name);
     return 0;
 }
 

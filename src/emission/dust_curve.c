@@ -52,10 +52,10 @@ int dust_curve_find(const char *name, double slope, struct dust_curve *ret_curve
         return 0;
     }
     nearest = text_nearest(name, DUST_CURVE_NAMES, DUST_CURVE_N_KINDS);
-    return error_set(err, POLYPHONY_USAGE,
-                     "unknown dust curve '%.100s'%s%s%s: use one of power_law, calzetti2000, li08_calzetti, "
-                     "li08_smc, li08_mw, li08_lmc",
-                     name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+    return error_set(
+        err, POLYPHONY_USAGE,
+        "unknown dust curve '%.100s'%s%s%s: use one of power_law, calzetti2000, li08_calzetti, li08_smc, li08_mw, li08_lmc",
+        name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
 }
 
 /* ---- Calzetti -------------------------------------------------------------------------------- */

@@ -90,15 +90,14 @@ static int read_log_axis(struct population_axis *axis, struct error *err)
         return r;
     axis->holds_log = holds_logarithms(axis, factor);
     if (!axis->holds_log)
-        warnings_add(&reading->grid->warnings,
-                     "'%s': dataset '%s' is said to hold logarithms, but holds %g to %g: taken as %s, not as "
-                     "their logarithms",
-                     file, axis->path, axis->value[0], axis->value[axis->n - 1], of);
+        warnings_add(
+            &reading->grid->warnings,
+            "'%s': dataset '%s' is said to hold logarithms, but holds %g to %g: taken as %s, not as their logarithms",
+            file, axis->path, axis->value[0], axis->value[axis->n - 1], of);
     else if (is_of_numbers)
         warnings_add(
             &reading->grid->warnings,
-            "'%s': dataset '%s' has the unit of %s, but holds %g to %g: taken as their logarithms to "
-            "base 10, as its name says",
+            "'%s': dataset '%s' has the unit of %s, but holds %g to %g: taken as their logarithms to base 10, as its name says",
             file, axis->path, of, axis->value[0], axis->value[axis->n - 1]);
     for (size_t i = 0; i < axis->n && factor != 1.0; i++)
         axis->value[i] = axis->holds_log ? axis->value[i] + log10(factor) : axis->value[i] * factor;
@@ -166,21 +165,19 @@ static int check_ages(const struct population_axis *axis, struct error *err)
     double youngest = axis->value[0], oldest = axis->value[axis->n - 1];
 
     if (youngest < 0)
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': dataset '%s' index %zu is %g yr, must be >= 0; logarithms belong to an axis "
-                         "'log10ages'",
-                         file, axis->path, grid_index_in_file(0, axis->n, axis->descends), youngest);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s' index %zu is %g yr, must be >= 0; logarithms belong to an axis 'log10ages'",
+            file, axis->path, grid_index_in_file(0, axis->n, axis->descends), youngest);
     if (oldest < OLDEST_LEAST_YR)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' ends at %g yr, after which no population fades: are these Gyr, Myr "
-            "or logarithms of years? Correct 'Units', or call the axis 'log10ages'",
+            "'%s': dataset '%s' ends at %g yr, after which no population fades: are these Gyr, Myr or logarithms of years? Correct 'Units', or call the axis 'log10ages'",
             file, axis->path, oldest);
     if (oldest > OLDEST_MOST_YR)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' ends at %g yr, far beyond the age of the universe: are these years? "
-            "Correct 'Units'",
+            "'%s': dataset '%s' ends at %g yr, far beyond the age of the universe: are these years? Correct 'Units'",
             file, axis->path, oldest);
     if (oldest < OLDEST_USUAL_YR)
         warnings_add(warnings,
@@ -201,14 +198,12 @@ static int check_metallicities(const struct population_axis *axis, struct error 
     if (least < 0)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is >= 0; logarithms belong "
-            "to an axis 'log10metallicities'",
+            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is >= 0; logarithms belong to an axis 'log10metallicities'",
             file, axis->path, grid_index_in_file(0, axis->n, axis->descends), least);
     if (most > 1)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is at most 1; multiply "
-            "what is in units of the Sun's by that",
+            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is at most 1; multiply what is in units of the Sun's by that",
             file, axis->path, grid_index_in_file(axis->n - 1, axis->n, axis->descends), most);
     if (most > 0.2)
         warnings_add(&axis->reading->grid->warnings,
@@ -224,13 +219,12 @@ static int check_coordinates(const struct population_axis *axis, struct error *e
     const char *file = io_file_path(axis->reading->file);
 
     if (axis->n > 1 && axis->is_log && !(axis->value[0] > 0))
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s': dataset '%s' index %zu is 0, which has no logarithm, and logarithms are to "
-                         "be interpolated: %s, or "
-                         "set its 'log_on_read' to false",
-                         file, axis->path, grid_index_in_file(0, axis->n, axis->descends),
-                         axis->kind == UNITS_TIME ? "give that node a small age, such as 1e4 yr"
-                                                  : "leave that metallicity out");
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s' index %zu is 0, which has no logarithm, and logarithms are to be interpolated: %s, or set its 'log_on_read' to false",
+            file, axis->path, grid_index_in_file(0, axis->n, axis->descends),
+            axis->kind == UNITS_TIME ? "give that node a small age, such as 1e4 yr"
+                                     : "leave that metallicity out");
     for (size_t i = 1; i < axis->n; i++)
         if (!(x[i] > x[i - 1]))
             return error_set(err, POLYPHONY_INPUT,
@@ -354,10 +348,10 @@ static int check_further_axis(const struct reading *reading, const struct grid_f
 
     if (r || axis->n == 1)
         return r;
-    return error_set(err, POLYPHONY_INPUT,
-                     "'%s': the grid has a third axis '%s' of %zu values (%s); two (ages, metallicities) are "
-                     "understood so far, and a third one of one value: write a grid of one of these",
-                     io_file_path(reading->file), axis->name, axis->n, list);
+    return error_set(
+        err, POLYPHONY_INPUT,
+        "'%s': the grid has a third axis '%s' of %zu values (%s); two (ages, metallicities) are understood so far, and a third one of one value: write a grid of one of these",
+        io_file_path(reading->file), axis->name, axis->n, list);
 }
 
 /* Which of the file's axes is which. */
@@ -384,8 +378,7 @@ static int assign_roles(const struct reading *reading, const char (*names)[IO_NA
     if (!n_found[0] || !n_found[1])
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': not a stellar population grid: of ages and metallicities it has %s, its axes are "
-            "(%s); grids of black holes and of dust are not read so far",
+            "'%s': not a stellar population grid: of ages and metallicities it has %s, its axes are (%s); grids of black holes and of dust are not read so far",
             file,
             n_found[0]   ? "only ages"
             : n_found[1] ? "only metallicities"
@@ -432,8 +425,7 @@ static int read_weight(struct reading *reading, struct error *err)
     if (!*weight || !strcasecmp(weight, "None"))
         warnings_add(
             &reading->grid->warnings,
-            "'%s': the grid does not say what it is per (no 'WeightVariable'): taken as per solar mass of "
-            "stars formed",
+            "'%s': the grid does not say what it is per (no 'WeightVariable'): taken as per solar mass of stars formed",
             file);
     else if (strcmp(weight, "initial_masses"))
         return error_set(err, POLYPHONY_INPUT,

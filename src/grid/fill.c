@@ -410,8 +410,7 @@ static void warn_logarithms(struct reading *reading, const struct filling *filli
     if (most < LOGARITHM_MOST && 2 * n_some > n_seen)
         warnings_add(
             &reading->grid->warnings,
-            "'%s': dataset '%s' has values of %g at most among %zu looked at, where light of a solar "
-            "mass is expected: are these logarithms? They are taken as they are",
+            "'%s': dataset '%s' has values of %g at most among %zu looked at, where light of a solar mass is expected: are these logarithms? They are taken as they are",
             io_file_path(reading->file), filling->plus.path, most, n_seen);
 }
 

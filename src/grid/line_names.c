@@ -79,8 +79,7 @@ double grid_air_wavelength(double vacuum_angstrom)
 {
     double l2 = vacuum_angstrom * vacuum_angstrom;
 
-    /* Morton 1991 (ApJS 77, 119), as the IAU has it; ultraviolet lines are named by their vacuum wavelength.
-     */
+    /* Morton 1991 (ApJS 77, 119), as the IAU has it; ultraviolet lines are named by their vacuum wavelength. */
     return vacuum_angstrom < 2000.0
                ? vacuum_angstrom
                : vacuum_angstrom / (1.0 + 2.735182e-4 + 131.4182 / l2 + 2.76249e8 / (l2 * l2));

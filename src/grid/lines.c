@@ -195,8 +195,7 @@ static int keep_old_lines(struct reading *reading, size_t n, const struct old_li
     reading->lines_are_groups = true;
     warnings_add(
         &grid->warnings,
-        "'%s': the grid's %zu lines are in the old form, a group each: 'wavelength' is taken as angstrom, "
-        "'stellar_continuum' as the transmitted continuum",
+        "'%s': the grid's %zu lines are in the old form, a group each: 'wavelength' is taken as angstrom, 'stellar_continuum' as the transmitted continuum",
         io_file_path(reading->file), n);
     return r;
 }

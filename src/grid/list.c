@@ -58,8 +58,7 @@ int grid_order_list(struct io_file *file, const char *path, size_t n, double *va
         if (value[i] == value[i - 1])
             return error_set(
                 err, POLYPHONY_INPUT,
-                "'%s': dataset '%s' index %zu is %.17g, as index %zu is; each value must be there "
-                "once",
+                "'%s': dataset '%s' index %zu is %.17g, as index %zu is; each value must be there once",
                 io_file_path(file), path, i, value[i], i - 1);
         if ((value[i] < value[i - 1]) != descends)
             return error_set(
@@ -97,13 +96,12 @@ int grid_read_wavelengths(struct reading *reading, struct error *err)
     if (!r && !(grid->lambda_rest_angstrom[0] > 0))
         r = error_set(
             err, POLYPHONY_INPUT,
-            "'%s': '%s' index %zu is %g angstrom, must be > 0; leave that column out, there and in all "
-            "spectra",
+            "'%s': '%s' index %zu is %g angstrom, must be > 0; leave that column out, there and in all spectra",
             file, path, grid_index_in_file(0, grid->n_lambda, *descends), grid->lambda_rest_angstrom[0]);
     if (!r && (grid->lambda_rest_angstrom[grid->n_lambda - 1] < 1e3 || grid->lambda_rest_angstrom[0] > 1e6))
-        warnings_add(&grid->warnings,
-                     "'%s': the grid's wavelengths are %g to %g angstrom, where stars shine little; is the "
-                     "unit right?",
-                     file, grid->lambda_rest_angstrom[0], grid->lambda_rest_angstrom[grid->n_lambda - 1]);
+        warnings_add(
+            &grid->warnings,
+            "'%s': the grid's wavelengths are %g to %g angstrom, where stars shine little; is the unit right?",
+            file, grid->lambda_rest_angstrom[0], grid->lambda_rest_angstrom[grid->n_lambda - 1]);
     return r;
 }

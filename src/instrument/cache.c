@@ -129,10 +129,10 @@ static int find_one_of_many(const struct curve_file *curve, struct io_file *file
     if (r)
         return r;
     if (search.n == 0)
-        return error_set(err, POLYPHONY_INPUT,
-                         "filter '%s': '%s' is an HDF5 file without a filter: neither 'wavelength' and "
-                         "'transmission' nor 'Filters/<code>/Original_Wavelength' are in it",
-                         curve->code, curve->path);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "filter '%s': '%s' is an HDF5 file without a filter: neither 'wavelength' and 'transmission' nor 'Filters/<code>/Original_Wavelength' are in it",
+            curve->code, curve->path);
     if (!search.is_found && search.n > 1)
         return error_set(
             err, POLYPHONY_INPUT,

@@ -158,8 +158,7 @@ static int choose_columns(struct columns *c, struct error *err)
     if (!r && c->n_column > 2)
         warnings_add(
             c->table->warnings,
-            "filter '%s' ('%s'): of %zu columns, wavelengths are read from number %zu%s%s%s, transmissions "
-            "from number %zu%s%s%s",
+            "filter '%s' ('%s'): of %zu columns, wavelengths are read from number %zu%s%s%s, transmissions from number %zu%s%s%s",
             c->file->code, c->file->path, c->n_column, c->i_lambda + 1, is_named ? " (" : "",
             is_named ? names->name[c->i_lambda] : "", is_named ? ")" : "", c->i_transmission + 1,
             is_named ? " (" : "", is_named ? names->name[c->i_transmission] : "", is_named ? ")" : "");

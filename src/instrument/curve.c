@@ -90,8 +90,7 @@ int curve_declare(const struct curve_file *file, struct curve_table *table, cons
     }
     return error_set(
         err, POLYPHONY_INPUT,
-        "'%s': the unit '%.40s' of the wavelengths is not understood; use angstrom, nm, micron, mm, "
-        "cm or m",
+        "'%s': the unit '%.40s' of the wavelengths is not understood; use angstrom, nm, micron, mm, cm or m",
         file->path, unit);
 }
 
@@ -126,8 +125,7 @@ static void drop_zero(const struct curve_file *file, struct curve_table *table)
         return;
     warnings_add(
         table->warnings,
-        "filter '%s' ('%s'): the row of wavelength 0 and transmission 0 is left out: the curve begins with "
-        "the one beside it",
+        "filter '%s' ('%s'): the row of wavelength 0 and transmission 0 is left out: the curve begins with the one beside it",
         file->code, file->path);
 }
 
@@ -157,8 +155,7 @@ static int order(const struct curve_file *file, struct curve_table *table, struc
         if (descends ? lambda[i] > lambda[i - 1] : lambda[i] < lambda[i - 1])
             return error_set(
                 err, POLYPHONY_INPUT,
-                "'%s' %s %zu: wavelengths must ascend or descend, but %.10g follows %.10g and the curve "
-                "goes from %.10g to %.10g",
+                "'%s' %s %zu: wavelengths must ascend or descend, but %.10g follows %.10g and the curve goes from %.10g to %.10g",
                 file->path, table->place_word, table->place[i], lambda[i], lambda[i - 1], lambda[0],
                 lambda[table->n - 1]);
     if (descends)
@@ -228,9 +225,7 @@ static int scale_to_one(const struct curve_file *file, struct curve_table *table
     if (high > 1 + EXCURSION_MAX && table->is_columns_guessed && is_monotonic(table))
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s' %s %zu: transmission %g must be within 0 to 1; the first two of the file's columns were "
-            "taken, and the second ascends as wavelengths do: name them in a first line 'number wavelength "
-            "transmission'",
+            "'%s' %s %zu: transmission %g must be within 0 to 1; the first two of the file's columns were taken, and the second ascends as wavelengths do: name them in a first line 'number wavelength transmission'",
             file->path, table->place_word, table->place[i_high], high);
     if (high > 1 && table->is_per_cent) {
         scale(table, 0.01);
@@ -240,8 +235,7 @@ static int scale_to_one(const struct curve_file *file, struct curve_table *table
         scale(table, 1 / high);
         warnings_add(
             table->warnings,
-            "filter '%s' ('%s'): transmissions reach %g (%s %zu), so they are not fractions (per cent, an "
-            "effective area?); they are divided by that, which band averages do not depend on",
+            "filter '%s' ('%s'): transmissions reach %g (%s %zu), so they are not fractions (per cent, an effective area?); they are divided by that, which band averages do not depend on",
             file->code, file->path, high, table->place_word, table->place[i_high]);
     }
     return 0;
@@ -255,8 +249,7 @@ static int clip(const struct curve_file *file, struct curve_table *table, struct
     if (low < 0 && low < -EXCURSION_MAX * high)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s' %s %zu: transmission %g must be within 0 to 1; down to -%g of the largest, %g, would be "
-            "taken for 0",
+            "'%s' %s %zu: transmission %g must be within 0 to 1; down to -%g of the largest, %g, would be taken for 0",
             file->path, table->place_word, table->place[i_low], low, EXCURSION_MAX, high);
     if (high < TRANSMISSION_MIN)
         return error_set(err, POLYPHONY_INPUT,
@@ -288,20 +281,17 @@ static void warn_of_unit(const struct curve_file *file, const struct curve_table
     else if (table->claim == CURVE_MENTION && table->angstrom != 1.0)
         warnings_add(
             table->warnings,
-            "filter '%s' ('%s'): wavelengths are taken as '%s', which line %zu mentions: the pivot "
-            "wavelength is %.6g angstrom; say '# wavelength [unit] transmission' in the file's first line",
+            "filter '%s' ('%s'): wavelengths are taken as '%s', which line %zu mentions: the pivot wavelength is %.6g angstrom; say '# wavelength [unit] transmission' in the file's first line",
             file->code, file->path, table->unit, table->unit_place, pivot);
     else if (!table->claim && table->no_unit[0])
         warnings_add(
             table->warnings,
-            "filter '%s' ('%s'): '%s' behind the wavelengths is no unit that is known; they are taken "
-            "as angstrom, and the pivot wavelength is %.6g; say '# wavelength [unit] transmission'",
+            "filter '%s' ('%s'): '%s' behind the wavelengths is no unit that is known; they are taken as angstrom, and the pivot wavelength is %.6g; say '# wavelength [unit] transmission'",
             file->code, file->path, table->no_unit, pivot);
     else if (!table->claim && pivot < PIVOT_DOUBT_ANGSTROM)
         warnings_add(
             table->warnings,
-            "filter '%s' ('%s'): no unit is said, so wavelengths are angstrom, and the pivot "
-            "wavelength %.6g; if they are nm, say '# wavelength [nm] transmission' in the file's first line",
+            "filter '%s' ('%s'): no unit is said, so wavelengths are angstrom, and the pivot wavelength %.6g; if they are nm, say '# wavelength [nm] transmission' in the file's first line",
             file->code, file->path, pivot);
 }
 
@@ -316,18 +306,17 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
     if (table->rival[0])
         return error_set(
             err, POLYPHONY_INPUT,
-            "filter '%s': '%s': wavelengths are in '%s' by line %zu and in '%s' by line %zu; say which in "
-            "one line '# wavelength [unit] transmission'",
+            "filter '%s': '%s': wavelengths are in '%s' by line %zu and in '%s' by line %zu; say which in one line '# wavelength [unit] transmission'",
             file->code, file->path, table->unit, table->unit_place, table->rival, table->rival_place);
     if (table->claim && table->unit_place)
         text_format(claim, sizeof(claim), "'%s' is said in line %zu", table->unit, table->unit_place);
     else if (table->claim)
         text_format(claim, sizeof(claim), "'%s' is said", table->unit);
     if (table->logarithm_place)
-        return error_set(err, POLYPHONY_INPUT,
-                         "'%s' line %zu: it says dB or magnitudes; transmissions are needed as fractions, or "
-                         "in per cent",
-                         file->path, table->logarithm_place);
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s' line %zu: it says dB or magnitudes; transmissions are needed as fractions, or in per cent",
+            file->path, table->logarithm_place);
     if (table->inverse_place && !table->claim)
         return error_set(
             err, POLYPHONY_INPUT,
@@ -336,8 +325,7 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
     if (is_odd && table->claim < CURVE_DECLARES)
         return error_set(
             err, POLYPHONY_INPUT,
-            "filter '%s': '%s': wavelengths of %.6g to %.6g would be %.6g to %.6g angstrom (%s); say the "
-            "unit in the file's first line, '# wavelength [nm] transmission' (or angstrom, micron, mm)",
+            "filter '%s': '%s': wavelengths of %.6g to %.6g would be %.6g to %.6g angstrom (%s); say the unit in the file's first line, '# wavelength [nm] transmission' (or angstrom, micron, mm)",
             file->code, file->path, lambda[0] / table->angstrom, lambda[table->n - 1] / table->angstrom,
             lambda[0], lambda[table->n - 1], claim);
     warn_of_unit(file, table, pivot, is_odd ? claim : NULL);
@@ -371,10 +359,10 @@ static int normalise(const struct curve_file *file, struct curve_table *table, s
     if (!r && table->n)
         r = order(file, table, err);
     if (!r && (table->n < 2 || table->lambda[0] == table->lambda[table->n - 1]))
-        r = error_set(err, POLYPHONY_INPUT,
-                      "filter '%s': '%s' lets no light through (%zu rows of wavelength and transmission; two "
-                      "wavelengths are needed)",
-                      file->code, file->path, table->n);
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "filter '%s': '%s' lets no light through (%zu rows of wavelength and transmission; two wavelengths are needed)",
+            file->code, file->path, table->n);
     if (!r)
         r = scale_to_one(file, table, err);
     return r ? r : clip(file, table, err);
@@ -404,8 +392,7 @@ int curve_finish(const struct curve_file *file, struct curve_table *table, struc
     if (table->is_energy_counter)
         warnings_add(
             table->warnings,
-            "filter '%s' ('%s'): the file says that it counts energy; it is used as one that counts photons, "
-            "as Synthesizer does, which moves its pivot wavelength from %.6g to %.6g angstrom",
+            "filter '%s' ('%s'): the file says that it counts energy; it is used as one that counts photons, as Synthesizer does, which moves its pivot wavelength from %.6g to %.6g angstrom",
             file->code, file->path, pivot_of_energy(&filter), pivot);
     text_format(filter.code, sizeof(filter.code), "%s", file->code);
     table->lambda = table->transmission = NULL; /* the filter's now */

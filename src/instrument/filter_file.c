@@ -66,9 +66,7 @@ static const struct {
     { "SIMPLE  =", 9, "a FITS file; save the curve as text" },
     { "\x1f\x8b", 2, "compressed by gzip; unpack it" },
     { "BZh", 3, "compressed by bzip2; unpack it" },
-    { "\xfd"
-      "7zXZ",
-      5, "compressed by xz; unpack it" },
+    { "\xfd7zXZ", 5, "compressed by xz; unpack it" },
     { "PK\x03\x04", 4, "a zip archive or a spreadsheet; save the curve as text" },
     { "%PDF-", 5, "a PDF document; a curve is needed as text" },
     { "\x89PNG", 4, "a picture; a curve is needed as text" },
@@ -89,8 +87,7 @@ static int refuse_strangers(const struct curve_file *file, struct error *err)
     if (!strncasecmp(text, "<!doctype html", 14) || !strncasecmp(text, "<html", 5))
         return error_set(
             err, POLYPHONY_INPUT,
-            "filter '%s': '%s' is a page of the web (HTML), not a filter curve; the download may "
-            "have failed",
+            "filter '%s': '%s' is a page of the web (HTML), not a filter curve; the download may have failed",
             file->code, file->path);
     return 0;
 }

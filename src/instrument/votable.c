@@ -99,11 +99,12 @@ static void begin_info(struct votable *v, const XML_Char **attributes)
 {
     if (!strcasecmp(attribute(attributes, "name"), "QUERY_STATUS") &&
         !strcasecmp(attribute(attributes, "value"), "ERROR"))
-        fail(v, error_set(
-                    v->err, POLYPHONY_INPUT,
-                    "filter '%s': '%s' is the answer of a service that failed (QUERY_STATUS is ERROR), not a "
-                    "filter curve",
-                    v->file->code, v->file->path));
+        fail(
+            v,
+            error_set(
+                v->err, POLYPHONY_INPUT,
+                "filter '%s': '%s' is the answer of a service that failed (QUERY_STATUS is ERROR), not a filter curve",
+                v->file->code, v->file->path));
 }
 
 static bool has_columns(const struct votable *v)
@@ -240,8 +241,7 @@ static int judge(struct votable *v, enum XML_Status status)
     if (v->root[0] && strcasecmp(v->root, "VOTABLE"))
         return error_set(
             v->err, POLYPHONY_INPUT,
-            "filter '%s': '%s' is XML that begins with <%s>, not a VOTable; of a page of the web the "
-            "download may have failed",
+            "filter '%s': '%s' is XML that begins with <%s>, not a VOTable; of a page of the web the download may have failed",
             v->file->code, v->file->path, curve_quote(v->root, strlen(v->root), quote));
     if (status != XML_STATUS_OK)
         return error_set(v->err, POLYPHONY_INPUT, "filter '%s': '%s' line %lu: broken XML (%s)",
@@ -254,8 +254,7 @@ static int judge(struct votable *v, enum XML_Status status)
     if (v->row == 0)
         return error_set(
             v->err, POLYPHONY_INPUT,
-            "filter '%s': '%s' is a VOTable without a row of wavelength and transmission; the service may "
-            "not know the filter",
+            "filter '%s': '%s' is a VOTable without a row of wavelength and transmission; the service may not know the filter",
             v->file->code, v->file->path);
     return 0;
 }

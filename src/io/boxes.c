@@ -20,8 +20,7 @@ static int add_box(struct io_boxes *boxes, const struct io_box *box, struct erro
         if (!list)
             return error_set(
                 err, POLYPHONY_INPUT,
-                "is a virtual dataset of more than %d pieces, too many to see whether it is complete; "
-                "map fewer and larger ones",
+                "is a virtual dataset of more than %d pieces, too many to see whether it is complete; map fewer and larger ones",
                 N_PIECE_MAX / 2);
         boxes->box = list;
         boxes->capacity = more;

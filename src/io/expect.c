@@ -114,8 +114,7 @@ static int refuse(struct io_file *file, const char *path, struct error *err, con
     va_end(args);
     return error_set(
         err, POLYPHONY_INPUT,
-        "'%s' is not as it was laid out: '%s' %s; nothing was written. Put back a copy of the file, "
-        "give another 'output', or use --overwrite",
+        "'%s' is not as it was laid out: '%s' %s; nothing was written. Put back a copy of the file, give another 'output', or use --overwrite",
         file->path, path, text);
 }
 

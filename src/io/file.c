@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Open MPI 4.1 copies the name of a file of all ranks, with an ending of its own, into 256 bytes unchecked.
- */
+/* Open MPI 4.1 copies the name of a file of all ranks, with an ending of its own, into 256 bytes unchecked. */
 #define MPI_PATH_MAX 230
 
 /* Far more than the headers of all datasets of a job. */
@@ -122,10 +121,10 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         goto out;
     }
     if (comm != MPI_COMM_NULL && strlen(place) > MPI_PATH_MAX) {
-        r = error_set(err, POLYPHONY_OUTPUT,
-                      "'%s': more than %d characters are too many for Open MPI; give a shorter path, such as "
-                      "a relative one",
-                      path, MPI_PATH_MAX);
+        r = error_set(
+            err, POLYPHONY_OUTPUT,
+            "'%s': more than %d characters are too many for Open MPI; give a shorter path, such as a relative one",
+            path, MPI_PATH_MAX);
         goto out;
     }
     if (comm != MPI_COMM_NULL) {

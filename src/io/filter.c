@@ -78,9 +78,7 @@ int io_check_filters(hid_t creation, struct error *err)
                 name = known[k].name;
         return error_set(
             err, POLYPHONY_INPUT,
-            "is compressed with the HDF5 filter '%s' (%d), which is not installed here: write it with "
-            "gzip ('h5repack -f GZIP=4 OLD NEW' where that filter is), or set HDF5_PLUGIN_PATH to the "
-            "directory of its plug-in",
+            "is compressed with the HDF5 filter '%s' (%d), which is not installed here: write it with gzip ('h5repack -f GZIP=4 OLD NEW' where that filter is), or set HDF5_PLUGIN_PATH to the directory of its plug-in",
             *name ? name : "without a name", (int)id);
     }
     return 0;

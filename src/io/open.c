@@ -78,8 +78,7 @@ int io_descriptor_of(hid_t file)
 
 /* ---- what it is instead -------------------------------------------------------------------------- */
 
-/* Where the superblock begins: at 0, 512, 1024 ... ("HDF5 File Format Specification" 3.0, II); -1: nowhere.
- */
+/* Where the superblock begins: at 0, 512, 1024 ... ("HDF5 File Format Specification" 3.0, II); -1: nowhere. */
 static off_t find_signature(int fd)
 {
     char head[SIGNATURE_N];
@@ -149,8 +148,7 @@ static int explain(const char *path, int fd, off_t size, struct error *err)
     if (is_marked_open(superblock))
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s' is marked as open for writing: a program still writes it, or ended without closing "
-            "it. In the second case something may be missing; 'h5clear -s %s' takes the mark off",
+            "'%s' is marked as open for writing: a program still writes it, or ended without closing it. In the second case something may be missing; 'h5clear -s %s' takes the mark off",
             path, path);
     if (stated > is)
         return error_set(err, POLYPHONY_INPUT,
@@ -194,8 +192,7 @@ int io_hdf5_open(const char *path, hid_t *ret_id, int *ret_lock_fd, struct error
         close(fd);
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s' is open for writing: another program has locked it; wait until that has ended, or "
-            "close the file there",
+            "'%s' is open for writing: another program has locked it; wait until that has ended, or close the file there",
             path);
     }
     id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

@@ -378,8 +378,7 @@ uint64_t io_known_rows(const struct io_file *file, const char *path, uint64_t ro
     return n;
 }
 
-/* While a view is open its sources are: if one could not be opened because of too many, no other file can be.
- */
+/* While a view is open its sources are: if one could not be opened because of too many, no other file can be. */
 static bool can_open_more(void)
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -397,8 +396,7 @@ int io_known_unchanged(const struct io_file *file, const char *path, uint64_t ro
     if (dataset && dataset->n_origin && !can_open_more())
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': dataset '%s': its source files cannot all be open at a time: %s; raise the limit "
-            "('ulimit -n')",
+            "'%s': dataset '%s': its source files cannot all be open at a time: %s; raise the limit ('ulimit -n')",
             file->path, path, strerror(errno));
     for (size_t i = 0; dataset && i < dataset->n_origin; i++) {
         const struct source_file *source = &file->known->file[dataset->origin[i].i_file];

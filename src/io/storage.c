@@ -112,15 +112,13 @@ static int check_chunks(hid_t dataset, hid_t creation, const struct io_extent *s
     io_place_format(shape->rank, place, where, sizeof(where));
     return error_set(
         err, POLYPHONY_INPUT,
-        "was never written completely: %llu of its %llu chunks are missing, one of them at %s; HDF5 "
-        "would read fill values there",
+        "was never written completely: %llu of its %llu chunks are missing, one of them at %s; HDF5 would read fill values there",
         (unsigned long long)(n_all - n), (unsigned long long)n_all, where);
 }
 
 /* ---- in one piece --------------------------------------------------------------------------- */
 
-/* Where HDF5 looks for an external raw file: HDF5_EXTFILE_PREFIX, else as named, from the working directory.
- */
+/* Where HDF5 looks for an external raw file: HDF5_EXTFILE_PREFIX, else as named, from the working directory. */
 static bool raw_path(hid_t dataset, const char *name, char *ret_path, size_t size, bool is_beside)
 {
     static const char origin[] = "${ORIGIN}";
@@ -151,18 +149,18 @@ static int check_raw_file(struct io_look *look, hid_t dataset, const char *name,
         int why = errno;
         bool is_beside = raw_path(dataset, name, beside, sizeof(beside), true) && !stat(beside, &st);
 
-        return error_set(err, POLYPHONY_INPUT, "its external raw file '%s': %s%s", path, strerror(why),
-                         is_beside ? "; it lies beside the HDF5 file: start in that directory, or set "
-                                     "HDF5_EXTFILE_PREFIX='${ORIGIN}'"
-                                   : "");
+        return error_set(
+            err, POLYPHONY_INPUT, "its external raw file '%s': %s%s", path, strerror(why),
+            is_beside
+                ? "; it lies beside the HDF5 file: start in that directory, or set HDF5_EXTFILE_PREFIX='${ORIGIN}'"
+                : "");
     }
     if (!S_ISREG(st.st_mode))
         return error_set(err, POLYPHONY_INPUT, "its external raw file '%s' is no regular file", path);
     if ((uint64_t)st.st_size < n_needed)
         return error_set(
             err, POLYPHONY_INPUT,
-            "its external raw file '%s' is too short: it has %llu bytes, %llu are needed (truncated, "
-            "or never written completely)",
+            "its external raw file '%s' is too short: it has %llu bytes, %llu are needed (truncated, or never written completely)",
             path, (unsigned long long)st.st_size, (unsigned long long)n_needed);
     return io_look_remember(look, path, err);
 }
@@ -202,15 +200,13 @@ static int check_contiguous(hid_t dataset, const struct io_extent *shape, struct
     if (offset == HADDR_UNDEF)
         r = error_set(
             err, POLYPHONY_INPUT,
-            "was never written completely: none of its %llu values is in the file; HDF5 would read fill "
-            "values",
+            "was never written completely: none of its %llu values is in the file; HDF5 would read fill values",
             (unsigned long long)shape->n);
     else if (!fstat(io_descriptor_of(file), &st) &&
              ((uint64_t)st.st_size < offset || (uint64_t)st.st_size - offset < shape->n_byte))
         r = error_set(
             err, POLYPHONY_INPUT,
-            "claims %llu values, %llu bytes from %llu on, but the file has only %llu bytes (truncated or "
-            "never written)",
+            "claims %llu values, %llu bytes from %llu on, but the file has only %llu bytes (truncated or never written)",
             (unsigned long long)shape->n, (unsigned long long)shape->n_byte, (unsigned long long)offset,
             (unsigned long long)st.st_size);
     H5Fclose(file);

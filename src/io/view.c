@@ -64,13 +64,11 @@ static int check_types(hid_t source, hid_t view, struct error *err)
     else if (wanted != H5T_FLOAT && is == H5T_FLOAT)
         r = error_set(
             err, POLYPHONY_INPUT,
-            "is of floating-point numbers, and the virtual dataset over it of integers: they would be cut "
-            "off");
+            "is of floating-point numbers, and the virtual dataset over it of integers: they would be cut off");
     else if (wanted != H5T_FLOAT && is_number(wanted) && !integers_fit(from, to))
         r = error_set(
             err, POLYPHONY_INPUT,
-            "is of integers that do not all fit those of the virtual dataset over it: HDF5 would clamp "
-            "them; give both the same type");
+            "is of integers that do not all fit those of the virtual dataset over it: HDF5 would clamp them; give both the same type");
     H5Tclose(from);
     H5Tclose(to);
     return r;
@@ -373,8 +371,7 @@ static int check_cover(hid_t view, struct io_boxes *boxes, io_find_part find_par
     io_place_format(shape.rank, hole, where, sizeof(where));
     return error_set(
         err, POLYPHONY_INPUT,
-        "was never written completely: no source of the virtual dataset has its %s; HDF5 would read fill "
-        "values there",
+        "was never written completely: no source of the virtual dataset has its %s; HDF5 would read fill values there",
         where);
 }
 

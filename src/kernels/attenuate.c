@@ -67,8 +67,7 @@ static struct screen_particles particles_of(const struct mix_screened *in)
                                        (const double(*)[WEIGHTS_N_CORNER])in->weights->share };
 }
 
-/* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m), for n_node nodes.
- */
+/* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m), for n_node nodes. */
 static void add_segment(const struct attenuate_fast *fast, const struct mix_screened *in,
                         const struct mix_rules *rules, const struct mix_segment *segment, size_t first_node,
                         size_t n_node, double *weight)

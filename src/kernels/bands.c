@@ -123,8 +123,7 @@ static size_t chunk_end(size_t n_dot, const struct bands_dot *dot, size_t begin)
     return end;
 }
 
-/* Some dots for up to BANDS_DOT_ROWS cells; where there are fewer the first is computed again, for nothing.
- */
+/* Some dots for up to BANDS_DOT_ROWS cells; where there are fewer the first is computed again, for nothing. */
 static void fill_cells(const struct bands_fast *fast, size_t n_dot, const struct bands_dot *dot,
                        size_t n_column, size_t n_cell, const uint32_t *cell, struct bands_table *table)
 {

@@ -215,8 +215,7 @@ static int deposit_all(const struct deposit *deposit, size_t n_particle, struct 
         arena_release(arena, mark);
         return error_set(
             err, POLYPHONY_INTERNAL,
-            "image of %zu x %zu pixels: no memory to sort %zu particles into tiles, or more than %u "
-            "of them at once",
+            "image of %zu x %zu pixels: no memory to sort %zu particles into tiles, or more than %u of them at once",
             grid->n_x, grid->n_y, n_particle, UINT32_MAX);
     }
     tiles_find(&tiles, deposit, n_particle, n_thread);

@@ -395,8 +395,7 @@ void mix_nodes(double centre, double half_range, size_t n_node, double *ret_node
 
 void mix_basis(size_t n_node, const double *node, size_t n_k, const double *k, double *ret_basis)
 {
-    /* Barycentric form; weights of the Chebyshev points of the first kind (Berrut & Trefethen 2004, eq. 5.3).
-     */
+    /* Barycentric form; weights of the Chebyshev points of the first kind (Berrut & Trefethen 2004, eq. 5.3). */
     for (size_t j = 0; j < n_k; j++) {
         double total = 0.0;
         size_t hit = n_node;

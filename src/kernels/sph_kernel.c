@@ -64,10 +64,10 @@ int sph_kernel_find(const char *name, enum sph_kernel *ret_kernel, struct error 
             return 0;
         }
     }
-    return error_set(err, POLYPHONY_USAGE,
-                     "SPH kernel '%s' is not known%s%s%s; choose uniform, sph_anarchy, gadget_2, cubic, "
-                     "quartic or quintic",
-                     name, nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return error_set(
+        err, POLYPHONY_USAGE,
+        "SPH kernel '%s' is not known%s%s%s; choose uniform, sph_anarchy, gadget_2, cubic, quartic or quintic",
+        name, nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 double sph_kernel_density(enum sph_kernel kernel, double r)

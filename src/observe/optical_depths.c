@@ -15,8 +15,8 @@ int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struc
 }
 
 int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
-                           const double *x_kpc, const double *y_kpc, const double *z_kpc,
-                           struct arena *arena, double *ret_tau_v, struct error *err)
+                           const double *x_kpc, const double *y_kpc, const double *z_kpc, struct arena *arena,
+                           double *ret_tau_v, struct error *err)
 {
     int r = columns_search(gas, n, x_kpc, y_kpc, z_kpc, arena, ret_tau_v, NULL, err);
 

@@ -257,8 +257,7 @@ static struct tiling tiling_of(const struct parts *parts, uint64_t n_star, uint6
     return tiling;
 }
 
-/* What is left beyond the least goes in halves to sums, as far as they have use for it, and to larger tiles.
- */
+/* What is left beyond the least goes in halves to sums, as far as they have use for it, and to larger tiles. */
 static struct tiling spread(const struct parts *parts, uint64_t n_star, uint64_t left, bool reads_ahead)
 {
     uint64_t sums = parts->sums_most - parts->sums_least;
@@ -286,8 +285,7 @@ static int does_not_fit(const struct plan *plan, const struct pipeline_settings 
 
     return error_set(
         err, POLYPHONY_SET_ASIDE,
-        "galaxy %lld: %llu stars and %llu gas particles need at least %.0f MB, 'memory_mb' allows "
-        "%.0f; memory_mb: %.0f would do",
+        "galaxy %lld: %llu stars and %llu gas particles need at least %.0f MB, 'memory_mb' allows %.0f; memory_mb: %.0f would do",
         (long long)catalogue->id[row], (unsigned long long)catalogue->n_star[row],
         (unsigned long long)catalogue->n_gas[row], ceil((double)least / mb),
         (double)settings->memory_bytes / mb, ceil((double)least / mb));

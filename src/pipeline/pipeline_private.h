@@ -140,8 +140,7 @@ enum { IMAGE_STARS = 16384 };
 /* Does a stage of this job use tables? */
 bool tables_are_used(const struct plan *plan, enum stage_index stage);
 /* Tables that galaxies will need in a stage are made and filled, with all threads, as far as they can be
- * kept.
- */
+ * kept. */
 int tables_prepare(struct pipeline *p, size_t n, const struct work *const *works, enum stage_index stage,
                    struct arena *arena, struct error *err);
 /* The galaxy is done with its tables. */

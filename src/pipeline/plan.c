@@ -176,12 +176,11 @@ static int check_filter_codes(const struct plan *plan, struct error *err)
             for (size_t j = 0; j <= i; j++)
                 for (size_t g = 0; g < (j < i ? plan->instrument[j].n_filter : f); g++)
                     if (codes_collide(plan->instrument[j].filter[g].code, code))
-                        return job_error(plan->job, err, "instruments",
-                                         "filters '%s' of '%s' and '%s' of '%s' would have one path in the "
-                                         "results; give one of "
-                                         "them another code",
-                                         plan->instrument[j].filter[g].code, plan->instrument[j].label, code,
-                                         plan->instrument[i].label);
+                        return job_error(
+                            plan->job, err, "instruments",
+                            "filters '%s' of '%s' and '%s' of '%s' would have one path in the results; give one of them another code",
+                            plan->instrument[j].filter[g].code, plan->instrument[j].label, code,
+                            plan->instrument[i].label);
         }
     return 0;
 }
@@ -275,10 +274,10 @@ static void warn_near(struct plan *plan)
         if (is_near_said || !(z > 0.0 && z < REDSHIFT_NEAR) ||
             cosmology_distances(&plan->cosmology, z, &distances, NULL))
             continue;
-        warnings_add(&plan->warnings,
-                     "galaxy %lld is at redshift %g, only %.3g kpc away: is that a rounding of 0? Give "
-                     "'redshift' to observe it from afar",
-                     (long long)catalogue->id[row], z, 1e3 * distances.luminosity_distance_mpc);
+        warnings_add(
+            &plan->warnings,
+            "galaxy %lld is at redshift %g, only %.3g kpc away: is that a rounding of 0? Give 'redshift' to observe it from afar",
+            (long long)catalogue->id[row], z, 1e3 * distances.luminosity_distance_mpc);
         is_near_said = true;
     }
 }

@@ -77,14 +77,13 @@ static int judge(struct plan *plan, const struct filter *filter, enum band_frame
     if (worst->share < SHARE_SEEN)
         return error_set(
             err, POLYPHONY_INPUT,
-            "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom "
-            "%s; leave the filter out, use another grid, or look at the redshifts",
+            "filter '%s' (%g to %g angstrom) is outside the grid '%s', which covers %g to %g angstrom %s; leave the filter out, use another grid, or look at the redshifts",
             filter->code, low, high, plan->job->grid, worst->low, worst->high, where);
     if (1.0 - worst->share > SHARE_NOTICED)
-        warnings_add(&plan->warnings,
-                     "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom "
-                     "%s: %.3g %% of the curve's area is left out",
-                     filter->code, low, high, worst->low, worst->high, where, 100 * (1.0 - worst->share));
+        warnings_add(
+            &plan->warnings,
+            "filter '%s' (%g to %g angstrom) is cut off by the grid, which covers %g to %g angstrom %s: %.3g %% of the curve's area is left out",
+            filter->code, low, high, worst->low, worst->high, where, 100 * (1.0 - worst->share));
     return 0;
 }
 

@@ -64,13 +64,13 @@ static int count_pixels_at(struct plan *plan, const char *key, const struct imag
     *ret_n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
     if (*ret_n)
         return 0;
-    return job_error(plan->job, err, key,
-                     "a field of %g arcsec at redshift %g (0 is 10 pc) is not 1 to 65535 pixels of %g arcsec "
-                     "of instrument '%s'%s",
-                     fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label,
-                     redshift == 0 && images->fov_kpc > 0
-                         ? "; give fov_arcsec instead, or 'redshift' to observe it from afar"
-                         : "");
+    return job_error(
+        plan->job, err, key,
+        "a field of %g arcsec at redshift %g (0 is 10 pc) is not 1 to 65535 pixels of %g arcsec of instrument '%s'%s",
+        fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label,
+        redshift == 0 && images->fov_kpc > 0
+            ? "; give fov_arcsec instead, or 'redshift' to observe it from afar"
+            : "");
 }
 
 /* All galaxies must have images of the same size: a field in kpc at different redshifts is not. Without any

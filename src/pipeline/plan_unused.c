@@ -36,15 +36,13 @@ static void warn_defaulted(struct plan *plan, size_t i_key, const struct catalog
     if (is_parameter)
         warnings_add(
             &plan->warnings,
-            "'%.100s' has '%.60s' (%g to %g), which the job does not use: %s is %g for all by default; give "
-            "'%s: %.50s', or a number",
+            "'%.100s' has '%.60s' (%g to %g), which the job does not use: %s is %g for all by default; give '%s: %.50s', or a number",
             plan->job->catalogue, range->path, range->least, range->most, keys[i_key].key, value,
             keys[i_key].name, name);
     else
         warnings_add(
             &plan->warnings,
-            "'%.100s' has '%.60s' (%g to %g), which is not used: %s is one number for all galaxies, the dust "
-            "curve's own by default",
+            "'%.100s' has '%.60s' (%g to %g), which is not used: %s is one number for all galaxies, the dust curve's own by default",
             plan->job->catalogue, range->path, range->least, range->most, keys[i_key].key);
 }
 

@@ -142,8 +142,7 @@ void describe_group(enum fate fate, const struct group *group, char *ret_text, s
     if (fate == FATE_LEFT_ALONE && group->n_rank > 1)
         text_format(
             ret_text, size,
-            "OMP_PROC_BIND knows nothing of the other ranks on these cores: where it is not set, they "
-            "are shared out");
+            "OMP_PROC_BIND knows nothing of the other ranks on these cores: where it is not set, they are shared out");
     else if ((fate == FATE_SHARED || fate == FATE_CROWDED) && n_fitting > 0)
         text_format(ret_text, size, "threads share cores: %s; %d thread%s a rank would have a core each",
                     crowd, n_fitting, plural(n_fitting));

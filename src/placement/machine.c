@@ -239,10 +239,10 @@ int machine_open_synthetic(const char *description, struct machine **ret_machine
     if (r)
         return r;
     if (hwloc_topology_set_synthetic(machine->topology, description))
-        r = error_set(err, POLYPHONY_USAGE,
-                      "machine '%s': no description that hwloc understands; such as 'Package:2 L3:8 Core:4 "
-                      "PU:2', always with PU last",
-                      description);
+        r = error_set(
+            err, POLYPHONY_USAGE,
+            "machine '%s': no description that hwloc understands; such as 'Package:2 L3:8 Core:4 PU:2', always with PU last",
+            description);
     else if (load(machine, &reason))
         r = error_set(err, POLYPHONY_USAGE, "machine %s", reason.text);
     if (r) {

@@ -25,8 +25,7 @@ static void find_cpuset(const struct machine *machine, struct cpuset *ret_set)
     hwloc_bitmap_free(set);
 }
 
-/* libgomp binds the first thread before main(), so that the process seems to have one cpu: its places tell.
- */
+/* libgomp binds the first thread before main(), so that the process seems to have one cpu: its places tell. */
 static void find_places(struct cpuset *ret_set)
 {
     for (int place = 0; place < omp_get_num_places(); place++) {

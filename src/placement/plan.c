@@ -390,9 +390,9 @@ static void warn(struct planner *planner, int rank)
     /* mpirun binds two ranks or fewer to a core each: surprising, and easily undone. */
     if (asker->i_group >= 0 && asker->fate != FATE_LEFT_ALONE && planner->plan->rank[rank].n_core == 1 &&
         planner->machine->n_core > 1 && request->n_thread != 1)
-        warn_once(planner->plan, rank,
-                  "the launcher (or taskset, or a cgroup) allows one core only; 'mpirun --bind-to none' "
-                  "allows all");
+        warn_once(
+            planner->plan, rank,
+            "the launcher (or taskset, or a cgroup) allows one core only; 'mpirun --bind-to none' allows all");
     if (asker->i_group == rank) {
         describe_group(asker->fate, &planner->group[rank], sentence, sizeof(sentence));
         warn_once(planner->plan, rank, sentence);

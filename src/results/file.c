@@ -40,8 +40,7 @@ static int explain_truncated(const char *path, int r, struct error *err)
         return r;
     return error_set(
         err, r,
-        "'%s' is truncated: of its %llu bytes the last %llu are missing; put back a copy of it, or "
-        "remove it and begin anew",
+        "'%s' is truncated: of its %llu bytes the last %llu are missing; put back a copy of it, or remove it and begin anew",
         path, (unsigned long long)bytes, (unsigned long long)(bytes - (uint64_t)st.st_size));
 }
 
@@ -73,10 +72,10 @@ int results_file_open(const char *path, struct io_file **ret_file, struct error 
         return r;
     r = io_attr_read_i64(file, "/", "version", &version, err);
     if (!r && version != RESULTS_FILE_VERSION)
-        r = error_set(err, POLYPHONY_USAGE,
-                      "'%s' was made by another version of the program (file version %lld, this one has %d); "
-                      "use that, or give another 'output', or use --overwrite",
-                      path, (long long)version, RESULTS_FILE_VERSION);
+        r = error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made by another version of the program (file version %lld, this one has %d); use that, or give another 'output', or use --overwrite",
+            path, (long long)version, RESULTS_FILE_VERSION);
     if (r) {
         io_file_close(file);
         return r;

@@ -159,10 +159,10 @@ static int lock_open(struct hands *hands, const char *output, int flags, struct 
         return error_set(err, POLYPHONY_OUTPUT, "'%s' cannot be written: '%s': %s", output, hands->path,
                          errno == ELOOP ? "is a symbolic link; remove it" : failure_text(errno));
     if (!is_ours(hands->fd))
-        return error_set(err, POLYPHONY_OUTPUT,
-                         "'%s' cannot be written: '%s' is there and is no lock file of ours; give it another "
-                         "name, or the results",
-                         output, hands->path);
+        return error_set(
+            err, POLYPHONY_OUTPUT,
+            "'%s' cannot be written: '%s' is there and is no lock file of ours; give it another name, or the results",
+            output, hands->path);
     return 0;
 }
 
@@ -368,8 +368,7 @@ static struct hands_blame blame_of(const struct slot *slot)
     return blame;
 }
 
-/* Ranks of the run that wrote the file, 0 if none did. Of a short file only the slots that are there count.
- */
+/* Ranks of the run that wrote the file, 0 if none did. Of a short file only the slots that are there count. */
 static int read_n_rank(const struct hands *hands)
 {
     struct head head;

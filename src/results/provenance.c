@@ -224,10 +224,10 @@ static int check_numerics(struct io_file *file, struct error *err)
     int r = io_attr_read_i64(file, "Run", "numerics_version", &numerics, err);
 
     if (!r && numerics != RESULTS_NUMERICS_VERSION)
-        r = error_set(err, POLYPHONY_USAGE,
-                      "'%s' was made by a version of the program with other numbers (numerics_version %lld, "
-                      "this is %d); continue it with that one, give another 'output', or use --overwrite",
-                      io_file_path(file), (long long)numerics, RESULTS_NUMERICS_VERSION);
+        r = error_set(
+            err, POLYPHONY_USAGE,
+            "'%s' was made by a version of the program with other numbers (numerics_version %lld, this is %d); continue it with that one, give another 'output', or use --overwrite",
+            io_file_path(file), (long long)numerics, RESULTS_NUMERICS_VERSION);
     return r;
 }
 
@@ -241,10 +241,10 @@ static int check_hashes(struct io_file *file, const struct provenance *provenanc
     for (size_t i = 0; !r && i < N_HASH; i++) {
         r = io_attr_read_text(file, "Run", hashes[i].name, text, sizeof(text), err);
         if (!r && strcmp(text, hashes[i].text))
-            r = error_set(err, POLYPHONY_USAGE,
-                          "'%s' was made from other contents of %s (%s differs); give another 'output', or "
-                          "use --overwrite",
-                          io_file_path(file), hashes[i].what, hashes[i].name);
+            r = error_set(
+                err, POLYPHONY_USAGE,
+                "'%s' was made from other contents of %s (%s differs); give another 'output', or use --overwrite",
+                io_file_path(file), hashes[i].what, hashes[i].name);
     }
     return r;
 }
@@ -273,8 +273,7 @@ static int compare_sources(const char *list, const char *other, const char *miss
         if (!same || strncmp(line, same, HASH_DIGITS))
             return error_set(
                 err, POLYPHONY_USAGE,
-                "'%s' was made from other contents of %s: '%.*s' %s; give another 'output', or use "
-                "--overwrite",
+                "'%s' was made from other contents of %s: '%.*s' %s; give another 'output', or use --overwrite",
                 path, what, (int)n, name, same ? "differs" : missing);
     }
     return 0;
@@ -312,12 +311,10 @@ static int check_build(struct io_file *file, const struct provenance *provenance
     for (size_t i = 0; !r && i < sizeof(name) / sizeof(*name); i++) {
         r = io_attr_copy_text(file, "Run", name[i], &text, err);
         if (!r && strcmp(text, value[i]) && !provenance->accepts_build)
-            r = error_set(err, POLYPHONY_USAGE,
-                          "'%s' was made by another build of the program (%s: %.200s, this one: %.200s; its "
-                          "commit: %.60s, this one: %.60s): continue it with that build, or with 'run "
-                          "--accept-build' if both compute the same; else give another 'output', or use "
-                          "--overwrite",
-                          io_file_path(file), name[i], text, value[i], commit, provenance->commit);
+            r = error_set(
+                err, POLYPHONY_USAGE,
+                "'%s' was made by another build of the program (%s: %.200s, this one: %.200s; its commit: %.60s, this one: %.60s): continue it with that build, or with 'run --accept-build' if both compute the same; else give another 'output', or use --overwrite",
+                io_file_path(file), name[i], text, value[i], commit, provenance->commit);
         free(text);
         text = NULL;
     }

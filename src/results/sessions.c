@@ -48,8 +48,7 @@ int results_layout_sessions(struct layout *layout, struct error *err)
 
     return layout_dataset(
         layout, SESSIONS_PATH, &shape, NULL,
-        "The runs that wrote into this file; checksum 0: none; an entry with n_run > 1 stands "
-        "for n_run - 1 earlier ones, too",
+        "The runs that wrote into this file; checksum 0: none; an entry with n_run > 1 stands for n_run - 1 earlier ones, too",
         err);
 }
 

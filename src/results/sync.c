@@ -89,8 +89,7 @@ static int compare_rows(const void *a, const void *b)
 }
 
 /* In order of rows: in another each takes up to ten times as long. Entries of one rank's rows are written by
- * nobody else while it lives; of a rank that was given up, and lives, by one that has written the same bits.
- */
+ * nobody else while it lives; of a rank that was given up, and lives, by one that has written the same bits. */
 static int mark(struct results *results, size_t n, uint64_t *row, struct error *err)
 {
     static const int32_t is_on_disk = 1;

@@ -20,11 +20,9 @@ static const struct field fields[PRODUCT_N_KIND] = {
     [PRODUCT_N_GAS] = { "Galaxies/NGas", "dimensionless", "Number of gas particles" },
     [PRODUCT_N_BLACK_HOLE] = { N_BLACK_HOLE_PATH, "dimensionless", "Number of black holes" },
     [PRODUCT_STAR_TAU] = { "Storage/OpticalDepths/Stars", "dimensionless",
-                           "V-band optical depths of stars from the line of sight: mass-weighted mean, "
-                           "median, maximum" },
+                           "V-band optical depths of stars from the line of sight: mass-weighted mean, median, maximum" },
     [PRODUCT_BLACK_HOLE_TAU] = { "Storage/OpticalDepths/BlackHoles", "dimensionless",
-                                 "V-band optical depths of black holes from the line of sight: mean, median, "
-                                 "maximum" },
+                                 "V-band optical depths of black holes from the line of sight: mean, median, maximum" },
     [PRODUCT_SFH] = { "Galaxies/Stars/SFH", "Msun", "Stellar mass formed, by age (Axes/Ages)" },
     [PRODUCT_SFZH] = { "Galaxies/Stars/SFZH", "Msun",
                        "Stellar mass formed, by age and metallicity (Axes/Ages, Axes/Metallicities)" },
@@ -33,11 +31,9 @@ static const struct field fields[PRODUCT_N_KIND] = {
     [PRODUCT_FNU] = { "Galaxies/Stars/Spectra/SpectralFluxDensities/%l", "nJy",
                       "Observed flux density at Wavelengths/Rest times (1 + Galaxies/Redshift)" },
     [PRODUCT_LUMINOSITIES] = { "Storage/Photometry/Luminosities", "erg/(Hz*s)",
-                               "Rest-frame band luminosities, (galaxy, label, filter): storage of "
-                               "Galaxies/Stars/Photometry/Luminosities" },
+                               "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Luminosities" },
     [PRODUCT_FLUXES] = { "Storage/Photometry/Fluxes", "nJy",
-                         "Observed band fluxes, (galaxy, label, filter): storage of "
-                         "Galaxies/Stars/Photometry/Fluxes" },
+                         "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Fluxes" },
     [PRODUCT_LINE_LUMINOSITY] = { "Galaxies/Stars/Lines/Luminosity/%l", "erg/s",
                                   "Line luminosities of Lines/IDs" },
     [PRODUCT_LINE_CONTINUUM] = { "Galaxies/Stars/Lines/Continuum/%l", "erg/(Hz*s)",
@@ -102,8 +98,7 @@ uint64_t results_row_bytes(const struct plan *plan)
     return bytes;
 }
 
-/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage.
- */
+/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage. */
 static int layout_photometry_views(struct layout *layout, const struct plan *plan, enum product_kind kind,
                                    const struct selection *selection, const char *group, struct error *err)
 {
@@ -138,13 +133,12 @@ static int layout_tau_views(struct layout *layout, enum product_kind kind, const
 
     for (uint64_t i = 0; !r && i < 3; i++) {
         text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
-        r = layout_view(layout, path, fields[kind].path, 2, &i, "dimensionless",
-                        kind == PRODUCT_STAR_TAU && i == 0
-                            ? "Mass-weighted mean V-band optical depth towards the particles, "
-                              "observer at z = -infinity; 0 without particles"
-                            : "V-band optical depth towards the particles, unweighted, observer at "
-                              "z = -infinity; 0 without particles",
-                        err);
+        r = layout_view(
+            layout, path, fields[kind].path, 2, &i, "dimensionless",
+            kind == PRODUCT_STAR_TAU && i == 0
+                ? "Mass-weighted mean V-band optical depth towards the particles, observer at z = -infinity; 0 without particles"
+                : "V-band optical depth towards the particles, unweighted, observer at z = -infinity; 0 without particles",
+            err);
     }
     return r;
 }
@@ -234,8 +228,7 @@ static int layout_ledger(struct layout *layout, struct error *err)
 
     return layout_dataset(
         layout, LEDGER_PATH, &shape, NULL,
-        "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row; ranks that "
-        "crashed, or vanished, with it in hand",
+        "One entry a galaxy: status 0 left, 1 done, 2 set aside; XXH3 checksum of its row; ranks that crashed, or vanished, with it in hand",
         err);
 }
 

@@ -108,8 +108,7 @@ static void basket_add_single(struct basket *basket, uint64_t offset, const doub
 
 /* ---- is it fit to be written? ------------------------------------------------------------------- */
 
-/* The largest double that float32 rounds to a number: below half a unit of its last place above its largest.
- */
+/* The largest double that float32 rounds to a number: below half a unit of its last place above its largest. */
 #define SINGLE_BOUND 0x1.fffffefffffffp127
 
 static bool is_within(size_t n, const double *value, double bound)
@@ -145,8 +144,7 @@ int results_find_spans(struct results *results, struct error *err)
     return 0;
 }
 
-/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result.
- */
+/* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result. */
 static int report_outside(const struct results *results, const struct pipeline_row *row, size_t i_product,
                           size_t i_value, struct error *err)
 {
@@ -157,10 +155,10 @@ static int report_outside(const struct results *results, const struct pipeline_r
 
     results_product_path(results->plan, product, path, sizeof(path));
     if (isfinite(value))
-        return error_set(err, POLYPHONY_SET_ASIDE,
-                         "galaxy %lld: '%s' value %zu is %.6g, float32 holds up to %.6g: choose float64 in "
-                         "output_types",
-                         id, path, i_value, value, (double)FLT_MAX);
+        return error_set(
+            err, POLYPHONY_SET_ASIDE,
+            "galaxy %lld: '%s' value %zu is %.6g, float32 holds up to %.6g: choose float64 in output_types",
+            id, path, i_value, value, (double)FLT_MAX);
     return error_set(err, POLYPHONY_SET_ASIDE,
                      "galaxy %lld: '%s' value %zu would be %g: are its inputs sane?", id, path, i_value,
                      value);

@@ -29,8 +29,7 @@ struct beats {
     } peer[]; /* [n_rank] */
 };
 
-/* Never waits: a beat to a rank that is gone may stay on its way for ever, and the others must hear theirs.
- */
+/* Never waits: a beat to a rank that is gone may stay on its way for ever, and the others must hear theirs. */
 static void tell_one(struct beats *beats, int rank)
 {
     struct peer *peer = &beats->peer[rank];
@@ -84,10 +83,10 @@ static void *beat(void *context)
         if (beats->rank > 0 && has_heard(beats))
             silent_ns = 0;
         if (beats->rank > 0 && silent_ns > PATIENCE * beats->silence_ns) {
-            fprintf(stderr,
-                    "polyphony: rank %d: rank 0 has been silent for %.0f s; ending (the same command "
-                    "continues)\n",
-                    beats->rank, (double)silent_ns * 1e-9);
+            fprintf(
+                stderr,
+                "polyphony: rank %d: rank 0 has been silent for %.0f s; ending (the same command continues)\n",
+                beats->rank, (double)silent_ns * 1e-9);
             _exit(-POLYPHONY_STOPPED); /* nobody is left to finish with; rows that are done are in the file */
         }
         nanosleep(&pause, NULL);

@@ -197,10 +197,10 @@ static int unreadable(const char *unit, enum units_kind kind, struct error *err)
     else if (!strstr(reason, unit))
         error_set(err, POLYPHONY_INPUT, "%s in '%.80s'", reason, unit);
     memcpy(reason, err->text, sizeof(reason));
-    return error_set(err, POLYPHONY_INPUT,
-                     "%s, expected %s: use one of %s, or an expression of numbers, units and powers "
-                     "(1e10*Msun, erg s^-1 Hz^-1)",
-                     reason, kinds[kind].name, kinds[kind].examples);
+    return error_set(
+        err, POLYPHONY_INPUT,
+        "%s, expected %s: use one of %s, or an expression of numbers, units and powers (1e10*Msun, erg s^-1 Hz^-1)",
+        reason, kinds[kind].name, kinds[kind].examples);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------- */
@@ -311,8 +311,7 @@ static int apply(const char *unit, bool is_known, const char *name, const char *
         text_format(how, sizeof(how), "^%g", fabs(power));
     return error_set(
         err, POLYPHONY_INPUT,
-        "unit '%.80s' has %s, which the file does not give: %s the numbers by %s%s, %s, and leave it "
-        "out of the unit; or give it as attribute '%s' of the file",
+        "unit '%.80s' has %s, which the file does not give: %s the numbers by %s%s, %s, and leave it out of the unit; or give it as attribute '%s' of the file",
         unit, what, power < 0 ? "divide" : "multiply", name, how,
         *name == 'a' ? "a = 1/(1+z)" : "h = H0/(100 km/s/Mpc)", name);
 }

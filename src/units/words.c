@@ -211,15 +211,14 @@ static bool refuse(const char *word, struct error *err)
 {
     if (!strncasecmp(word, "code", 4) || !strncmp(word, "U_", 2) ||
         is_one_of(word, " unitary internal internal_units simulation_units sim_units "))
-        error_set(err, POLYPHONY_INPUT,
-                  "'%s' is the simulation's own unit, and only its files say how large it is: multiply the "
-                  "numbers by it, and write the unit they are in then (kpc, Msun, yr, ...)",
-                  word);
+        error_set(
+            err, POLYPHONY_INPUT,
+            "'%s' is the simulation's own unit, and only its files say how large it is: multiply the numbers by it, and write the unit they are in then (kpc, Msun, yr, ...)",
+            word);
     else if (is_one_of(word, " Zsun Z_sun Zsol Z_sol Zsolar Z_solar solar solar_metallicity sun "))
         error_set(
             err, POLYPHONY_INPUT,
-            "'%s': what is solar is a choice (0.0134, 0.0142 and 0.02 are in use): multiply the numbers "
-            "by the one of your simulation, so that they are mass fractions, and write 'dimensionless'",
+            "'%s': what is solar is a choice (0.0134, 0.0142 and 0.02 are in use): multiply the numbers by the one of your simulation, so that they are mass fractions, and write 'dimensionless'",
             word);
     else if (is_one_of(word, " log lg ln log_10 dex mag mags ABmag magnitude magnitudes "))
         error_set(err, POLYPHONY_INPUT,
@@ -263,8 +262,7 @@ int unit_word(const char *given, enum units_kind kind, struct quantity *ret_quan
     if (n > 1)
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s' may be thousandths or millions: write which, with its capital letter (Mpc, Myr, "
-            "MHz, ...) or as a number (1e-3*pc)",
+            "'%s' may be thousandths or millions: write which, with its capital letter (Mpc, Myr, MHz, ...) or as a number (1e-3*pc)",
             word);
     return refuse(word, err) ? POLYPHONY_INPUT : unknown_word(word, err);
 }

@@ -114,8 +114,7 @@ static void write_machine(struct bench *bench)
 
 /* ---- what races report ------------------------------------------------------------------------------ */
 
-/* Least seconds that the machine needs for the work, with as many threads as run now; 0: nothing was counted.
- */
+/* Least seconds that the machine needs for the work, with as many threads as run now; 0: nothing was counted. */
 static double find_bound(const struct bench *bench, const struct bench_work *work, const char **ret_by)
 {
     bool is_all = omp_get_max_threads() > 1;

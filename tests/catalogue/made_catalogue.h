@@ -27,8 +27,7 @@ struct made {
     struct column column[N_COLUMN];
 };
 
-/* Galaxy 101 has two stars, one gas particle; 205 has nothing; 309 has three stars, two gas, one black hole.
- */
+/* Galaxy 101 has two stars, one gas particle; 205 has nothing; 309 has three stars, two gas, one black hole. */
 static const struct made ordinary = {
     .format = "polyphony-catalogue",
     .version = 1,

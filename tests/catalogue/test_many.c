@@ -43,8 +43,7 @@ static uint64_t random_below(uint64_t n)
     return (random_state >> 33) % n;
 }
 
-/* Sizes from none to more than a window; slices that touch, that are near, and that are far from each other.
- */
+/* Sizes from none to more than a window; slices that touch, that are near, and that are far from each other. */
 static void make(void)
 {
     random_state = 1;

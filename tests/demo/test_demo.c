@@ -162,8 +162,7 @@ static void photon_rate_of_a_power_law_is_its_integral(void **state)
     spectra_open(&s, 9244);
     for (size_t k = 0; k < s.n_lambda; k++)
         s.lnu[k] = 1e20 * s.lambda_angstrom[k] / 912.0;
-    /* Integral of lnu/(h lambda) d lambda = 1e20/912/h (912 - lambda_0); the last half pixel of 0.6 angstrom.
-     */
+    /* Integral of lnu/(h lambda) d lambda = 1e20/912/h (912 - lambda_0); the last half pixel of 0.6 angstrom. */
     double expected = 1e20 / 912.0 / DEMO_H_ERG_S * (912.0 - s.lambda_angstrom[0]);
 
     assert_near(photon_rate(s.n_lambda, s.lambda_angstrom, s.lnu, 912.0), expected, 1e-3);
@@ -250,8 +249,7 @@ static void recombination_gives_back_about_its_energy(void **state)
             erg += 4.76e-13 * lines[i].per_hbeta;
     for (double lambda = 912.0; lambda < 1e8; lambda *= 1.0005)
         erg += nebular_continuum(lambda) * 5e-4 * DEMO_C_ANGSTROM_S / lambda;
-    /* 13.6 eV and the electron's ~0.8 eV; Kramers' cross-sections and helium's tenth make it a little more.
-     */
+    /* 13.6 eV and the electron's ~0.8 eV; Kramers' cross-sections and helium's tenth make it a little more. */
     assert_near(erg / 1.602176562e-12, 14.4, 0.08);
     free(lines);
 }

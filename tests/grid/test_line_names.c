@@ -73,8 +73,7 @@ static void what_is_like_nothing_is_nothing(void **state)
     assert_false(grid_read_line_name("", &meant));
 }
 
-/* NIST ASD: H alpha 6562.79, [O III] 5006.843 and 4958.911 in air; below 2000 angstrom there is only vacuum.
- */
+/* NIST ASD: H alpha 6562.79, [O III] 5006.843 and 4958.911 in air; below 2000 angstrom there is only vacuum. */
 static void air_wavelengths_are_those_of_tables(void **state)
 {
     (void)state;

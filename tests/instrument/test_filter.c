@@ -361,8 +361,7 @@ static void a_band_at_the_edge_is_that_of_the_part_within(void **state)
     assert_true(filter_share_within(&filter, 1000, 2980) == 0 && filter_share_within(&filter, 0, 9000) == 1);
 }
 
-/* Seven wavelengths are where trapezoids begin: whatever the width, the two ways agree for a smooth spectrum.
- */
+/* Seven wavelengths are where trapezoids begin: whatever the width, the two ways agree for a smooth spectrum. */
 static void wider_bands_go_over_smoothly_to_trapezoids(void **state)
 {
     double lambda[N_LAMBDA], lnu[N_LAMBDA];

@@ -81,8 +81,7 @@ static int search(enum sph_kernel kernel, const struct column_gas *gas, size_t n
     return r;
 }
 
-/* Clumps of all sizes from 1e-3 to 1 `scale`, about a centre; h log-uniform over `h_decades` below scale/3.
- */
+/* Clumps of all sizes from 1e-3 to 1 `scale`, about a centre; h log-uniform over `h_decades` below scale/3. */
 static void cloud_fill(struct cloud *cloud, uint64_t seed, double centre, double scale, double h_decades)
 {
     double x = 0.0, y = 0.0, z = 0.0, size = 0.0;

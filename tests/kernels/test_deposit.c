@@ -288,8 +288,7 @@ static void discs_across_edges_have_the_mean_of_all_samples(void **state)
     }
 }
 
-/* A field with everything in it: points, discs of all sizes, edges, corners, particles near and far outside.
- */
+/* A field with everything in it: points, discs of all sizes, edges, corners, particles near and far outside. */
 static void fill_field(const struct pixel_grid *grid, uint64_t seed, size_t n, double *x, double *y,
                        double *h)
 {

@@ -295,8 +295,7 @@ static void discs_reach_into_the_field_and_out_of_it(void **state)
         deposit_one(2, &small, x, y, h, part);
         for (size_t i = 0; i < 6; i++)
             for (size_t j = 0; j < 20; j++)
-                /* The corner of the image moves by whole pixels: rounding of positions, 4e-15 over h = 0.5.
-                 */
+                /* The corner of the image moves by whole pixels: rounding of positions, 4e-15 over h = 0.5. */
                 assert_true(fabs(part[20 * i + j] - whole[(17 + i) * N_SIDE + 10 + j]) <= 1e-13);
     }
 }

@@ -47,8 +47,7 @@ static int compare_doubles(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Column by quadrature, cut where the polynomials change and, for small b, where the line passes the centre.
- */
+/* Column by quadrature, cut where the polynomials change and, for small b, where the line passes the centre. */
 static double column_by_quadrature(enum sph_kernel kernel, double b, double z)
 {
     struct line line = { kernel, b };
@@ -261,7 +260,8 @@ static void tables_are_read_stretched_as_the_peer_does(void **state)
     assert_int_equal(kernel_table_open(SPH_ANARCHY, &table, &err), 0);
     assert_true(kernel_table_at(table, 0.0) == table->column[0][0]);
     /* q n is 4321.25 to 1e-12, and the table changes by 1e-4 from node to node. */
-    assert_near(kernel_table_at(table, q), 0.75 * table->column[4321][0] + 0.25 * table->column[4322][0], 1e-15);
+    assert_near(kernel_table_at(table, q), 0.75 * table->column[4321][0] + 0.25 * table->column[4322][0],
+                1e-15);
     assert_true(kernel_table_at(table, 10000.5 / KERNEL_TABLE_N) == table->column[KERNEL_TABLE_N - 1][0]);
     assert_true(kernel_table_at(table, nextafter(1.0, 0.0)) == 0.0);
     assert_true(kernel_table_at(table, 1.0) == 0.0);

@@ -87,8 +87,7 @@ static const struct pacman_vector pacman_vectors[N_PACMAN_LABEL] = {
       { 7.881615434296965e+26, 1.1056784511676227e+27, 1.281188944316952e+27 } },
 };
 
-/* The emergent spectrum seen from afar [nJy]: redshift 1; 7 through the medium of Inoue et al. 2014; 10 pc.
- */
+/* The emergent spectrum seen from afar [nJy]: redshift 1; 7 through the medium of Inoue et al. 2014; 10 pc. */
 static const double pacman_fnu_z1[] = { 16.721895725996173, 18.407746900131198, 21.791015782777833,
                                         23.699387203850165, 26.247700408680235, 27.394456789523414,
                                         29.706337763018404, 33.75028385057891,  38.57030900943618,

@@ -169,8 +169,7 @@ static void spectra_are_the_plain_loop_over_the_catalogue(void **state)
             for (size_t j = 0; j < N_MADE_LAMBDA; j++)
                 expected[j] += star[j];
         }
-        /* 40 stars in another order; nebular - linecont of the file rounds at 1e-16 of the largest, a line.
-         */
+        /* 40 stars in another order; nebular - linecont of the file rounds at 1e-16 of the largest, a line. */
         assert_all_near(label, N_MADE_LAMBDA, value + product_of(run, PRODUCT_LNU, label)->offset, expected,
                         1e-13);
     }

@@ -10,8 +10,7 @@
 #include <sys/resource.h>
 
 /* Large enough for pieces that are not collected, spans that are cut and threads that share: 200 x 200
- * pixels.
- */
+ * pixels. */
 #define LARGE_FROM   "fov_arcsec: 0.8"
 #define LARGE_TO     "fov_arcsec: 20"
 #define FLOAT32_FROM "threads: 1\n"

@@ -97,8 +97,7 @@ static void signal_ranks(int signal)
             kill(book->pid[i], signal);
 }
 
-/* Stops this rank, or all, for three times the silence: by somebody else, since who is stopped cannot go on.
- */
+/* Stops this rank, or all, for three times the silence: by somebody else, since who is stopped cannot go on. */
 static void fall_asleep(void)
 {
     int64_t last_ns = clock_ns(), now_ns = last_ns;

@@ -416,8 +416,7 @@ static void a_harvest_that_is_not_brought_home_fails_the_run(void)
 }
 
 /* A row takes 0.2 ms and its first term milliseconds; on a machine that is shared nanosleep() adds up to a
- * millisecond. The guess is 20 times and half of that, 5 ms a row in sum: wrong by a factor of two even then.
- */
+ * millisecond. The guess is 20 times and half of that, 5 ms a row in sum: wrong by a factor of two even then. */
 static void costs_are_learnt_from_a_wrong_guess(void)
 {
     static const double guess_s[DEALER_N_TERM] = { 4e-3, 5e-4, 1e-4 },

@@ -308,8 +308,7 @@ static void lost_workers_cost_their_time_and_no_row(void **state)
     free_rows(&rows);
 }
 
-/* The other one has been idle since 1 s, and asks no more: it must be given the row when the first is missed.
- */
+/* The other one has been idle since 1 s, and asks no more: it must be given the row when the first is missed. */
 static void an_idle_worker_takes_over_what_a_lost_one_held(void **state)
 {
     struct rows rows = make_equal_rows(2, 1.0);
@@ -368,8 +367,7 @@ static void a_million_galaxies_on_4096_workers_come_within_two_percent_of_the_bo
 }
 
 /* The dealer cannot know what it is not told. Messages take no time here: what is left is what it does not
- * know.
- */
+ * know. */
 static void costs_missed_by_a_third_cost_a_few_percent(void **state)
 {
     struct rows rows = make_galaxies(1000000, 0.3);
@@ -390,8 +388,7 @@ static void costs_missed_by_a_third_cost_a_few_percent(void **state)
 }
 
 /* A guess that rates stars too high does not matter. One that rates them too low does: the first batches, of
- * large galaxies, are too long, and no report comes before they are dealt. Refining must not make it worse.
- */
+ * large galaxies, are too long, and no report comes before they are dealt. Refining must not make it worse. */
 static void a_wrong_guess_matters_in_the_first_batches_only(void **state)
 {
     struct rows rows = make_galaxies(20000, 0.1);

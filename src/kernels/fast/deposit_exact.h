@@ -90,8 +90,7 @@ static inline eight exact_enclosed(const struct kernel_table *table, eight r)
     return sum;
 }
 
-/* Angle in [0, pi] of the direction (dot, cross), cross >= 0, to 1e-15: halved three times, then the series.
- */
+/* Angle in [0, pi] of the direction (dot, cross), cross >= 0, to 1e-15: halved three times, then the series. */
 static inline eight exact_angle(eight dot, eight cross)
 {
     eight zero = eight_all(0.0), one = eight_all(1.0), size = eight_abs(dot);

@@ -28,8 +28,7 @@ static inline double exp_from_bits(uint64_t bits)
 
 static inline double fast_exp(double x)
 {
-    /* Added to n, its last bits are n + 2046: twice the bias of an exponent, so that halves are not below 0.
-     */
+    /* Added to n, its last bits are n + 2046: twice the bias of an exponent, so that halves are not below 0. */
     const double round = 0x1.8p52 + 2046.0;
     double shifted, n, r, r2, r4, q, p;
     uint64_t bits, upper, lower;

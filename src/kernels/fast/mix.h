@@ -38,8 +38,7 @@ struct mix_fast {
     void (*add_rows)(size_t n, const double factor[4], const double *const row[4], double *sum);
     /* sum[j] = fma(factor, row[j], sum[j]) */
     void (*add_row)(size_t n, double factor, const double *row, double *sum);
-    /* sum[j] = fma(mass[i], value[(cell[i] - first_row) * stride + j], sum[j]), i ascending, j < MIX_WIDTH.
-     */
+    /* sum[j] = fma(mass[i], value[(cell[i] - first_row) * stride + j], sum[j]), i ascending, j < MIX_WIDTH. */
     void (*add_cells)(const struct mix_cells *cells, size_t first_row, const double *value, size_t stride,
                       double *sum);
     /* panel[c][j] = value[cell[c] * n_column + j], MIX_PANELS panels side by side. */
