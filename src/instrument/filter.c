@@ -15,10 +15,12 @@ int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_m
     double high = lambda_max_angstrom + TOP_HAT_MARGIN_ANGSTROM;
     struct filter filter = { .n = TOP_HAT_N };
 
+    if (!text_format(filter.code, sizeof(filter.code), "%s", code))
+        return error_set(err, POLYPHONY_USAGE, "filter code '%.100s' is longer than %d bytes", code,
+                         INSTRUMENT_NAME_MAX - 1);
     filter.lambda_angstrom = mem_array(TOP_HAT_N, sizeof(double));
     filter.transmission = mem_array(TOP_HAT_N, sizeof(double));
-    if (!filter.lambda_angstrom || !filter.transmission ||
-        !text_format(filter.code, sizeof(filter.code), "%s", code)) {
+    if (!filter.lambda_angstrom || !filter.transmission) {
         filter_free(&filter);
         return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", code);
     }

@@ -32,12 +32,12 @@ int instrument_builtin(const char *name, const char *label, double resolution_ar
     if (strcmp(name, builtin_names[0]))
         return error_set(err, POLYPHONY_USAGE, "unknown built-in instrument '%s'; known: %s", name,
                          builtin_names[0]);
-    instrument.filter = mem_array(n, sizeof(*instrument.filter));
-    if (!instrument.filter || !text_format(instrument.label, sizeof(instrument.label), "%s", label)) {
-        free(instrument.filter);
+    if (!text_format(instrument.label, sizeof(instrument.label), "%s", label))
         return error_set(err, POLYPHONY_USAGE, "instrument label '%s' is longer than %d bytes", label,
                          INSTRUMENT_NAME_MAX - 1);
-    }
+    instrument.filter = mem_array(n, sizeof(*instrument.filter));
+    if (!instrument.filter)
+        return error_set(err, POLYPHONY_INTERNAL, "no memory for filters");
     text_format(instrument.source, sizeof(instrument.source),
                 "top hats between the published half-power wavelengths (JWST User Documentation)");
     for (size_t i = 0; !r && i < n; i++)
