@@ -5,49 +5,60 @@
  * T(lambda) = exp(-tau_v k(lambda)), where k is relative to the V band, 5500 angstrom. k(5500) is exactly 1
  * for the power law only: the others miss it by 3e-8 to 2e-4, more with a bump, as in the
  * reference package.
+ *
+ * A curve is a row of a table: a struct dust_curve_row in a file of its own, named in
+ * src/emission/dust_curves.def. Messages, template and provenance follow the table.
  */
 #pragma once
 
 #include "polyphony/base.h"
 
-enum dust_curve_kind {
-    DUST_CURVE_POWER_LAW,     /* Charlot & Fall 2000, ApJ 539, 718 */
-    DUST_CURVE_CALZETTI2000,  /* Calzetti et al. 2000, ApJ 533, 682; bump, tilt: Noll et al. 2009, A&A 507 */
-    DUST_CURVE_LI08_CALZETTI, /* Li et al. 2008, ApJ 685, 1046, fitted to Calzetti's curve, */
-    DUST_CURVE_LI08_SMC,      /* to the Small Magellanic Cloud's, */
-    DUST_CURVE_LI08_MW,       /* to the Milky Way's, */
-    DUST_CURVE_LI08_LMC,      /* to the Large Magellanic Cloud's */
-    DUST_CURVE_N_KINDS,
+#define DUST_CURVE_PARAMETER_MAX 4
+
+struct dust_curve;
+
+/** A number that a curve has. */
+struct dust_curve_parameter {
+    const char *name;
+    double value;       /* where none is given */
+    double least, most; /* finite, both allowed */
 };
 
-/** A value: copy it freely, nothing to free. Only the members of its kind count. */
+/** One curve of the table. */
+struct dust_curve_row {
+    const char *name;         /* as in job files */
+    const char *source;       /* in the literature */
+    double range_angstrom[2]; /* where the source has it; beyond, k goes on as it says */
+    size_t n_parameter;
+    struct dust_curve_parameter parameter[DUST_CURVE_PARAMETER_MAX];
+    const double *constant; /* numbers that rows with one function differ in */
+    /** ret_k[n] at wavelengths > 0; any thread, allocates nothing. */
+    void (*k)(const struct dust_curve *curve, size_t n, const double *lambda_rest_angstrom, double *ret_k);
+};
+
+extern const struct dust_curve_row *const dust_curve_rows[]; /* ends with NULL */
+
+/** A value: copy it freely, nothing to free. */
 struct dust_curve {
-    enum dust_curve_kind kind;
-    double slope;                /* power law: of k; Calzetti: of the factor (lambda/5500)^slope [-] */
-    double bump_amplitude;       /* Calzetti: of the 2175 angstrom feature [-] */
-    double bump_centre_angstrom; /* Calzetti, > 0 */
-    double bump_width_angstrom;  /* Calzetti, > 0 */
+    const struct dust_curve_row *row;
+    double parameter[DUST_CURVE_PARAMETER_MAX]; /* in the order of the row */
 };
 
-/** Names as in job files, in the order of the enum. */
-extern const char *const DUST_CURVE_NAMES[DUST_CURVE_N_KINDS];
-
 /**
- * A curve by name.
- *
- * @param slope NaN for the curve's own: -1 for power_law, 0 for calzetti2000. The Li curves have none: a
- *              number given with them is an error, not ignored.
- *
- * calzetti2000 comes without a bump (amplitude 0, centre 2175, width 350 angstrom): set bump_amplitude to
- * have one.
- *
- * Return: 0; POLYPHONY_USAGE for an unknown name (with the nearest known one) or an impossible slope.
+ * A curve by name, with its own parameters.
+ * Return: 0; POLYPHONY_USAGE for an unknown name (with the nearest known one).
  */
-int dust_curve_find(const char *name, double slope, struct dust_curve *ret_curve, struct error *err);
+int dust_curve_find(const char *name, struct dust_curve *ret_curve, struct error *err);
+/**
+ * Give a curve another value of a parameter.
+ * Return: 0; POLYPHONY_USAGE for a parameter it has not (with the curves that have it), or out of bounds.
+ */
+int dust_curve_set(struct dust_curve *curve, const char *parameter, double value, struct error *err);
 
 /**
- * Optical depth at a wavelength over that in the V band [-].
- * @param lambda_rest_angstrom > 0. calzetti2000 is constant below 100 and above 30000 angstrom.
+ * Optical depths over that in the V band, ret_k[n] [-].
+ * @param lambda_rest_angstrom [n], > 0. calzetti2000 is constant below 100 and above 30000 angstrom.
  * Any thread, allocates nothing.
  */
-double dust_curve_k(const struct dust_curve *curve, double lambda_rest_angstrom);
+void dust_curve_k(const struct dust_curve *curve, size_t n, const double *lambda_rest_angstrom,
+                  double *ret_k);

@@ -61,15 +61,16 @@ static int resolve_names(struct plan *plan, struct error *err)
 {
     const struct job *job = plan->job;
     const struct job_operations *ops = &job->operations;
-    /* A slope that was not given is the curve's own. */
-    double slope = job->emission.dust_slope ? *job->emission.dust_slope : (double)NAN;
     int r = resolve_cosmology(plan, err);
 
     if (!r)
         r = plan_at_key(plan, igm_find(job->igm, &plan->igm, err), "igm", err);
     if (!r)
-        r = plan_at_key(plan, dust_curve_find(job->emission.dust_curve, slope, &plan->curve, err),
+        r = plan_at_key(plan, dust_curve_find(job->emission.dust_curve, &plan->curve, err),
                         "emission.dust_curve", err);
+    if (!r && job->emission.dust_slope)
+        r = plan_at_key(plan, dust_curve_set(&plan->curve, "slope", *job->emission.dust_slope, err),
+                        "emission.dust_slope", err);
     if (!r)
         r = plan_at_key(plan, emission_model_find(job->emission.model, &plan->model, err), "emission.model",
                         err);

@@ -12,8 +12,7 @@ int plan_spectra_columns(struct plan *plan, struct error *err)
 
     if (r)
         return r;
-    for (size_t j = 0; j < grid->n_lambda; j++)
-        k[j] = dust_curve_k(&plan->curve, grid->lambda_rest_angstrom[j]);
+    dust_curve_k(&plan->curve, grid->n_lambda, grid->lambda_rest_angstrom, k);
     emission_ly_alpha_pixels(grid->n_lambda, grid->lambda_rest_angstrom, is_ly_alpha);
     plan->spectra = (struct observe_columns) { .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
     for (size_t e = 0, s = 0; e < plan->program.n_extract; e++)
@@ -136,10 +135,9 @@ int plan_line_columns(struct plan *plan, struct error *err)
     is_ly_alpha = plan_array(plan, plan->n_line, sizeof(*is_ly_alpha), &r, err);
     if (r)
         return r;
-    for (size_t i = 0; i < plan->n_line; i++) {
+    for (size_t i = 0; i < plan->n_line; i++)
         lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
-        k[i] = dust_curve_k(&plan->curve, lambda[i]);
-    }
+    dust_curve_k(&plan->curve, plan->n_line, lambda, k);
     plan->line_lambda_rest_angstrom = lambda;
     emission_ly_alpha_lines(grid->n_lambda, grid->lambda_rest_angstrom, plan->n_line, lambda, is_ly_alpha);
     plan->line_luminosity =

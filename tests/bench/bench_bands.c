@@ -79,17 +79,16 @@ static void make_grid(struct bench *bench, struct scene *scene, size_t n_lambda)
 static void make_program(struct scene *scene, bool is_screened)
 {
     const bool is_per_particle[EMISSION_N_PARAMETER] = { [EMISSION_TAU_V] = is_screened };
-    const struct dust_curve curve = { .kind = DUST_CURVE_POWER_LAW, .slope = -1 };
+    struct dust_curve curve;
     const struct emission_model *model;
     size_t n = scene->grid.n_lambda;
     double *k = arena_array(&scene->arena, n, sizeof(*k));
     bool *is_ly_alpha = arena_array(&scene->arena, n, sizeof(*is_ly_alpha));
 
-    if (emission_model_find("pacman", &model, NULL) ||
+    if (dust_curve_find("power_law", &curve, NULL) || emission_model_find("pacman", &model, NULL) ||
         emission_compile(model, is_per_particle, &scene->program, NULL))
         exit(1);
-    for (size_t j = 0; j < n; j++)
-        k[j] = dust_curve_k(&curve, scene->grid.lambda_rest_angstrom[j]);
+    dust_curve_k(&curve, n, scene->grid.lambda_rest_angstrom, k);
     emission_ly_alpha_pixels(n, scene->grid.lambda_rest_angstrom, is_ly_alpha);
     scene->columns = (struct observe_columns) { .n = n, .k = k, .is_ly_alpha = is_ly_alpha };
     for (size_t e = 0; e < scene->program.n_extract; e++)

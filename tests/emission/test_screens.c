@@ -110,15 +110,15 @@ static void all_curves_are_within_the_tolerance(void **state)
     assert_non_null(scene);
     fill(scene);
     print_message("error of the largest value / of the column's own, tau_v up to 0.1, 1, 10, 100\n");
-    for (int kind = 0; kind < DUST_CURVE_N_KINDS; kind++)
-        for (int has_bump = 0; has_bump <= (kind == DUST_CURVE_CALZETTI2000); has_bump++) {
+    for (const struct dust_curve_row *const *row = dust_curve_rows; *row; row++)
+        for (int has_bump = 0; has_bump < 2; has_bump++) {
             struct dust_curve curve;
 
-            assert_int_equal(dust_curve_find(DUST_CURVE_NAMES[kind], (double)NAN, &curve, NULL), 0);
-            curve.bump_amplitude = has_bump ? 3.0 : 0.0;
-            for (size_t j = 0; j < N_COLUMN; j++)
-                scene->k[j] = dust_curve_k(&curve, scene->lambda_angstrom[j]);
-            print_message("%-14s%s", DUST_CURVE_NAMES[kind], has_bump ? " bump" : "     ");
+            assert_int_equal(dust_curve_find((*row)->name, &curve, NULL), 0);
+            if (has_bump && dust_curve_set(&curve, "bump_amplitude", 3.0, NULL))
+                continue;
+            dust_curve_k(&curve, N_COLUMN, scene->lambda_angstrom, scene->k);
+            print_message("%-14s%s", (*row)->name, has_bump ? " bump" : "     ");
             for (size_t i = 0; i < sizeof(tau_max) / sizeof(*tau_max); i++) {
                 double of_scale, of_own;
 

@@ -176,15 +176,15 @@ static inline struct observe_columns made_columns(const struct grid *grid,
                                                   const struct emission_program *program, enum table table,
                                                   struct arena *arena)
 {
-    const struct dust_curve power_law = { .kind = DUST_CURVE_POWER_LAW, .slope = -1 };
+    struct dust_curve power_law;
     size_t n = table == SPECTRA ? grid->n_lambda : grid->n_line;
     const double *lambda = table == SPECTRA ? grid->lambda_rest_angstrom : grid->line_lambda_rest_angstrom;
     double *k = arena_array(arena, n, sizeof(*k));
     bool *is_ly_alpha = arena_array(arena, n, sizeof(*is_ly_alpha));
     struct observe_columns columns = { .n = n, .k = k, .is_ly_alpha = is_ly_alpha };
 
-    for (size_t j = 0; j < n; j++)
-        k[j] = dust_curve_k(&power_law, lambda[j]);
+    assert_int_equal(dust_curve_find("power_law", &power_law, NULL), 0);
+    dust_curve_k(&power_law, n, lambda, k);
     if (table == SPECTRA)
         emission_ly_alpha_pixels(n, lambda, is_ly_alpha);
     else

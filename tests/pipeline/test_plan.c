@@ -53,7 +53,7 @@ static void unknown_names_are_reported_at_their_line(void **state)
           "job.yaml:5: emission.dust_curve: ",
           { "'powerlaw'", "power_law" } },
         { "emission:\n  dust_slope: -0.7\n  dust_curve: li08_smc\noperations: {sfh: {}}\n",
-          "job.yaml:5: emission.dust_curve: ",
+          "job.yaml:4: emission.dust_slope: ",
           { "slope" } },
         { "emission: {model: pac-man}\noperations: {sfh: {}}\n",
           "job.yaml:3: emission.model: ",
