@@ -17,6 +17,25 @@ struct node_share;
 
 #define CATALOGUE_PARAMETER_MAX 8
 
+/** What a galaxy consists of. */
+enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
+
+/** What a particle may have: a number each, in our unit. */
+enum field {
+    FIELD_INITIAL_MASS_MSUN,
+    FIELD_AGE_YR,
+    FIELD_METALLICITY, /* mass fraction [-] */
+    FIELD_X_KPC,
+    FIELD_Y_KPC,
+    FIELD_Z_KPC,
+    FIELD_SMOOTHING_KPC, /* compact support of the kernel */
+    FIELD_MASS_MSUN,
+    FIELD_DUST_MASS_MSUN,
+    FIELD_DUST_TO_METAL_RATIO, /* [-] */
+    FIELD_PARAMETER,           /* [CATALOGUE_PARAMETER_MAX] of the model, in the order of the needs [-] */
+    N_FIELD = FIELD_PARAMETER + CATALOGUE_PARAMETER_MAX
+};
+
 /** Metallicities below this are raised to it, as Synthesizer does (docs/physics.md 2) [-]. */
 #define CATALOGUE_METALLICITY_FLOOR 1e-5
 
@@ -50,10 +69,10 @@ struct catalogue {
     size_t n_galaxy;
     const int64_t *id;      /* [n_galaxy] unique */
     const double *redshift; /* [n_galaxy] as in the file, zeros unless needed */
-    /* [n_galaxy] slices of /Stars, /Gas, ... begin, in any order; of empty ones anywhere inside; ... */
-    const uint64_t *star_offset, *gas_offset, *black_hole_offset;
-    const uint32_t *n_star, *n_gas, *n_black_hole;    /* [n_galaxy] ... and how long they are */
-    uint64_t n_star_all, n_gas_all, n_black_hole_all; /* lengths of the flat arrays */
+    /* [n_galaxy] slices of each component begin, in any order; of empty ones anywhere inside; ... */
+    const uint64_t *offset[N_COMPONENT];
+    const uint32_t *n_particle[N_COMPONENT]; /* [n_galaxy] ... and how long they are */
+    uint64_t n_particle_all[N_COMPONENT];    /* lengths of the flat arrays */
     bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
     struct catalogue_range unused[CATALOGUE_PARAMETER_MAX]; /* [needs.n_defaulted] */
     bool has_dust;            /* gas is needed, and its dust is the file's, not needs.dust_to_metal_ratio */
@@ -62,28 +81,22 @@ struct catalogue {
     struct catalogue_reader *reader;
 };
 
-/** Particles of one galaxy; every array belongs to the arenas it was read into. */
+/** Particles of one component of a galaxy: all of them, or a tile. */
+struct particles {
+    uint64_t first; /* of them, in the galaxy */
+    size_t n;
+    const double *field[N_FIELD]; /* [n], or NULL: not needed, or not of this component */
+};
+
+/** One galaxy; every array belongs to the arenas it was read into. */
 struct galaxy {
     uint64_t row;
     int64_t id;
     double redshift;
-    double centre_kpc[3]; /* zeros unless needed */
-    uint64_t n_rounded;   /* values slightly below 0 that were read, and taken as 0 */
-
-    uint64_t first_star; /* of a tile, in the galaxy */
-    size_t n_star;       /* that are in the arrays: all, or a tile of them */
-    const double *star_mass_msun, *star_age_yr, *star_metallicity;
-    const double *star_x_kpc, *star_y_kpc, *star_z_kpc; /* NULL unless needed */
-    const double *star_h_kpc; /* compact support of the kernel; NULL unless needed */
-
-    size_t n_gas;
-    const double *gas_x_kpc, *gas_y_kpc, *gas_z_kpc, *gas_h_kpc, *gas_dust_mass_msun;
-
-    size_t n_black_hole;
-    const double *black_hole_x_kpc, *black_hole_y_kpc, *black_hole_z_kpc;
-
-    double parameter[CATALOGUE_PARAMETER_MAX];             /* per galaxy, or 0 */
-    const double *star_parameter[CATALOGUE_PARAMETER_MAX]; /* [n_star], or NULL */
+    double centre_kpc[3];                      /* zeros unless needed */
+    uint64_t n_rounded;                        /* values slightly below 0 that were read, and taken as 0 */
+    double parameter[CATALOGUE_PARAMETER_MAX]; /* of the whole galaxy, or 0 where particles have it */
+    struct particles particles[N_COMPONENT];
 };
 
 /**

@@ -25,19 +25,19 @@
 /* ---- optical depths ------------------------------------------------------------------------------ */
 
 /** The gas of a galaxy, sorted. */
-int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struct columns_index **ret_index,
+int observe_gas_index(enum sph_kernel kernel, const struct particles *gas, struct columns_index **ret_index,
                       struct arena *arena, struct error *err);
 /**
- * V-band dust optical depth from the observer (at z = -infinity) to each point:
+ * V-band dust optical depth from the observer (at z = -infinity) to each particle:
  *     tau_v = kappa * column of dust in front,   docs/physics.md 9
  * @param kappa_pc2_msun  dust opacity [pc^2 / Msun]
  * @param arena           scratch, given back on return: columns_search_bytes()
- * @param ret_tau_v       [n]
+ * @param ret_tau_v       [particles->n]
  * Return: 0; POLYPHONY_INTERNAL when memory is short.
  */
-int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
-                           const double *x_kpc, const double *y_kpc, const double *z_kpc, struct arena *arena,
-                           double *ret_tau_v, struct error *err);
+int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun,
+                           const struct particles *particles, struct arena *arena, double *ret_tau_v,
+                           struct error *err);
 
 /** Running sums of optical depths; zeroed before the first particle. */
 struct observe_depths {
@@ -52,10 +52,10 @@ void observe_depths_summary(const struct observe_depths *depths, size_t n, const
 /* ---- histories ----------------------------------------------------------------------------------- */
 
 /** Add the stellar mass formed by age [Msun], [n_age]: always over log10 age. */
-void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
+void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                  double *sfh_msun);
 /** By age and metallicity [Msun], [n_age][n_metallicity]: over log10 age and log10 metallicity. */
-void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct galaxy *galaxy,
+void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                   double *sfzh_msun);
 
 /* ---- emission ------------------------------------------------------------------------------------ */
@@ -95,6 +95,7 @@ struct stellar_light {
 
     /* The tile in hand. */
     const struct galaxy *galaxy;
+    const struct particles *stars; /* of the galaxy */
     struct observe_parameter parameter[EMISSION_N_PARAMETER];
     struct weights weights;
     const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
@@ -314,12 +315,12 @@ struct image_pixels {
 };
 
 /**
- * Add the stars' light to images: image[n_channel], each [n_pixel][n_pixel], x slow.
+ * Add the particles' light to images: image[n_channel], each [n_pixel][n_pixel], x slow.
  *
- * @param value    [n_star][n_channel]
+ * @param value    [particles->n][n_channel]
  */
-int observe_images(const struct image_pixels *pixels, const struct galaxy *galaxy, double arcsec_per_kpc,
-                   size_t n_channel, const double *value, double *const *image, struct arena *arena,
-                   struct error *err);
+int observe_images(const struct image_pixels *pixels, const struct particles *particles,
+                   const double centre_kpc[3], double arcsec_per_kpc, size_t n_channel, const double *value,
+                   double *const *image, struct arena *arena, struct error *err);
 /** Most scratch that this takes of the arena [bytes]. */
 uint64_t observe_images_bytes(const struct image_pixels *pixels, size_t n_channel, int n_thread);

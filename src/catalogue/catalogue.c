@@ -7,7 +7,7 @@
 
 #include "polyphony/cosmology.h"
 
-const struct field catalogue_fields[N_FIELD] = {
+const struct source_kind catalogue_sources[N_SOURCE] = {
     [STAR_MASS] = { "Stars/initial_masses", STARS, 1, UNITS_MASS, NOT_NEGATIVE, ROUNDING_MASS_MSUN },
     /* Simulations write 0 for stars of the last step: they are as young as the grid goes. */
     [STAR_AGE] = { "Stars/ages", STARS, 1, UNITS_TIME, NOT_NEGATIVE, ROUNDING_AGE_YR },
@@ -67,26 +67,18 @@ bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row
 
 /* ---- particle fields and parameters ------------------------------------------------------------ */
 
-static uint64_t component_length(const struct catalogue *catalogue, enum component component)
-{
-    const uint64_t length[N_COMPONENT] = { catalogue->n_star_all, catalogue->n_gas_all,
-                                           catalogue->n_black_hole_all };
-
-    return length[component];
-}
-
 /* `operation`: what needs it; NULL: every job. */
-static int check_field(struct catalogue *catalogue, enum field_id id, const char *operation,
+static int check_field(struct catalogue *catalogue, enum source_id id, const char *operation,
                        struct error *err)
 {
-    const struct field *field = &catalogue_fields[id];
+    const struct source_kind *field = &catalogue_sources[id];
     struct catalogue_reader *reader = catalogue->reader;
     int r;
 
     if (operation && !io_has(reader->file, field->path))
         return error_set(err, POLYPHONY_INPUT, "'%s': no dataset '%s'; operation '%s' needs it",
                          io_file_path(reader->file), field->path, operation);
-    r = shape_expect(reader->file, field->path, component_length(catalogue, field->component),
+    r = shape_expect(reader->file, field->path, catalogue->n_particle_all[field->component],
                      (size_t)field->width, err);
     if (!r)
         r = catalogue_unit(catalogue, field->path, field->kind, &reader->factor[id], err);
@@ -96,7 +88,7 @@ static int check_field(struct catalogue *catalogue, enum field_id id, const char
 
 static int check_stars(struct catalogue *catalogue, struct error *err)
 {
-    static const enum field_id always[] = { STAR_MASS, STAR_AGE, STAR_METALLICITY };
+    static const enum source_id always[] = { STAR_MASS, STAR_AGE, STAR_METALLICITY };
     const struct catalogue_reader *reader = catalogue->reader;
     int r = 0;
 
@@ -105,10 +97,10 @@ static int check_stars(struct catalogue *catalogue, struct error *err)
     if (!r && reader->needs.star_coordinates)
         r = check_field(catalogue, STAR_COORDINATES, reader->needs.star_coordinates, err);
     if (!r && reader->needs.star_smoothing_lengths) {
-        if (!io_has(reader->file, catalogue_fields[STAR_SMOOTHING].path))
+        if (!io_has(reader->file, catalogue_sources[STAR_SMOOTHING].path))
             return error_set(err, POLYPHONY_INPUT,
                              "'%s': no dataset '%s'; smoothed images need it, 'type: histogram' does without",
-                             io_file_path(reader->file), catalogue_fields[STAR_SMOOTHING].path);
+                             io_file_path(reader->file), catalogue_sources[STAR_SMOOTHING].path);
         r = check_field(catalogue, STAR_SMOOTHING, NULL, err);
     }
     return r;
@@ -176,7 +168,7 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
 
     text_format(path, sizeof(path), "Stars/%s", name);
     if (io_has(reader->file, path)) {
-        r = shape_expect(reader->file, path, catalogue->n_star_all, 1, err);
+        r = shape_expect(reader->file, path, catalogue->n_particle_all[STARS], 1, err);
         if (!r)
             r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &reader->star_parameter_factor[i], err);
         memcpy(reader->star_parameter_path[i], path, sizeof(path));
@@ -240,9 +232,7 @@ static void broadcast_parts(struct catalogue *catalogue, const struct node_group
         size_t n_byte;
     } parts[] = {
         { &catalogue->n_galaxy, sizeof(catalogue->n_galaxy) },
-        { &catalogue->n_star_all, sizeof(catalogue->n_star_all) },
-        { &catalogue->n_gas_all, sizeof(catalogue->n_gas_all) },
-        { &catalogue->n_black_hole_all, sizeof(catalogue->n_black_hole_all) },
+        { catalogue->n_particle_all, sizeof(catalogue->n_particle_all) },
         { catalogue->parameter_is_per_particle, sizeof(catalogue->parameter_is_per_particle) },
         { catalogue->unused, sizeof(catalogue->unused) },
         { &catalogue->has_dust, sizeof(catalogue->has_dust) },
@@ -279,8 +269,9 @@ static int prepare_reading(struct catalogue *catalogue, struct error *err)
 {
     struct catalogue_reader *reader = catalogue->reader;
 
-    for (size_t i = 0; i < N_FIELD; i++)
-        if (reader->is_read[i] && !io_direct_find(reader->file, catalogue_fields[i].path, &reader->direct[i]))
+    for (size_t i = 0; i < N_SOURCE; i++)
+        if (reader->is_read[i] &&
+            !io_direct_find(reader->file, catalogue_sources[i].path, &reader->direct[i]))
             reader->direct[i].n = 0;
     for (size_t i = 0; i < reader->needs.n_parameter; i++)
         if (catalogue->parameter_is_per_particle[i] &&
@@ -353,15 +344,14 @@ void catalogue_touch_pages(const struct catalogue *catalogue)
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row)
 {
     const struct catalogue_reader *reader = catalogue->reader;
-    const uint64_t n[N_COMPONENT] = { catalogue->n_star[row], catalogue->n_gas[row],
-                                      catalogue->n_black_hole[row] };
     uint64_t values = 0;
 
-    for (size_t i = 0; i < N_FIELD; i++)
+    for (size_t i = 0; i < N_SOURCE; i++)
         if (reader->is_read[i])
-            values += n[catalogue_fields[i].component] * (uint64_t)catalogue_fields[i].width;
+            values += catalogue->n_particle[catalogue_sources[i].component][row] *
+                      (uint64_t)catalogue_sources[i].width;
     for (size_t i = 0; i < reader->needs.n_parameter; i++)
-        values += catalogue->parameter_is_per_particle[i] ? n[STARS] : 0;
+        values += catalogue->parameter_is_per_particle[i] ? catalogue->n_particle[STARS][row] : 0;
     return values * sizeof(double);
 }
 
@@ -382,8 +372,8 @@ uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row)
     uint64_t values = 0;
 
     if (reader->is_read[GAS_COORDINATES])
-        values += (uint64_t)catalogue->n_gas[row] * (3 + after);
+        values += (uint64_t)catalogue->n_particle[GAS][row] * (3 + after);
     if (reader->is_read[BLACK_HOLE_COORDINATES])
-        values += (uint64_t)catalogue->n_black_hole[row] * 3;
+        values += (uint64_t)catalogue->n_particle[BLACK_HOLES][row] * 3;
     return values * sizeof(double);
 }

@@ -8,13 +8,10 @@
 #include "polyphony/node_table.h"
 #include "polyphony/units.h"
 
-/* The three kinds of particles, in the file's group names. */
-enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
-
 /* What a value must satisfy to be used; in the order of values.c's tables. */
 enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT, MASS_FRACTION };
 
-enum field_id {
+enum source_id {
     STAR_MASS,
     STAR_AGE,
     STAR_METALLICITY,
@@ -27,11 +24,11 @@ enum field_id {
     GAS_DUST_MASS,
     GAS_DUST_RATIO,
     BLACK_HOLE_COORDINATES,
-    N_FIELD
+    N_SOURCE
 };
 
 /* One dataset of particles as the file has it. */
-struct field {
+struct source_kind {
     const char *path;
     enum component component;
     int width; /* 1, or 3 for vectors */
@@ -40,7 +37,7 @@ struct field {
     double rounding; /* so much below 0 counts as 0, in our unit; 0: nothing does */
 };
 
-extern const struct field catalogue_fields[N_FIELD];
+extern const struct source_kind catalogue_sources[N_SOURCE];
 
 /*
  * What rounding makes of a 0. Mass fractions, ratios and other numbers of order one: some units of float32's
@@ -69,12 +66,12 @@ enum index_column {
 struct catalogue_reader {
     struct io_file *file; /* NULL on a rank that does not compute */
     struct catalogue_needs needs;
-    bool is_read[N_FIELD];
-    double factor[N_FIELD]; /* file unit to ours */
+    bool is_read[N_SOURCE];
+    double factor[N_SOURCE]; /* file unit to ours */
     char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
     double star_parameter_factor[CATALOGUE_PARAMETER_MAX];
     /* Where HDF5 is not needed; n = 0 where it is. */
-    struct io_direct direct[N_FIELD], star_parameter_direct[CATALOGUE_PARAMETER_MAX];
+    struct io_direct direct[N_SOURCE], star_parameter_direct[CATALOGUE_PARAMETER_MAX];
     double *window; /* [CATALOGUE_WINDOW_BYTES], NULL on a rank that does not compute */
 
     bool has_column[N_INDEX_COLUMN];

@@ -33,9 +33,9 @@ static bool find_kind(const char *path, enum units_kind *ret_kind)
     static const char *const numbers[] = { "Galaxies/redshift", "Galaxies/dust_to_metal_ratio" };
 
     *ret_kind = UNITS_DIMENSIONLESS;
-    for (size_t i = 0; i < N_FIELD; i++)
-        if (!strcmp(path, catalogue_fields[i].path)) {
-            *ret_kind = catalogue_fields[i].kind;
+    for (size_t i = 0; i < N_SOURCE; i++)
+        if (!strcmp(path, catalogue_sources[i].path)) {
+            *ret_kind = catalogue_sources[i].kind;
             return true;
         }
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)

@@ -13,7 +13,7 @@
 
 /* The largest number of the particles looked at is doubted outside `low` to `high`. */
 static const struct doubt {
-    enum field_id field;
+    enum source_id field;
     double low, high;
     const char *below, *above;
 } doubts[] = {
@@ -35,17 +35,16 @@ struct seen {
 };
 
 /* What cannot be read sets its galaxy aside later, and is no matter here. */
-static void look_at_galaxy(const struct catalogue *catalogue, uint64_t row, enum field_id id,
+static void look_at_galaxy(const struct catalogue *catalogue, uint64_t row, enum source_id id,
                            struct seen *seen)
 {
     const struct catalogue_reader *reader = catalogue->reader;
-    bool is_gas = catalogue_fields[id].component == GAS;
-    uint64_t begin = is_gas ? catalogue->gas_offset[row] : catalogue->star_offset[row];
-    uint64_t n = is_gas ? catalogue->n_gas[row] : catalogue->n_star[row];
+    enum component component = catalogue_sources[id].component;
+    uint64_t begin = catalogue->offset[component][row], n = catalogue->n_particle[component][row];
     double value[N_PARTICLE_SEEN];
 
     n = n < N_PARTICLE_SEEN ? n : N_PARTICLE_SEEN;
-    if (n == 0 || io_read_rows_f64(reader->file, catalogue_fields[id].path, begin, n, value, NULL))
+    if (n == 0 || io_read_rows_f64(reader->file, catalogue_sources[id].path, begin, n, value, NULL))
         return;
     for (uint64_t i = 0; i < n; i++)
         if (isfinite(value[i] * reader->factor[id])) {
@@ -61,7 +60,7 @@ void catalogue_find_doubts(struct catalogue *catalogue)
 
     for (size_t d = 0; d < N_DOUBT; d++) {
         const struct doubt *doubt = &doubts[d];
-        const struct field *field = &catalogue_fields[doubt->field];
+        const struct source_kind *field = &catalogue_sources[doubt->field];
         struct seen seen = { 0, -HUGE_VAL };
 
         for (uint64_t i = 0; catalogue->reader->is_read[doubt->field] && i < n_look; i++)

@@ -96,14 +96,14 @@ static bool is_needed(const struct catalogue *catalogue, size_t component)
     return component == STARS || (component == GAS ? needs->gas : needs->black_holes);
 }
 
-/* The first dataset of particles of this component that the file has, by which they are counted; N_FIELD
+/* The first dataset of particles of this component that the file has, by which they are counted; N_SOURCE
  * without any. */
 static size_t find_counted(const struct catalogue *catalogue, size_t component)
 {
     size_t i = 0;
 
-    while (i < N_FIELD && (catalogue_fields[i].component != component ||
-                           !io_has(catalogue->reader->file, catalogue_fields[i].path)))
+    while (i < N_SOURCE && (catalogue_sources[i].component != component ||
+                            !io_has(catalogue->reader->file, catalogue_sources[i].path)))
         i++;
     return i;
 }
@@ -117,7 +117,7 @@ static bool can_be_left_out(struct catalogue *catalogue, size_t component)
     text_format(offset, sizeof(offset), "%s/offset", groups[component]);
     text_format(length, sizeof(length), "%s/length", groups[component]);
     if (is_needed(catalogue, component) ||
-        (io_has(file, offset) && io_has(file, length) && find_counted(catalogue, component) < N_FIELD))
+        (io_has(file, offset) && io_has(file, length) && find_counted(catalogue, component) < N_SOURCE))
         return false;
     warnings_add(&catalogue->warnings,
                  "'%s': '%s' has no offsets, lengths and particles by which to count them: it is left out",
@@ -142,9 +142,9 @@ static int find_slices(struct catalogue *catalogue, size_t component, uint64_t *
         text_format(path, sizeof(path), "%s/%s", groups[component], names[i]);
         r = shape_expect(reader->file, path, catalogue->n_galaxy, 1, err);
     }
-    if (!r && i_field < N_FIELD)
-        r = shape_count(reader->file, catalogue_fields[i_field].path, (size_t)catalogue_fields[i_field].width,
-                        ret_n_all, err);
+    if (!r && i_field < N_SOURCE)
+        r = shape_count(reader->file, catalogue_sources[i_field].path,
+                        (size_t)catalogue_sources[i_field].width, ret_n_all, err);
     reader->has_column[INDEX_OFFSET + component] = true;
     reader->has_column[INDEX_COUNT + component] = true;
     return r;
@@ -164,8 +164,6 @@ static int find_redshifts(struct catalogue *catalogue, struct error *err)
 int index_find(struct catalogue *catalogue, struct error *err)
 {
     struct io_file *file = catalogue->reader->file;
-    uint64_t *const n_all[N_COMPONENT] = { &catalogue->n_star_all, &catalogue->n_gas_all,
-                                           &catalogue->n_black_hole_all };
     uint64_t n = 0;
     int r = shape_count(file, "Stars/offset", 1, &n, err);
 
@@ -176,7 +174,7 @@ int index_find(struct catalogue *catalogue, struct error *err)
                          io_file_path(file), (unsigned long long)n, N_GALAXY_MAX);
     catalogue->n_galaxy = n;
     for (size_t component = 0; !r && component < N_COMPONENT; component++)
-        r = find_slices(catalogue, component, n_all[component], err);
+        r = find_slices(catalogue, component, &catalogue->n_particle_all[component], err);
     catalogue->reader->has_column[INDEX_ID] = true;
     if (!r && index_is_in_file(catalogue, INDEX_ID))
         r = shape_expect(file, "Galaxies/id", n, 1, err);
@@ -195,12 +193,10 @@ static void point_to_columns(struct catalogue *catalogue)
 
     catalogue->id = column_of(catalogue, INDEX_ID);
     catalogue->redshift = column_or_zeros(catalogue, INDEX_REDSHIFT);
-    catalogue->star_offset = column_or_zeros(catalogue, INDEX_OFFSET + STARS);
-    catalogue->gas_offset = column_or_zeros(catalogue, INDEX_OFFSET + GAS);
-    catalogue->black_hole_offset = column_or_zeros(catalogue, INDEX_OFFSET + BLACK_HOLES);
-    catalogue->n_star = column_or_zeros(catalogue, INDEX_COUNT + STARS);
-    catalogue->n_gas = column_or_zeros(catalogue, INDEX_COUNT + GAS);
-    catalogue->n_black_hole = column_or_zeros(catalogue, INDEX_COUNT + BLACK_HOLES);
+    for (size_t c = 0; c < N_COMPONENT; c++) {
+        catalogue->offset[c] = column_or_zeros(catalogue, INDEX_OFFSET + c);
+        catalogue->n_particle[c] = column_or_zeros(catalogue, INDEX_COUNT + c);
+    }
     reader->centre_kpc = column_of(catalogue, INDEX_CENTRE);
     reader->galaxy_dust_ratio = column_of(catalogue, INDEX_DUST_RATIO);
     for (size_t i = 0; i < CATALOGUE_PARAMETER_MAX; i++)
@@ -378,14 +374,12 @@ static int fill_slices(struct catalogue *catalogue, size_t component, uint64_t n
 
 static int fill_slices_all(struct catalogue *catalogue, struct error *err)
 {
-    const uint64_t n_all[N_COMPONENT] = { catalogue->n_star_all, catalogue->n_gas_all,
-                                          catalogue->n_black_hole_all };
     int64_t *block = mem_array(LENGTH_ROWS, sizeof(*block));
     int r = block ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to read the catalogue's index");
 
     for (size_t component = 0; !r && component < N_COMPONENT; component++)
         if (catalogue->reader->has_column[INDEX_COUNT + component])
-            r = fill_slices(catalogue, component, n_all[component], block, err);
+            r = fill_slices(catalogue, component, catalogue->n_particle_all[component], block, err);
     free(block);
     return r;
 }

@@ -199,23 +199,14 @@ static void read_dataset(struct batch *batch, const struct source *source, struc
 
 /* ---- particles --------------------------------------------------------------------------------- */
 
-/* Where a field goes in struct galaxy: one member, or one for each axis; the other fields are needed on the
- * way only. */
-static const size_t members[N_FIELD][N_VECTOR] = {
-    [STAR_MASS] = { offsetof(struct galaxy, star_mass_msun) },
-    [STAR_AGE] = { offsetof(struct galaxy, star_age_yr) },
-    [STAR_METALLICITY] = { offsetof(struct galaxy, star_metallicity) },
-    [STAR_COORDINATES] = { offsetof(struct galaxy, star_x_kpc), offsetof(struct galaxy, star_y_kpc),
-                           offsetof(struct galaxy, star_z_kpc) },
-    [STAR_SMOOTHING] = { offsetof(struct galaxy, star_h_kpc) },
-    [GAS_MASS] = { offsetof(struct galaxy, gas_dust_mass_msun) }, /* becomes that */
-    [GAS_COORDINATES] = { offsetof(struct galaxy, gas_x_kpc), offsetof(struct galaxy, gas_y_kpc),
-                          offsetof(struct galaxy, gas_z_kpc) },
-    [GAS_SMOOTHING] = { offsetof(struct galaxy, gas_h_kpc) },
-    [GAS_DUST_MASS] = { offsetof(struct galaxy, gas_dust_mass_msun) },
-    [BLACK_HOLE_COORDINATES] = { offsetof(struct galaxy, black_hole_x_kpc),
-                                 offsetof(struct galaxy, black_hole_y_kpc),
-                                 offsetof(struct galaxy, black_hole_z_kpc) },
+/* Where a dataset goes: to a field of its component, or to one for each axis. */
+static const enum field members[N_SOURCE] = {
+    [STAR_MASS] = FIELD_INITIAL_MASS_MSUN,        [STAR_AGE] = FIELD_AGE_YR,
+    [STAR_METALLICITY] = FIELD_METALLICITY,       [STAR_COORDINATES] = FIELD_X_KPC,
+    [STAR_SMOOTHING] = FIELD_SMOOTHING_KPC,       [GAS_MASS] = FIELD_DUST_MASS_MSUN, /* becomes that */
+    [GAS_METALLICITY] = FIELD_METALLICITY,        [GAS_COORDINATES] = FIELD_X_KPC,
+    [GAS_SMOOTHING] = FIELD_SMOOTHING_KPC,        [GAS_DUST_MASS] = FIELD_DUST_MASS_MSUN,
+    [GAS_DUST_RATIO] = FIELD_DUST_TO_METAL_RATIO, [BLACK_HOLE_COORDINATES] = FIELD_X_KPC,
 };
 
 /* The first part, or the one after this, that has not failed; NULL after the last. */
@@ -227,10 +218,10 @@ static struct part *next_part(struct batch *batch, struct part *part)
     return part < batch->part + batch->n ? part : NULL;
 }
 
-static void read_field(struct batch *batch, enum field_id id, struct arena *arena)
+static void read_field(struct batch *batch, enum source_id id, struct arena *arena)
 {
     const struct catalogue_reader *reader = batch->catalogue->reader;
-    const struct field *field = &catalogue_fields[id];
+    const struct source_kind *field = &catalogue_sources[id];
     const struct source source = { field->path,
                                    reader->direct[id].n ? &reader->direct[id] : NULL,
                                    (size_t)field->width,
@@ -240,8 +231,8 @@ static void read_field(struct batch *batch, enum field_id id, struct arena *aren
 
     read_dataset(batch, &source, arena);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
-        for (size_t axis = 0; axis < source.width && members[id][axis]; axis++)
-            memcpy((char *)&part->galaxy + members[id][axis], &part->to[axis], sizeof(part->to[axis]));
+        for (size_t axis = 0; axis < source.width; axis++)
+            part->galaxy.particles[field->component].field[members[id] + axis] = part->to[axis];
 }
 
 /* By insertion: they are few, and mostly in order already. */
@@ -266,12 +257,8 @@ static void choose(struct batch *batch, enum component component)
         uint64_t row = part->row;
 
         part->first = component == STARS ? part->first_star : 0;
-        part->n = component == STARS ? part->n_star
-                  : component == GAS ? catalogue->n_gas[row]
-                                     : catalogue->n_black_hole[row];
-        part->begin = component == STARS ? catalogue->star_offset[row] + part->first_star
-                      : component == GAS ? catalogue->gas_offset[row]
-                                         : catalogue->black_hole_offset[row];
+        part->n = component == STARS ? part->n_star : catalogue->n_particle[component][row];
+        part->begin = catalogue->offset[component][row] + part->first;
     }
     sort_by_place(batch);
 }
@@ -292,8 +279,8 @@ static void read_stars(struct batch *batch)
     if (reader->is_read[STAR_SMOOTHING])
         read_field(batch, STAR_SMOOTHING, batch->stars);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
-        part->galaxy.first_star = part->first_star;
-        part->galaxy.n_star = part->n_star;
+        part->galaxy.particles[STARS].first = part->first_star;
+        part->galaxy.particles[STARS].n = part->n_star;
     }
 }
 
@@ -334,6 +321,10 @@ static void make_dust_masses(struct batch *batch)
                        (reader->is_read[GAS_DUST_RATIO] ? part->to[0][i] : ratio_all);
     }
     arena_release(batch->around, mark);
+    for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part)) {
+        part->galaxy.particles[GAS].field[FIELD_METALLICITY] = NULL;
+        part->galaxy.particles[GAS].field[FIELD_DUST_TO_METAL_RATIO] = NULL;
+    }
 }
 
 static void read_gas(struct batch *batch)
@@ -346,7 +337,7 @@ static void read_gas(struct batch *batch)
     else
         make_dust_masses(batch);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
-        part->galaxy.n_gas = part->n;
+        part->galaxy.particles[GAS].n = part->n;
 }
 
 static void read_black_holes(struct batch *batch)
@@ -354,7 +345,7 @@ static void read_black_holes(struct batch *batch)
     choose(batch, BLACK_HOLES);
     read_field(batch, BLACK_HOLE_COORDINATES, batch->around);
     for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
-        part->galaxy.n_black_hole = part->n;
+        part->galaxy.particles[BLACK_HOLES].n = part->n;
 }
 
 static void read_parameter(struct batch *batch, size_t i)
@@ -372,7 +363,7 @@ static void read_parameter(struct batch *batch, size_t i)
     if (batch->catalogue->parameter_is_per_particle[i]) {
         read_dataset(batch, &source, batch->stars);
         for (struct part *part = next_part(batch, NULL); part; part = next_part(batch, part))
-            part->galaxy.star_parameter[i] = part->to[0];
+            part->galaxy.particles[STARS].field[FIELD_PARAMETER + i] = part->to[0];
         return;
     }
     text_format(path, sizeof(path), "Galaxies/%s", reader->needs.parameter[i]);
@@ -434,7 +425,7 @@ static void read_some(struct catalogue *catalogue, size_t n, const size_t *order
         uint64_t at = row[order[i]];
 
         batch.part[i] = (struct part) { .row = at,
-                                        .n_star = catalogue->n_star[at],
+                                        .n_star = catalogue->n_particle[STARS][at],
                                         .galaxy = galaxy_of_row(catalogue, at),
                                         .err = &ret_error[order[i]] };
     }
@@ -466,18 +457,18 @@ void catalogue_read_many(struct catalogue *catalogue, size_t n, const uint64_t *
 
 void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3])
 {
-    const double *xyz[3] = { galaxy->star_x_kpc, galaxy->star_y_kpc, galaxy->star_z_kpc };
+    const struct particles *stars = &galaxy->particles[STARS];
 
-    for (int axis = 0; axis < 3 && xyz[axis]; axis++)
-        for (size_t i = 0; i < galaxy->n_star; i++)
-            sum_kpc[axis] += xyz[axis][i];
+    for (int axis = 0; axis < 3 && stars->field[FIELD_X_KPC + axis]; axis++)
+        for (size_t i = 0; i < stars->n; i++)
+            sum_kpc[axis] += stars->field[FIELD_X_KPC + axis][i];
 }
 
 int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc[3], struct galaxy *galaxy,
                          struct error *err)
 {
     const double *given = catalogue->reader->centre_kpc;
-    size_t n_star = catalogue->n_star[galaxy->row];
+    size_t n_star = catalogue->n_particle[STARS][galaxy->row];
     int r = 0;
 
     for (size_t axis = 0; !r && catalogue->reader->needs.centre && axis < 3; axis++) {
@@ -495,7 +486,8 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
 {
     struct galaxy galaxy;
     double sum_kpc[3] = { 0 };
-    int r = catalogue_read_tile(catalogue, row, 0, catalogue->n_star[row], arena, arena, &galaxy, err);
+    int r =
+        catalogue_read_tile(catalogue, row, 0, catalogue->n_particle[STARS][row], arena, arena, &galaxy, err);
 
     if (r)
         return r;

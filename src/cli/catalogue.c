@@ -225,8 +225,9 @@ int cli_catalogue(int argc, char **argv, struct error *err)
     print_table(&contents);
     if (catalogue)
         printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", path,
-               catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all,
-               (unsigned long long)catalogue->n_gas_all, (unsigned long long)catalogue->n_black_hole_all);
+               catalogue->n_galaxy, (unsigned long long)catalogue->n_particle_all[STARS],
+               (unsigned long long)catalogue->n_particle_all[GAS],
+               (unsigned long long)catalogue->n_particle_all[BLACK_HOLES]);
     if (contents.n) {
         print_redshifts(&contents);
         print_frame(&contents);

@@ -52,8 +52,8 @@ static void print_costliest(const struct catalogue *catalogue, uint64_t row)
 
     cli_format_bytes((double)catalogue_galaxy_bytes(catalogue, row), particles);
     printf("            costliest: galaxy %lld with %llu stars, %llu gas (%s of particles)\n",
-           (long long)catalogue->id[row], (unsigned long long)catalogue->n_star[row],
-           (unsigned long long)catalogue->n_gas[row], particles);
+           (long long)catalogue->id[row], (unsigned long long)catalogue->n_particle[STARS][row],
+           (unsigned long long)catalogue->n_particle[GAS][row], particles);
 }
 
 static void print_plan(const struct plan *plan)
@@ -65,8 +65,9 @@ static void print_plan(const struct plan *plan)
     cli_format_bytes((double)results_row_bytes(plan) * (double)catalogue->n_galaxy, all);
     cli_format_bytes((double)grid_bytes(plan->grid), grid);
     printf("catalogue   %s: %zu galaxies, %llu stars, %llu gas, %llu black holes\n", plan->job->catalogue,
-           catalogue->n_galaxy, (unsigned long long)catalogue->n_star_all,
-           (unsigned long long)catalogue->n_gas_all, (unsigned long long)catalogue->n_black_hole_all);
+           catalogue->n_galaxy, (unsigned long long)catalogue->n_particle_all[STARS],
+           (unsigned long long)catalogue->n_particle_all[GAS],
+           (unsigned long long)catalogue->n_particle_all[BLACK_HOLES]);
     if (catalogue->n_galaxy)
         print_costliest(catalogue, sample_costliest(plan));
     printf(

@@ -162,7 +162,7 @@ static double results_bytes(const struct plan *plan)
         (double)catalogue->n_galaxy * ((double)results_row_bytes(plan) + (double)sizeof(struct ledger_entry));
 
     if (los && *los->write_particles)
-        bytes += 8.0 * (double)(catalogue->n_star_all + catalogue->n_black_hole_all);
+        bytes += 8.0 * (double)(catalogue->n_particle_all[STARS] + catalogue->n_particle_all[BLACK_HOLES]);
     return bytes;
 }
 

@@ -5,7 +5,7 @@
 
 #define PIXEL_COUNT_MAX 65535
 
-/* Stars deposited at once: their places and lists then need little memory. */
+/* Particles deposited at once: their places and lists then need little memory. */
 enum { BLOCK = 16384 };
 
 size_t observe_pixel_count(double fov_arcsec, double resolution_arcsec)
@@ -31,9 +31,9 @@ uint64_t observe_images_bytes(const struct image_pixels *pixels, size_t n_channe
            (pixels->table ? deposit_scratch_bytes(&grid, BLOCK, n_channel, n_thread) : 0);
 }
 
-int observe_images(const struct image_pixels *pixels, const struct galaxy *galaxy, double arcsec_per_kpc,
-                   size_t n_channel, const double *value, double *const *image, struct arena *arena,
-                   struct error *err)
+int observe_images(const struct image_pixels *pixels, const struct particles *particles,
+                   const double centre_kpc[3], double arcsec_per_kpc, size_t n_channel, const double *value,
+                   double *const *image, struct arena *arena, struct error *err)
 {
     const struct pixel_grid grid = grid_of(pixels);
     const struct kernel_table *table = pixels->table;
@@ -43,15 +43,15 @@ int observe_images(const struct image_pixels *pixels, const struct galaxy *galax
     int r = 0;
 
     if (!x || !y || !h)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory for images of %zu stars", galaxy->n_star);
-    for (size_t first = 0; !r && first < galaxy->n_star; first += BLOCK) {
-        size_t n = galaxy->n_star - first < BLOCK ? galaxy->n_star - first : BLOCK;
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory for images of %zu particles", particles->n);
+    for (size_t first = 0; !r && first < particles->n; first += BLOCK) {
+        size_t n = particles->n - first < BLOCK ? particles->n - first : BLOCK;
         const double *of_block = value + first * n_channel;
 
         for (size_t i = 0; i < n; i++) {
-            x[i] = (galaxy->star_x_kpc[first + i] - galaxy->centre_kpc[0]) * arcsec_per_kpc;
-            y[i] = (galaxy->star_y_kpc[first + i] - galaxy->centre_kpc[1]) * arcsec_per_kpc;
-            h[i] = table ? galaxy->star_h_kpc[first + i] * arcsec_per_kpc : 0.0;
+            x[i] = (particles->field[FIELD_X_KPC][first + i] - centre_kpc[0]) * arcsec_per_kpc;
+            y[i] = (particles->field[FIELD_Y_KPC][first + i] - centre_kpc[1]) * arcsec_per_kpc;
+            h[i] = table ? particles->field[FIELD_SMOOTHING_KPC][first + i] * arcsec_per_kpc : 0.0;
         }
         if (!table)
             deposit_histogram(&grid, n, x, y, n_channel, of_block, image);

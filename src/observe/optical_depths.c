@@ -5,22 +5,28 @@
 
 #define PC2_PER_KPC2 1e6
 
-int observe_gas_index(enum sph_kernel kernel, const struct galaxy *galaxy, struct columns_index **ret_index,
+int observe_gas_index(enum sph_kernel kernel, const struct particles *gas, struct columns_index **ret_index,
                       struct arena *arena, struct error *err)
 {
-    const struct column_gas gas = { galaxy->n_gas,     galaxy->gas_x_kpc, galaxy->gas_y_kpc,
-                                    galaxy->gas_z_kpc, galaxy->gas_h_kpc, galaxy->gas_dust_mass_msun };
+    const struct column_gas columns = { gas->n,
+                                        gas->field[FIELD_X_KPC],
+                                        gas->field[FIELD_Y_KPC],
+                                        gas->field[FIELD_Z_KPC],
+                                        gas->field[FIELD_SMOOTHING_KPC],
+                                        gas->field[FIELD_DUST_MASS_MSUN] };
 
-    return columns_index_make(kernel, &gas, arena, ret_index, err);
+    return columns_index_make(kernel, &columns, arena, ret_index, err);
 }
 
-int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun, size_t n,
-                           const double *x_kpc, const double *y_kpc, const double *z_kpc, struct arena *arena,
-                           double *ret_tau_v, struct error *err)
+int observe_optical_depths(const struct columns_index *gas, double kappa_pc2_msun,
+                           const struct particles *particles, struct arena *arena, double *ret_tau_v,
+                           struct error *err)
 {
-    int r = columns_search(gas, n, x_kpc, y_kpc, z_kpc, arena, ret_tau_v, NULL, err);
+    const double *const *field = particles->field;
+    int r = columns_search(gas, particles->n, field[FIELD_X_KPC], field[FIELD_Y_KPC], field[FIELD_Z_KPC],
+                           arena, ret_tau_v, NULL, err);
 
-    for (size_t i = 0; !r && i < n; i++)
+    for (size_t i = 0; !r && i < particles->n; i++)
         ret_tau_v[i] *= kappa_pc2_msun / PC2_PER_KPC2;
     return r;
 }

@@ -73,7 +73,7 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
                                        size_t c, struct channel_tables *ret_tables)
 {
     const struct emission_channel *channel = &light->program->channel[c];
-    struct mix_screened in = { .n_particle = light->galaxy->n_star,
+    struct mix_screened in = { .n_particle = light->stars->n,
                                .mass = light->mass[c],
                                .tau = channel->is_attenuated ? light->parameter[channel->tau].particle : NULL,
                                .range = light->range[c],

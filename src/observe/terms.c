@@ -20,17 +20,17 @@ static int check_parameter(const struct galaxy *galaxy, enum emission_parameter 
 {
     double highest = p == EMISSION_TAU_V ? DBL_MAX : 1.0;
     const double *value = parameter->particle ? parameter->particle : &parameter->value;
-    size_t n = parameter->particle ? galaxy->n_star : 1;
+    size_t n = parameter->particle ? galaxy->particles[STARS].n : 1;
 
     for (size_t i = 0; i < n; i++)
         if (!(value[i] >= 0.0 && value[i] <= highest))
-            return error_set(err, POLYPHONY_SET_ASIDE,
-                             "galaxy %lld: model parameter '%s' (%s)%s %zu is %.10g, must be %s",
-                             (long long)galaxy->id, emission_parameter_names[p],
-                             parameter->source ? parameter->source : "given",
-                             parameter->particle ? " of particle" : " in row",
-                             parameter->particle ? (size_t)galaxy->first_star + i : (size_t)galaxy->row,
-                             value[i], p == EMISSION_TAU_V ? ">= 0" : "within 0 to 1");
+            return error_set(
+                err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s' (%s)%s %zu is %.10g, must be %s",
+                (long long)galaxy->id, emission_parameter_names[p],
+                parameter->source ? parameter->source : "given",
+                parameter->particle ? " of particle" : " in row",
+                parameter->particle ? (size_t)galaxy->particles[STARS].first + i : (size_t)galaxy->row,
+                value[i], p == EMISSION_TAU_V ? ">= 0" : "within 0 to 1");
     return 0;
 }
 
@@ -86,7 +86,7 @@ static void add_channel(struct stellar_light *light, size_t c)
 {
     const struct emission_channel *channel = &light->program->channel[c];
     const double *tau = channel->is_attenuated ? light->parameter[channel->tau].particle : NULL;
-    size_t n = light->galaxy->n_star;
+    size_t n = light->stars->n;
 
     if (tau)
         mix_range_add(&light->range[c], n, light->mass[c], tau);
@@ -100,12 +100,12 @@ void observe_light_add(struct stellar_light *light)
 {
     const struct weights *weights = &light->weights;
 
-    weights_histogram(weights, light->galaxy->star_mass_msun, light->histogram);
+    weights_histogram(weights, light->stars->field[FIELD_INITIAL_MASS_MSUN], light->histogram);
     /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the
      * same. */
     for (size_t i = 0; i < weights->n; i++)
         for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-            if (light->galaxy->star_mass_msun[i] > 0.0 && weights->share[i][corner] > 0.0)
+            if (light->stars->field[FIELD_INITIAL_MASS_MSUN][i] > 0.0 && weights->share[i][corner] > 0.0)
                 light->is_occupied[weights->cell[i][corner]] = true;
     for (size_t c = 0; c < light->program->n_channel; c++)
         add_channel(light, c);
@@ -143,18 +143,19 @@ enum { BLOCK = 512, BLOCKS_SERIAL = 8 };
 static int place_stars(struct stellar_light *light, struct arena *arena, struct error *err)
 {
     const struct grid *grid = light->grid;
-    const struct galaxy *galaxy = light->galaxy;
+    const struct particles *stars = light->stars;
     struct weights *weights = &light->weights;
 
-    weights->n = galaxy->n_star;
-    weights->cell = arena_array(arena, galaxy->n_star, sizeof(*weights->cell));
-    weights->share = arena_array(arena, galaxy->n_star, sizeof(*weights->share));
+    weights->n = stars->n;
+    weights->cell = arena_array(arena, stars->n, sizeof(*weights->cell));
+    weights->share = arena_array(arena, stars->n, sizeof(*weights->share));
     if (!weights->cell || !weights->share)
         return no_memory(err);
-#pragma omp parallel for schedule(static) if (galaxy->n_star > BLOCKS_SERIAL * BLOCK)
-    for (size_t first = 0; first < galaxy->n_star; first += BLOCK) {
-        size_t n = galaxy->n_star - first < BLOCK ? galaxy->n_star - first : BLOCK;
-        const double *age_yr = galaxy->star_age_yr + first, *fraction = galaxy->star_metallicity + first;
+#pragma omp parallel for schedule(static) if (stars->n > BLOCKS_SERIAL * BLOCK)
+    for (size_t first = 0; first < stars->n; first += BLOCK) {
+        size_t n = stars->n - first < BLOCK ? stars->n - first : BLOCK;
+        const double *age_yr = stars->field[FIELD_AGE_YR] + first,
+                     *fraction = stars->field[FIELD_METALLICITY] + first;
         struct weights block = { n, weights->cell + first, weights->share + first };
         double age[BLOCK], metallicity[BLOCK];
 
@@ -171,23 +172,23 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
 static int weight_stars(struct stellar_light *light, size_t i_channel, struct arena *arena, struct error *err)
 {
     const struct emission_channel *channel = &light->program->channel[i_channel];
-    const struct galaxy *galaxy = light->galaxy;
+    const struct particles *stars = light->stars;
     double *mass;
 
-    light->mass[i_channel] = galaxy->star_mass_msun;
+    light->mass[i_channel] = stars->field[FIELD_INITIAL_MASS_MSUN];
     if (!has_fractions(channel))
         return 0;
-    mass = arena_array(arena, galaxy->n_star, sizeof(*mass));
+    mass = arena_array(arena, stars->n, sizeof(*mass));
     if (!mass)
         return no_memory(err);
-    memcpy(mass, galaxy->star_mass_msun, galaxy->n_star * sizeof(*mass));
+    memcpy(mass, stars->field[FIELD_INITIAL_MASS_MSUN], stars->n * sizeof(*mass));
     light->mass[i_channel] = mass;
     for (size_t f = 0; f < channel->particle.n; f++) {
         const struct emission_factor *factor = &channel->particle.factor[f];
         const double *value = light->parameter[factor->parameter].particle;
         bool is_complement = factor->transform == EMISSION_PROCESSED;
 
-        for (size_t i = 0; factor->transform != EMISSION_ATTENUATE && i < galaxy->n_star; i++)
+        for (size_t i = 0; factor->transform != EMISSION_ATTENUATE && i < stars->n; i++)
             mass[i] *= is_complement ? 1.0 - value[i] : value[i];
     }
     return 0;
@@ -223,6 +224,7 @@ int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy
     if (r)
         return r;
     light->galaxy = galaxy;
+    light->stars = &galaxy->particles[STARS];
     memcpy(light->parameter, parameter, sizeof(light->parameter));
     r = place_stars(light, arena, err);
     for (size_t c = 0; !r && c < light->program->n_channel; c++)

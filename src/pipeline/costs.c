@@ -11,8 +11,8 @@
 
 void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN_N_COST_TERM])
 {
-    double n_star = (double)plan->catalogue->n_star[row];
-    double n_gas = (double)plan->catalogue->n_gas[row];
+    double n_star = (double)plan->catalogue->n_particle[STARS][row];
+    double n_gas = (double)plan->catalogue->n_particle[GAS][row];
 
     ret_term[0] = 1.0;
     ret_term[1] = n_star;

@@ -20,8 +20,8 @@ static int place_star_values(struct work *w, enum image_kind kind, struct observ
         return work_no_memory(w, err);
     for (size_t i = 0; i < selection->n_instrument; i++) {
         size_t instrument = selection->i_instrument[i], n_filter = plan->instrument[instrument].n_filter;
-        double *value =
-            arena_array(w->tile_arena, w->galaxy.n_star * selection->n_label * n_filter, sizeof(*value));
+        double *value = arena_array(
+            w->tile_arena, w->galaxy.particles[STARS].n * selection->n_label * n_filter, sizeof(*value));
 
         if (!value)
             return work_no_memory(w, err);
@@ -79,9 +79,10 @@ int direct_images(struct work *w, enum image_kind kind, struct error *err)
         for (size_t l = 0; !r && image && l < selection->n_label; l++) {
             for (size_t f = 0; f < instrument->n_filter; f++)
                 image[f] = w->value + (product++)->offset;
-            r = observe_images(&pixels, &w->galaxy, w->frame->observer.distances.arcsec_per_kpc,
-                               instrument->n_filter, value, image, w->arena, err);
-            value += w->galaxy.n_star * instrument->n_filter;
+            r = observe_images(&pixels, &w->galaxy.particles[STARS], w->galaxy.centre_kpc,
+                               w->frame->observer.distances.arcsec_per_kpc, instrument->n_filter, value,
+                               image, w->arena, err);
+            value += w->galaxy.particles[STARS].n * instrument->n_filter;
         }
         if (!image)
             r = work_no_memory(w, err);

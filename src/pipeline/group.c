@@ -189,7 +189,7 @@ static void share_by_particles(struct pipeline *p, int64_t ns)
     for (size_t i = 0; i < group->n; i++) {
         uint64_t row = group->member[i].work.galaxy.row;
 
-        part[i] = 1.0 + (double)(catalogue->n_star[row] + catalogue->n_gas[row]);
+        part[i] = 1.0 + (double)(catalogue->n_particle[STARS][row] + catalogue->n_particle[GAS][row]);
         all += part[i];
     }
     for (size_t i = 0; i < group->n; i++)
@@ -275,7 +275,7 @@ static void begin_member(struct pipeline *p, struct member *member, uint64_t row
     member->share_ns = 0;
     memset(member->stage_ns, 0, sizeof(member->stage_ns));
     work_begin(w, row, p->group->value + i * stride, stride);
-    w->tiling = (struct tiling) { .n_tile = 1, .n_star = p->plan->catalogue->n_star[row] };
+    w->tiling = (struct tiling) { .n_tile = 1, .n_star = p->plan->catalogue->n_particle[STARS][row] };
 }
 
 /* Galaxies are read together, by the thread that reads. */
@@ -449,7 +449,7 @@ int pipeline_run_group(struct pipeline *p, size_t n, const uint64_t *row, const 
     group->sink = sink;
     memcpy(piece.group, row, n * sizeof(*row));
     for (size_t i = 0; i < n; i++)
-        n_star += p->plan->catalogue->n_star[row[i]];
+        n_star += p->plan->catalogue->n_particle[STARS][row[i]];
     now_ns = trace_begin_group(p->settings.trace, n, row, n_star);
     for (size_t i = 0; i < n; i++)
         pipeline_drop_expected(p, row[i]);

@@ -55,7 +55,7 @@ static size_t count_redshifts(const struct plan *plan, size_t n, const uint64_t 
 
 static uint64_t count_particles(const struct plan *plan, uint64_t row)
 {
-    return plan->catalogue->n_star[row] + plan->catalogue->n_gas[row];
+    return plan->catalogue->n_particle[STARS][row] + plan->catalogue->n_particle[GAS][row];
 }
 
 /* What the galaxies of a group may take [bytes]. */
@@ -85,7 +85,7 @@ size_t group_choose(const struct plan *plan, const struct pipeline_settings *set
         uint64_t member, thread;
 
         if (count_particles(plan, row[n_group]) > PARTICLES_MAX ||
-            (settings->n_star_tile && catalogue->n_star[row[n_group]] > settings->n_star_tile))
+            (settings->n_star_tile && catalogue->n_particle[STARS][row[n_group]] > settings->n_star_tile))
             break;
         member = group_member_bytes(plan, row[n_group]);
         thread = n_thread * group_thread_bytes(plan, row[n_group]);

@@ -148,7 +148,7 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
 {
     const struct catalogue *catalogue = plan->catalogue;
     const struct job_operations *ops = &plan->job->operations;
-    uint64_t n_star = catalogue->n_star[row];
+    uint64_t n_star = catalogue->n_particle[STARS][row];
     size_t n_cell = 4 * n_star < plan->grid->n_cell ? 4 * n_star : plan->grid->n_cell;
     struct parts parts = { .read_star = catalogue_star_bytes(catalogue),
                            .row = plan->n_value * sizeof(double) };
@@ -156,9 +156,9 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
     parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
     if (ops->los_optical_depths) {
-        parts.fixed += columns_index_bytes(catalogue->n_gas[row]);
-        parts.fixed += catalogue->n_black_hole[row] * sizeof(double) +
-                       columns_search_bytes(catalogue->n_black_hole[row]);
+        parts.fixed += columns_index_bytes(catalogue->n_particle[GAS][row]);
+        parts.fixed += catalogue->n_particle[BLACK_HOLES][row] * sizeof(double) +
+                       columns_search_bytes(catalogue->n_particle[BLACK_HOLES][row]);
         parts.tile_star += columns_search_bytes(1);
         parts.star += sizeof(double);
     }
@@ -208,13 +208,13 @@ uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row)
 {
     struct parts parts = parts_of_alone(plan, row);
 
-    return whole_bytes(&parts, plan->catalogue->n_star[row]);
+    return whole_bytes(&parts, plan->catalogue->n_particle[STARS][row]);
 }
 
 uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row)
 {
     struct parts parts = parts_of_alone(plan, row);
-    uint64_t n_star = plan->catalogue->n_star[row];
+    uint64_t n_star = plan->catalogue->n_particle[STARS][row];
     uint64_t whole = whole_bytes(&parts, n_star), tiled = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
 
     return n_star <= TILE_STARS_MIN || whole < tiled ? whole : tiled;
@@ -226,7 +226,7 @@ uint64_t group_member_bytes(const struct plan *plan, uint64_t row)
     struct parts parts = parts_of(plan, row, 1);
 
     return parts.fixed - frame_bytes(plan) + parts.sums + group_row_stride(plan) * sizeof(double) +
-           plan->catalogue->n_star[row] * (parts.star + parts.tile_star);
+           plan->catalogue->n_particle[STARS][row] * (parts.star + parts.tile_star);
 }
 
 uint64_t group_thread_bytes(const struct plan *plan, uint64_t row)
@@ -286,8 +286,8 @@ static int does_not_fit(const struct plan *plan, const struct pipeline_settings 
     return error_set(
         err, POLYPHONY_SET_ASIDE,
         "galaxy %lld: %llu stars and %llu gas particles need at least %.0f MB, 'memory_mb' allows %.0f; memory_mb: %.0f would do",
-        (long long)catalogue->id[row], (unsigned long long)catalogue->n_star[row],
-        (unsigned long long)catalogue->n_gas[row], ceil((double)least / mb),
+        (long long)catalogue->id[row], (unsigned long long)catalogue->n_particle[STARS][row],
+        (unsigned long long)catalogue->n_particle[GAS][row], ceil((double)least / mb),
         (double)settings->memory_bytes / mb, ceil((double)least / mb));
 }
 
@@ -295,7 +295,7 @@ int tiling_choose(const struct plan *plan, const struct pipeline_settings *setti
                   struct tiling *ret_tiling, struct error *err)
 {
     struct parts parts = parts_of_alone(plan, row);
-    uint64_t n_star = plan->catalogue->n_star[row], bound = settings->memory_bytes, least;
+    uint64_t n_star = plan->catalogue->n_particle[STARS][row], bound = settings->memory_bytes, least;
     uint64_t whole = whole_bytes(&parts, n_star);
 
     if (settings->n_star_tile && settings->n_star_tile < n_star) {

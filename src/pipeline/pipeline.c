@@ -28,7 +28,8 @@ size_t pipeline_stage_write(void)
 static struct reader_piece piece_of(const struct plan *plan, uint64_t row, const struct tiling *tiling,
                                     size_t i_tile, bool is_first_time)
 {
-    uint64_t first = (uint64_t)i_tile * tiling->n_star, left = plan->catalogue->n_star[row] - first;
+    uint64_t first = (uint64_t)i_tile * tiling->n_star,
+             left = plan->catalogue->n_particle[STARS][row] - first;
 
     return (struct reader_piece) { .row = row,
                                    .first = first,
@@ -212,8 +213,8 @@ void work_describe(const struct work *w, struct pipeline_row *ret_row)
         .row = w->galaxy.row, .value = w->value, .n_rounded = w->n_rounded, .stage = ""
     };
     if (job && *job->write_particles) {
-        ret_row->n_star = w->plan->catalogue->n_star[w->galaxy.row];
-        ret_row->n_black_hole = w->galaxy.n_black_hole;
+        ret_row->n_star = w->plan->catalogue->n_particle[STARS][w->galaxy.row];
+        ret_row->n_black_hole = w->galaxy.particles[BLACK_HOLES].n;
         ret_row->star_tau = w->star_tau;
         ret_row->black_hole_tau = w->black_hole_tau;
     }
@@ -296,7 +297,7 @@ static int run_whole(struct work *w, struct course *course, struct error *err)
 int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row, struct error *err)
 {
     struct course course = { .now_ns = trace_begin_galaxy(p->settings.trace, row,
-                                                          p->plan->catalogue->n_star[row]) };
+                                                          p->plan->catalogue->n_particle[STARS][row]) };
     struct work *w = &p->alone;
     int r;
 

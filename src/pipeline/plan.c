@@ -365,7 +365,7 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         plan_warn_unused_data(plan);
         warn_near(plan);
     }
-    if (!r && job->operations.los_optical_depths && plan->catalogue->n_gas_all == 0)
+    if (!r && job->operations.los_optical_depths && plan->catalogue->n_particle_all[GAS] == 0)
         warnings_add(&plan->warnings, "'%s' has no gas: all optical depths from the line of sight are 0",
                      job->catalogue);
     if (r) {

@@ -72,7 +72,7 @@ static void place_all(struct placing *placing, const struct plan *plan)
     place_numbers(placing);
     if (ops->los_optical_depths) {
         place(placing, (struct product) { .kind = PRODUCT_STAR_TAU, .rank = 1, .dims = { 3 } });
-        if (plan->catalogue->n_black_hole_all)
+        if (plan->catalogue->n_particle_all[BLACK_HOLES])
             place(placing, (struct product) { .kind = PRODUCT_BLACK_HOLE_TAU, .rank = 1, .dims = { 3 } });
     }
     if (ops->sfh)

@@ -61,9 +61,9 @@ static int load_all(struct work *w, struct error *err)
     uint64_t row = w->galaxy.row;
 
     set_integer(w, PRODUCT_ID, w->galaxy.id);
-    set_integer(w, PRODUCT_N_STAR, (int64_t)catalogue->n_star[row]);
-    set_integer(w, PRODUCT_N_GAS, (int64_t)catalogue->n_gas[row]);
-    set_integer(w, PRODUCT_N_BLACK_HOLE, (int64_t)catalogue->n_black_hole[row]);
+    set_integer(w, PRODUCT_N_STAR, (int64_t)catalogue->n_particle[STARS][row]);
+    set_integer(w, PRODUCT_N_GAS, (int64_t)catalogue->n_particle[GAS][row]);
+    set_integer(w, PRODUCT_N_BLACK_HOLE, (int64_t)catalogue->n_particle[BLACK_HOLES][row]);
     *work_value(w, PRODUCT_REDSHIFT, 0) = w->galaxy.redshift;
     return catalogue_set_centre(catalogue, w->centre_sum_kpc, &w->galaxy, err);
 }
@@ -83,14 +83,13 @@ static int sort_gas(struct work *w, double kappa_pc2_msun, struct error *err)
 
     arena_reset(w->gas_arena); /* the sorted gas outlives the stage only where there are more tiles to come */
     w->depths = (struct observe_depths) { 0 };
-    w->star_tau = arena_array(w->arena, w->plan->catalogue->n_star[galaxy->row], sizeof(double));
-    w->black_hole_tau = arena_array(w->arena, galaxy->n_black_hole, sizeof(double));
+    w->star_tau = arena_array(w->arena, w->plan->catalogue->n_particle[STARS][galaxy->row], sizeof(double));
+    w->black_hole_tau = arena_array(w->arena, galaxy->particles[BLACK_HOLES].n, sizeof(double));
     if (!w->star_tau || !w->black_hole_tau)
         return work_no_memory(w, err);
-    r = observe_gas_index(w->plan->los_kernel, galaxy, &w->gas, w->gas_arena, err);
+    r = observe_gas_index(w->plan->los_kernel, &galaxy->particles[GAS], &w->gas, w->gas_arena, err);
     if (!r)
-        r = observe_optical_depths(w->gas, kappa_pc2_msun, galaxy->n_black_hole, galaxy->black_hole_x_kpc,
-                                   galaxy->black_hole_y_kpc, galaxy->black_hole_z_kpc, w->gas_arena,
+        r = observe_optical_depths(w->gas, kappa_pc2_msun, &galaxy->particles[BLACK_HOLES], w->gas_arena,
                                    w->black_hole_tau, err);
     return r;
 }
@@ -98,27 +97,26 @@ static int sort_gas(struct work *w, double kappa_pc2_msun, struct error *err)
 static int depths_tile(struct work *w, struct error *err)
 {
     double kappa_pc2_msun = *w->plan->job->operations.los_optical_depths->kappa_pc2_msun;
-    const struct galaxy *galaxy = &w->galaxy;
+    const struct particles *stars = &w->galaxy.particles[STARS];
     double *tau;
     int r = w->i_tile == 0 ? sort_gas(w, kappa_pc2_msun, err) : 0;
 
     if (r)
         return r;
-    tau = w->star_tau + galaxy->first_star;
-    r = observe_optical_depths(w->gas, kappa_pc2_msun, galaxy->n_star, galaxy->star_x_kpc, galaxy->star_y_kpc,
-                               galaxy->star_z_kpc, w->gas_arena, tau, err);
+    tau = w->star_tau + stars->first;
+    r = observe_optical_depths(w->gas, kappa_pc2_msun, stars, w->gas_arena, tau, err);
     if (!r)
-        observe_depths_add(&w->depths, galaxy->n_star, tau, galaxy->star_mass_msun);
+        observe_depths_add(&w->depths, stars->n, tau, stars->field[FIELD_INITIAL_MASS_MSUN]);
     return r;
 }
 
 static int depths_all(struct work *w, struct error *err)
 {
     struct observe_depths depths = { 0 };
-    size_t n = w->galaxy.n_black_hole;
+    size_t n = w->galaxy.particles[BLACK_HOLES].n;
 
     (void)err;
-    observe_depths_summary(&w->depths, w->plan->catalogue->n_star[w->galaxy.row], w->star_tau,
+    observe_depths_summary(&w->depths, w->plan->catalogue->n_particle[STARS][w->galaxy.row], w->star_tau,
                            work_value(w, PRODUCT_STAR_TAU, 0));
     observe_depths_add(&depths, n, w->black_hole_tau, NULL);
     if (n)
@@ -131,14 +129,14 @@ static int depths_all(struct work *w, struct error *err)
 static int sfzh_tile(struct work *w, struct error *err)
 {
     (void)err;
-    observe_sfzh(w->plan->grid, w->plan->scheme, &w->galaxy, work_value(w, PRODUCT_SFZH, 0));
+    observe_sfzh(w->plan->grid, w->plan->scheme, &w->galaxy.particles[STARS], work_value(w, PRODUCT_SFZH, 0));
     return 0;
 }
 
 static int sfh_tile(struct work *w, struct error *err)
 {
     (void)err;
-    observe_sfh(w->plan->grid, w->plan->scheme, &w->galaxy, work_value(w, PRODUCT_SFH, 0));
+    observe_sfh(w->plan->grid, w->plan->scheme, &w->galaxy.particles[STARS], work_value(w, PRODUCT_SFH, 0));
     return 0;
 }
 
@@ -156,10 +154,10 @@ void parameters_of(const struct plan *plan, const struct galaxy *galaxy, const d
 
         *parameter = (struct observe_parameter) { .value = plan->parameter[i].value, .source = source[i] };
         if (plan->parameter[i].is_los && star_tau)
-            parameter->particle = star_tau + galaxy->first_star;
+            parameter->particle = star_tau + galaxy->particles[STARS].first;
         if (plan->parameter[i].is_catalogue) {
             parameter->value = galaxy->parameter[c];
-            parameter->particle = galaxy->star_parameter[c];
+            parameter->particle = galaxy->particles[STARS].field[FIELD_PARAMETER + c];
         }
     }
 }

@@ -288,17 +288,15 @@ static double **place_images(struct work *w, const struct image_set *set)
     return image;
 }
 
-/* Stars whose values are there at once. */
-static struct galaxy some_stars(const struct galaxy *galaxy, size_t first)
+/* Particles whose values are there at once. */
+static struct particles some_of(const struct particles *particles, size_t first)
 {
-    struct galaxy some = *galaxy;
-    size_t left = galaxy->n_star - first;
+    struct particles some = *particles;
+    size_t left = particles->n - first;
 
-    some.n_star = left < IMAGE_STARS ? left : IMAGE_STARS;
-    some.star_x_kpc += first;
-    some.star_y_kpc += first;
-    if (some.star_h_kpc)
-        some.star_h_kpc += first;
+    some.n = left < IMAGE_STARS ? left : IMAGE_STARS;
+    for (size_t f = 0; f < N_FIELD; f++)
+        some.field[f] += some.field[f] ? first : 0;
     return some;
 }
 
@@ -306,21 +304,23 @@ static struct galaxy some_stars(const struct galaxy *galaxy, size_t first)
 static int add_images(struct work *w, size_t i_set, struct error *err)
 {
     const struct image_set *set = &w->plan->image_set[i_set];
+    const struct particles *stars = &w->galaxy.particles[STARS];
     const struct observe_tables *tables = NULL;
     int r = need_tables(w, TABLES_IMAGES + i_set, &tables, err);
     struct arena_mark mark = arena_mark(w->arena);
-    size_t n_most = w->galaxy.n_star < IMAGE_STARS ? w->galaxy.n_star : IMAGE_STARS;
+    size_t n_most = stars->n < IMAGE_STARS ? stars->n : IMAGE_STARS;
     double **image = place_images(w, set);
     double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
 
     if (!r && (!image || !value))
         r = work_no_memory(w, err);
-    for (size_t first = 0; !r && first < w->galaxy.n_star; first += IMAGE_STARS) {
-        const struct galaxy some = some_stars(&w->galaxy, first);
+    for (size_t first = 0; !r && first < stars->n; first += IMAGE_STARS) {
+        const struct particles some = some_of(stars, first);
 
-        observe_particle_bands(tables, &w->light, first, some.n_star, value);
-        r = observe_images(&set->pixels, &some, w->frame->observer.distances.arcsec_per_kpc, set->n_channel,
-                           value, image, w->arena, err);
+        observe_particle_bands(tables, &w->light, first, some.n, value);
+        r = observe_images(&set->pixels, &some, w->galaxy.centre_kpc,
+                           w->frame->observer.distances.arcsec_per_kpc, set->n_channel, value, image,
+                           w->arena, err);
     }
     arena_release(w->arena, mark);
     return r;

@@ -9,11 +9,11 @@
 #include <string.h>
 
 /* In paths: %l a model label, %i an instrument, %f a filter code (its "/" makes a level). */
-struct field {
+struct product_text {
     const char *path, *units, *description;
 };
 
-static const struct field fields[PRODUCT_N_KIND] = {
+static const struct product_text fields[PRODUCT_N_KIND] = {
     [PRODUCT_ID] = { ID_PATH, "dimensionless", "Galaxy id of the catalogue" },
     [PRODUCT_REDSHIFT] = { REDSHIFT_PATH, "dimensionless", "Redshift at which the galaxy is observed" },
     [PRODUCT_N_STAR] = { N_STAR_PATH, "dimensionless", "Number of star particles" },
@@ -265,14 +265,14 @@ int results_layout_rows(struct layout *layout, const struct plan *plan, struct e
         r = layout_rows_list(layout, plan, err);
     if (!r && los)
         r = layout_tau_views(layout, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
-    if (!r && los && catalogue->n_black_hole_all)
+    if (!r && los && catalogue->n_particle_all[BLACK_HOLES])
         r = layout_tau_views(layout, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
     if (!r && los && *los->write_particles)
-        r = layout_particles(layout, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_star_all,
-                             catalogue->star_offset, err);
-    if (!r && los && *los->write_particles && catalogue->n_black_hole_all)
-        r = layout_particles(layout, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH, catalogue->n_black_hole_all,
-                             catalogue->black_hole_offset, err);
+        r = layout_particles(layout, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_particle_all[STARS],
+                             catalogue->offset[STARS], err);
+    if (!r && los && *los->write_particles && catalogue->n_particle_all[BLACK_HOLES])
+        r = layout_particles(layout, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH,
+                             catalogue->n_particle_all[BLACK_HOLES], catalogue->offset[BLACK_HOLES], err);
     if (!r)
         r = results_layout_sessions(layout, err);
     return r ? r : layout_finish(layout, err);

@@ -27,13 +27,13 @@ struct column {
 };
 
 /* Optical depths of particles. */
-struct particles {
+struct depths {
     const char *path, *first_path;
     uint64_t offset, first_offset, n_all; /* n_all 0: the file has none */
     size_t i_count;                       /* column with the number of them */
 };
 
-enum { STARS, BLACK_HOLES, N_PARTICLES };
+enum { OF_STARS, OF_BLACK_HOLES, N_PARTICLES };
 
 struct verifier {
     const char *path;
@@ -41,7 +41,7 @@ struct verifier {
     struct ledger_reader reader;
     size_t n_column;
     struct column *column;
-    struct particles particles[N_PARTICLES];
+    struct depths particles[N_PARTICLES];
     struct verify_counts counts;
 
     /* The rows in hand: [N_ROW], or as many as there are. */
@@ -97,7 +97,7 @@ static int open_columns(struct verifier *v, struct io_file *file, struct error *
     return r;
 }
 
-static int open_particles(struct verifier *v, struct io_file *file, struct particles *particles,
+static int open_particles(struct verifier *v, struct io_file *file, struct depths *particles,
                           const char *count_path, struct error *err)
 {
     struct io_info info;
@@ -134,7 +134,7 @@ static int make_room(struct verifier *v, struct error *err)
     for (size_t p = 0; p < N_PARTICLES; p++)
         v->n_particle[p] = mem_array(n, sizeof(*v->n_particle[p]));
     if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->is_wanted || !v->bytes ||
-        !v->n_particle[STARS] || !v->n_particle[BLACK_HOLES])
+        !v->n_particle[OF_STARS] || !v->n_particle[OF_BLACK_HOLES])
         return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to verify it", v->path);
     for (; !r && v->n_hash < n; v->n_hash += !r)
         r = hash_open(&v->hash[v->n_hash], err);
@@ -151,9 +151,9 @@ static int verifier_open(struct verifier *v, struct error *err)
     if (!r)
         r = open_columns(v, file, err);
     if (!r)
-        r = open_particles(v, file, &v->particles[STARS], N_STAR_PATH, err);
+        r = open_particles(v, file, &v->particles[OF_STARS], N_STAR_PATH, err);
     if (!r)
-        r = open_particles(v, file, &v->particles[BLACK_HOLES], N_BLACK_HOLE_PATH, err);
+        r = open_particles(v, file, &v->particles[OF_BLACK_HOLES], N_BLACK_HOLE_PATH, err);
     if (!r)
         r = make_room(v, err);
     io_file_close(file);
@@ -304,7 +304,7 @@ static int read_column(struct verifier *v, size_t i_column, struct error *err)
     return r;
 }
 
-static int read_slice(struct verifier *v, const struct particles *particles, size_t i, uint64_t first,
+static int read_slice(struct verifier *v, const struct depths *particles, size_t i, uint64_t first,
                       uint64_t n, struct error *err)
 {
     int r = 0;
@@ -321,7 +321,7 @@ static int read_slice(struct verifier *v, const struct particles *particles, siz
 
 static int read_particles(struct verifier *v, size_t p, struct error *err)
 {
-    const struct particles *particles = &v->particles[p];
+    const struct depths *particles = &v->particles[p];
     int r = results_read_at(v->path, v->reader.fd, particles->first_offset + v->first * sizeof(int64_t),
                             v->first_particle, v->n * sizeof(int64_t), particles->first_path, err);
 
@@ -406,9 +406,10 @@ int results_verify(const char *path, const struct verify *verify, struct verify_
     struct verifier v = { .path = path,
                           .verify = verify,
                           .reader = { .fd = -1 },
-                          .particles = { [STARS] = { .path = STAR_TAU_PATH, .first_path = STAR_FIRST_PATH },
-                                         [BLACK_HOLES] = { .path = BLACK_HOLE_TAU_PATH,
-                                                           .first_path = BLACK_HOLE_FIRST_PATH } } };
+                          .particles = {
+                              [OF_STARS] = { .path = STAR_TAU_PATH, .first_path = STAR_FIRST_PATH },
+                              [OF_BLACK_HOLES] = { .path = BLACK_HOLE_TAU_PATH,
+                                                   .first_path = BLACK_HOLE_FIRST_PATH } } };
     int r = verifier_open(&v, err);
 
     for (; !r && v.first < v.reader.n_galaxy; v.first += N_ROW) {

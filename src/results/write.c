@@ -254,12 +254,12 @@ static int write_values(struct results *results, const struct together *together
     for (size_t i = 0; i < together->n; i++)
         basket_add(&basket,
                    results->star_tau_offset +
-                       plan->catalogue->star_offset[together->row[i]->row] * sizeof(double),
+                       plan->catalogue->offset[STARS][together->row[i]->row] * sizeof(double),
                    together->row[i]->star_tau, together->row[i]->n_star * sizeof(double));
     for (size_t i = 0; i < together->n; i++)
         basket_add(&basket,
                    results->black_hole_tau_offset +
-                       plan->catalogue->black_hole_offset[together->row[i]->row] * sizeof(double),
+                       plan->catalogue->offset[BLACK_HOLES][together->row[i]->row] * sizeof(double),
                    together->row[i]->black_hole_tau, together->row[i]->n_black_hole * sizeof(double));
     return basket_empty(&basket);
 }
@@ -357,11 +357,11 @@ static int64_t integer_of(const struct plan *plan, enum product_kind kind, uint6
     case PRODUCT_ID:
         return plan->catalogue->id[row];
     case PRODUCT_N_STAR:
-        return (int64_t)plan->catalogue->n_star[row];
+        return (int64_t)plan->catalogue->n_particle[STARS][row];
     case PRODUCT_N_GAS:
-        return (int64_t)plan->catalogue->n_gas[row];
+        return (int64_t)plan->catalogue->n_particle[GAS][row];
     default:
-        return (int64_t)plan->catalogue->n_black_hole[row];
+        return (int64_t)plan->catalogue->n_particle[BLACK_HOLES][row];
     }
 }
 
@@ -401,11 +401,12 @@ int results_write_nan_row(struct results *results, uint64_t row, struct error *e
             add_nan(&basket, offset, product->n, results->column[i].is_single);
     }
     if (results->star_tau_offset)
-        add_nan(&basket, results->star_tau_offset + catalogue->star_offset[row] * sizeof(double),
-                catalogue->n_star[row], false);
+        add_nan(&basket, results->star_tau_offset + catalogue->offset[STARS][row] * sizeof(double),
+                catalogue->n_particle[STARS][row], false);
     if (results->black_hole_tau_offset)
-        add_nan(&basket, results->black_hole_tau_offset + catalogue->black_hole_offset[row] * sizeof(double),
-                catalogue->n_black_hole[row], false);
+        add_nan(&basket,
+                results->black_hole_tau_offset + catalogue->offset[BLACK_HOLES][row] * sizeof(double),
+                catalogue->n_particle[BLACK_HOLES][row], false);
     return basket_empty(&basket);
 }
 

@@ -107,10 +107,11 @@ static void make_stars(struct bench *bench, struct scene *scene, size_t n, bool 
         age[i] = pow(10.0, age[i]);
         metallicity[i] = pow(10.0, metallicity[i]);
     }
-    scene->galaxy = (struct galaxy) { .n_star = n,
-                                      .star_mass_msun = random_values(bench, arena, n, 1e5, 1e6),
-                                      .star_age_yr = age,
-                                      .star_metallicity = metallicity };
+    scene->galaxy = (struct galaxy) { .particles[STARS].n = n,
+                                      .particles[STARS].field[FIELD_INITIAL_MASS_MSUN] =
+                                          random_values(bench, arena, n, 1e5, 1e6),
+                                      .particles[STARS].field[FIELD_AGE_YR] = age,
+                                      .particles[STARS].field[FIELD_METALLICITY] = metallicity };
     scene->parameter[EMISSION_TAU_V] =
         (struct observe_parameter) { .value = 0.5,
                                      .particle = is_screened ? random_values(bench, arena, n, 0, 3) : NULL };
@@ -140,8 +141,10 @@ static void make_request(struct bench *bench, struct scene *scene, size_t n_labe
     for (size_t l = 0; l < n_label; l++)
         scene->i_label[l] = n_label == 1 ? emergent : l;
     scene->request = (struct observe_request) { n_label, scene->i_label, N_BAND, scene->band, NULL };
-    scene->value = arena_array(&scene->arena, scene->galaxy.n_star * n_label * N_BAND, sizeof(double));
-    scene->plain = arena_array(&scene->arena, scene->galaxy.n_star * n_label * N_BAND, sizeof(double));
+    scene->value =
+        arena_array(&scene->arena, scene->galaxy.particles[STARS].n * n_label * N_BAND, sizeof(double));
+    scene->plain =
+        arena_array(&scene->arena, scene->galaxy.particles[STARS].n * n_label * N_BAND, sizeof(double));
 }
 
 /* ---- the plain way -------------------------------------------------------------------------------- */
@@ -257,7 +260,8 @@ static void make_plain_star(struct scene *scene, size_t i, double *scratch, doub
         const double *row[4];
 
         for (size_t c = 0; c < 4; c++) {
-            weight[c] = scene->galaxy.star_mass_msun[i] * weights->share[i][c];
+            weight[c] =
+                scene->galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] * weights->share[i][c];
             row[c] = scene->columns.value[e] + weights->cell[i][c] * n;
         }
         mix_spectrum(n, weight, row, scratch + e * n);
@@ -287,7 +291,7 @@ enum { N_PLAIN_MAX = 1000 };
 
 static size_t count_plain(const struct scene *scene)
 {
-    return scene->galaxy.n_star < N_PLAIN_MAX ? scene->galaxy.n_star : N_PLAIN_MAX;
+    return scene->galaxy.particles[STARS].n < N_PLAIN_MAX ? scene->galaxy.particles[STARS].n : N_PLAIN_MAX;
 }
 
 static void run_plain(void *context)
@@ -312,7 +316,7 @@ static void run_tables(void *context)
 {
     struct scene *scene = context;
 
-    observe_particle_bands(scene->tables, &scene->light, 0, scene->galaxy.n_star, scene->value);
+    observe_particle_bands(scene->tables, &scene->light, 0, scene->galaxy.particles[STARS].n, scene->value);
 }
 
 static void run_making(void *context)
@@ -342,7 +346,8 @@ static void compare(struct bench *bench, const struct scene *scene, const char *
 
 static void race(struct bench *bench, struct scene *scene, const char *size)
 {
-    double n_star = (double)scene->galaxy.n_star, n_value = (double)(scene->request.n_label * N_BAND);
+    double n_star = (double)scene->galaxy.particles[STARS].n,
+           n_value = (double)(scene->request.n_label * N_BAND);
     double n_lambda = (double)scene->grid.n_lambda, n_extract = (double)scene->program.n_extract;
     const struct bench_work plain = { .n = (double)count_plain(scene),
                                       .unit = "particles",

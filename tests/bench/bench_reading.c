@@ -147,8 +147,9 @@ static void read_slices_by_hdf5(void *context)
             bool is_gas = !strncmp(paths[i], "Gas", 3);
 
             must(io_read_rows_f64(
-                     file, paths[i], is_gas ? catalogue->gas_offset[row] : catalogue->star_offset[row],
-                     is_gas ? catalogue->n_gas[row] : catalogue->n_star[row], reading->table, &err),
+                     file, paths[i], is_gas ? catalogue->offset[GAS][row] : catalogue->offset[STARS][row],
+                     is_gas ? catalogue->n_particle[GAS][row] : catalogue->n_particle[STARS][row],
+                     reading->table, &err),
                  &err);
         }
     io_file_close(file);

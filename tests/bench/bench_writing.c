@@ -41,7 +41,7 @@ static void lay_out(struct writing *w, size_t n, bool is_shuffled, unsigned *see
     struct results *results = &w->results;
 
     w->catalogue.n_galaxy = w->n_row;
-    w->catalogue.star_offset = w->catalogue.black_hole_offset = mem_array(w->n_row, sizeof(uint64_t));
+    w->catalogue.offset[STARS] = w->catalogue.offset[BLACK_HOLES] = mem_array(w->n_row, sizeof(uint64_t));
     plan->catalogue = &w->catalogue;
     plan->n_product = N_PRODUCT;
     plan->product = mem_array(N_PRODUCT, sizeof(*plan->product));
@@ -73,7 +73,7 @@ static void lay_out(struct writing *w, size_t n, bool is_shuffled, unsigned *see
 
 static void writing_close(struct writing *w)
 {
-    free((void *)w->catalogue.star_offset);
+    free((void *)w->catalogue.offset[STARS]);
     free(w->plan.product);
     results_unsynced_close(&w->results);
     free(w->results.column);

@@ -66,19 +66,28 @@ static void galaxies_are_the_slices_of_the_file(void **state)
 
     (void)state;
     assert_int_equal(catalogue->n_galaxy, 3);
-    assert_true(catalogue->n_star_all == 5 && catalogue->n_gas_all == 3 && catalogue->n_black_hole_all == 1);
+    assert_true(catalogue->n_particle_all[STARS] == 5 && catalogue->n_particle_all[GAS] == 3 &&
+                catalogue->n_particle_all[BLACK_HOLES] == 1);
     assert_true(galaxy.row == 2 && galaxy.id == 309 && galaxy.redshift == 7);
-    assert_true(galaxy.n_star == 3 && galaxy.n_gas == 2 && galaxy.n_black_hole == 1);
-    assert_true(galaxy.star_mass_msun[0] == 3e6 && galaxy.star_mass_msun[2] == 0);
-    assert_true(galaxy.star_age_yr[1] == 4e9);
-    assert_true(galaxy.star_x_kpc[1] == -1 && galaxy.star_y_kpc[1] == -2 && galaxy.star_z_kpc[1] == -3);
-    assert_true(galaxy.star_h_kpc[2] == 0.5);
-    assert_true(galaxy.gas_x_kpc[1] == 3 && galaxy.gas_y_kpc[1] == 4 && galaxy.gas_z_kpc[1] == 5);
-    assert_true(galaxy.gas_h_kpc[0] == 2);
-    assert_true(galaxy.black_hole_x_kpc[0] == 9 && galaxy.black_hole_z_kpc[0] == 7);
+    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 2 &&
+                galaxy.particles[BLACK_HOLES].n == 1);
+    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][0] == 3e6 &&
+                galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][2] == 0);
+    assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 4e9);
+    assert_true(galaxy.particles[STARS].field[FIELD_X_KPC][1] == -1 &&
+                galaxy.particles[STARS].field[FIELD_Y_KPC][1] == -2 &&
+                galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3);
+    assert_true(galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC][2] == 0.5);
+    assert_true(galaxy.particles[GAS].field[FIELD_X_KPC][1] == 3 &&
+                galaxy.particles[GAS].field[FIELD_Y_KPC][1] == 4 &&
+                galaxy.particles[GAS].field[FIELD_Z_KPC][1] == 5);
+    assert_true(galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][0] == 2);
+    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_X_KPC][0] == 9 &&
+                galaxy.particles[BLACK_HOLES].field[FIELD_Z_KPC][0] == 7);
     galaxy = read_well(catalogue, 0, &arena);
-    assert_true(galaxy.id == 101 && galaxy.n_star == 2 && galaxy.star_age_yr[1] == 2e7 &&
-                galaxy.n_black_hole == 0);
+    assert_true(galaxy.id == 101 && galaxy.particles[STARS].n == 2 &&
+                galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 2e7 &&
+                galaxy.particles[BLACK_HOLES].n == 0);
     /* 2 stars of mass, age, metallicity, h, xyz, tau; 1 gas of mass, metallicity, h, xyz */
     assert_int_equal(catalogue_galaxy_bytes(catalogue, 0), 8 * (2 * 8 + 1 * 6));
     catalogue_close(catalogue);
@@ -94,10 +103,12 @@ static void metallicities_are_raised_to_the_floor(void **state)
     struct galaxy galaxy = read_well(catalogue, 0, &arena);
 
     (void)state;
-    assert_true(galaxy.star_metallicity[0] == 0.02 && galaxy.star_metallicity[1] == 1e-5);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 0.02 &&
+                galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 1e-5);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.star_metallicity[0] == 1e-5 && galaxy.star_metallicity[1] == 0.01 &&
-                galaxy.star_metallicity[2] == 1e-5);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 1e-5 &&
+                galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01 &&
+                galaxy.particles[STARS].field[FIELD_METALLICITY][2] == 1e-5);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -112,7 +123,7 @@ static void a_star_of_age_zero_is_a_star(void **state)
     (void)state;
     column_of(&made, "Stars/ages")->value[1] = 0;
     catalogue = open_well(&made, &everything);
-    assert_true(read_well(catalogue, 0, &arena).star_age_yr[1] == 0);
+    assert_true(read_well(catalogue, 0, &arena).particles[STARS].field[FIELD_AGE_YR][1] == 0);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -148,14 +159,14 @@ static void units_are_honoured(void **state)
                : *cases[i].path == 'S'       ? 1
                : *cases[i].path == 'G'       ? 2
                                              : 3] = cases[i].factor;
-        assert_true(galaxy.star_age_yr[0] == 3e8 * factor[0]);
+        assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][0] == 3e8 * factor[0]);
         if (strstr(cases[i].path, "coordinates")) {
-            assert_true(galaxy.star_z_kpc[0] == 9 * factor[1]);
-            assert_true(galaxy.gas_z_kpc[1] == 5 * factor[2]);
-            assert_true(galaxy.black_hole_x_kpc[0] == 9 * factor[3]);
+            assert_true(galaxy.particles[STARS].field[FIELD_Z_KPC][0] == 9 * factor[1]);
+            assert_true(galaxy.particles[GAS].field[FIELD_Z_KPC][1] == 5 * factor[2]);
+            assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_X_KPC][0] == 9 * factor[3]);
         } else {
-            assert_true(galaxy.star_h_kpc[2] == 0.5 * factor[1]);
-            assert_true(galaxy.gas_h_kpc[1] == 3 * factor[2]);
+            assert_true(galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC][2] == 0.5 * factor[1]);
+            assert_true(galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][1] == 3 * factor[2]);
         }
         catalogue_close(catalogue);
         arena_free(&arena);
@@ -170,7 +181,8 @@ static void a_galaxy_without_stars_is_a_galaxy(void **state)
     struct galaxy galaxy = read_well(catalogue, 1, &arena);
 
     (void)state;
-    assert_true(galaxy.id == 205 && galaxy.n_star == 0 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0);
+    assert_true(galaxy.id == 205 && galaxy.particles[STARS].n == 0 && galaxy.particles[GAS].n == 0 &&
+                galaxy.particles[BLACK_HOLES].n == 0);
     for (int axis = 0; axis < 3; axis++)
         assert_true(galaxy.centre_kpc[axis] == 0);
     assert_int_equal(catalogue_galaxy_bytes(catalogue, 1), 0);
@@ -224,7 +236,7 @@ static void dust_is_taken_from_the_most_direct_source(void **state)
         catalogue = open_well(&made, &everything);
         galaxy = read_well(catalogue, 2, &arena);
         for (int j = 0; j < 2; j++)
-            assert_true(galaxy.gas_dust_mass_msun[j] == cases[i].dust[j]);
+            assert_true(galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][j] == cases[i].dust[j]);
         catalogue_close(catalogue);
         arena_free(&arena);
     }
@@ -245,8 +257,9 @@ static void what_is_not_needed_is_neither_checked_nor_read(void **state)
     column_of(&made, "BlackHoles/coordinates")->value[0] = (double)NAN;
     catalogue = open_well(&made, &little);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.n_star == 3 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0 && galaxy.redshift == 0);
-    assert_null(galaxy.star_h_kpc);
+    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 0 &&
+                galaxy.particles[BLACK_HOLES].n == 0 && galaxy.redshift == 0);
+    assert_null(galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC]);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -264,9 +277,10 @@ static void gas_black_holes_and_ids_are_optional(void **state)
             made.column[i].is_absent = true;
     column_of(&made, "Galaxies/id")->is_absent = true;
     catalogue = open_well(&made, &everything);
-    assert_true(catalogue->n_gas_all == 0 && catalogue->n_black_hole_all == 0);
+    assert_true(catalogue->n_particle_all[GAS] == 0 && catalogue->n_particle_all[BLACK_HOLES] == 0);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.id == 2 && galaxy.n_star == 3 && galaxy.n_gas == 0 && galaxy.n_black_hole == 0);
+    assert_true(galaxy.id == 2 && galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 0 &&
+                galaxy.particles[BLACK_HOLES].n == 0);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -281,9 +295,10 @@ static void parameters_are_per_particle_or_per_galaxy(void **state)
 
     (void)state;
     assert_true(catalogue->parameter_is_per_particle[0] && !catalogue->parameter_is_per_particle[1]);
-    assert_true(galaxy.star_parameter[0][0] == 2 && galaxy.star_parameter[0][2] == 4);
+    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][0] == 2 &&
+                galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4);
     assert_true(galaxy.parameter[1] == 0.3);
-    assert_null(galaxy.star_parameter[1]);
+    assert_null(galaxy.particles[STARS].field[FIELD_PARAMETER + 1]);
     catalogue_close(catalogue);
     column_of(&made, "Stars/tau")->path = "Stars/tau_v"; /* in both groups: the particles' own wins */
     needs.parameter[0] = "tau_v";
@@ -414,7 +429,7 @@ static void pure_numbers_need_no_unit(void **state)
         column_of(&made, paths[i])->unit = i % 2 ? NULL : "";
     catalogue = open_well(&made, &everything);
     EXPECT_OK(catalogue_read(catalogue, 2, &arena, &galaxy, &err), err);
-    assert_true(galaxy.redshift == 7 && galaxy.star_metallicity[1] == 0.01);
+    assert_true(galaxy.redshift == 7 && galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -493,8 +508,8 @@ static void the_offset_of_an_empty_slice_does_not_matter(void **state)
         column_of(&made, "Stars/offset")->value[1] = offsets[i];
         column_of(&made, "BlackHoles/offset")->value[0] = offsets[i];
         catalogue = open_well(&made, &everything);
-        assert_int_equal(catalogue->n_star[1], 0);
-        assert_true(catalogue->star_offset[1] <= 5 && catalogue->black_hole_offset[0] <= 1);
+        assert_int_equal(catalogue->n_particle[STARS][1], 0);
+        assert_true(catalogue->offset[STARS][1] <= 5 && catalogue->offset[BLACK_HOLES][0] <= 1);
         catalogue_close(catalogue);
     }
 }
@@ -521,14 +536,17 @@ static void slices_may_lie_in_any_order(void **state)
     memcpy(column_of(&moved, "Stars/offset")->value, stars[0], sizeof(stars[0]));
     other = open_well(&moved, &everything);
     got = read_well(other, 0, &other_arena);
-    assert_true(got.n_star == 2 && got.id == expected.id);
+    assert_true(got.particles[STARS].n == 2 && got.id == expected.id);
     for (size_t i = 0; i < 2; i++)
-        assert_true(got.star_mass_msun[i] == expected.star_mass_msun[i] &&
-                    got.star_age_yr[i] == expected.star_age_yr[i] &&
-                    got.star_z_kpc[i] == expected.star_z_kpc[i] &&
-                    got.star_parameter[0][i] == expected.star_parameter[0][i]);
+        assert_true(
+            got.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] ==
+                expected.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] &&
+            got.particles[STARS].field[FIELD_AGE_YR][i] == expected.particles[STARS].field[FIELD_AGE_YR][i] &&
+            got.particles[STARS].field[FIELD_Z_KPC][i] == expected.particles[STARS].field[FIELD_Z_KPC][i] &&
+            got.particles[STARS].field[FIELD_PARAMETER][i] ==
+                expected.particles[STARS].field[FIELD_PARAMETER][i]);
     assert_true(got.centre_kpc[0] == expected.centre_kpc[0]);
-    assert_true(other->star_offset[0] == 3 && other->star_offset[2] == 0);
+    assert_true(other->offset[STARS][0] == 3 && other->offset[STARS][2] == 0);
     catalogue_close(other);
     catalogue_close(catalogue);
     arena_free(&arena);
@@ -568,9 +586,11 @@ static void values_slightly_below_zero_are_zero_and_counted(void **state)
         catalogue = open_well(&made, &everything);
         galaxy = read_well(catalogue, 2, &arena);
         assert_int_equal(galaxy.n_rounded, 1);
-        assert_true(galaxy.star_age_yr[1] >= 0 && galaxy.star_metallicity[1] >= 1e-5 &&
-                    galaxy.star_mass_msun[1] >= 0 && galaxy.gas_dust_mass_msun[0] >= 0 &&
-                    galaxy.star_parameter[0][1] >= 0);
+        assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] >= 0 &&
+                    galaxy.particles[STARS].field[FIELD_METALLICITY][1] >= 1e-5 &&
+                    galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] >= 0 &&
+                    galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][0] >= 0 &&
+                    galaxy.particles[STARS].field[FIELD_PARAMETER][1] >= 0);
         assert_int_equal(read_well(catalogue, 0, &arena).n_rounded, 0);
         catalogue_close(catalogue);
         *value = cases[i].too_little;
@@ -599,7 +619,7 @@ static void a_number_of_a_galaxy_slightly_below_zero_is_zero_and_counted(void **
         galaxy = read_well(catalogue, 2, &arena);
         assert_int_equal(galaxy.n_rounded, 1);
         assert_true(galaxy.parameter[1] == (i ? 0.3 : 0.0));
-        assert_true(i == 0 || galaxy.gas_dust_mass_msun[1] == 0);
+        assert_true(i == 0 || galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][1] == 0);
         catalogue_close(catalogue);
         arena_free(&arena);
     }
@@ -695,9 +715,12 @@ static void a_column_is_a_list(void **state)
             made.column[i].other_rank = 2;
     catalogue = open_well(&made, &everything);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(catalogue->n_galaxy == 3 && galaxy.id == 309 && galaxy.redshift == 7 && galaxy.n_star == 3);
-    assert_true(galaxy.star_mass_msun[1] == 4e6 && galaxy.star_z_kpc[1] == -3 && galaxy.gas_h_kpc[1] == 3);
-    assert_true(galaxy.star_parameter[0][2] == 4 && galaxy.parameter[1] == 0.3);
+    assert_true(catalogue->n_galaxy == 3 && galaxy.id == 309 && galaxy.redshift == 7 &&
+                galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] == 4e6 &&
+                galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3 &&
+                galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][1] == 3);
+    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4 && galaxy.parameter[1] == 0.3);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -782,8 +805,8 @@ static void no_stars_at_all_are_a_catalogue(void **state)
             made.column[i].n = 0;
     memset(column_of(&made, "Stars/length")->value, 0, 3 * sizeof(double));
     catalogue = open_well(&made, &everything);
-    assert_true(catalogue->n_galaxy == 3 && catalogue->n_star_all == 0);
-    assert_int_equal(read_well(catalogue, 2, &arena).n_gas, 2);
+    assert_true(catalogue->n_galaxy == 3 && catalogue->n_particle_all[STARS] == 0);
+    assert_int_equal(read_well(catalogue, 2, &arena).particles[GAS].n, 2);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -803,10 +826,12 @@ static void places_are_for_those_who_need_them(void **state)
     column_of(&made, "BlackHoles/coordinates")->is_absent = true;
     catalogue = open_well(&made, &needs);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_null(galaxy.star_x_kpc);
-    assert_true(galaxy.n_star == 3 && galaxy.star_age_yr[1] == 4e9 && galaxy.centre_kpc[0] == 0);
-    assert_int_equal(catalogue->n_gas[2], 2);        /* counted by its masses */
-    assert_int_equal(catalogue->n_black_hole[2], 0); /* there is nothing to count them by, and that is said */
+    assert_null(galaxy.particles[STARS].field[FIELD_X_KPC]);
+    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 4e9 &&
+                galaxy.centre_kpc[0] == 0);
+    assert_int_equal(catalogue->n_particle[GAS][2], 2); /* counted by its masses */
+    assert_int_equal(catalogue->n_particle[BLACK_HOLES][2],
+                     0); /* there is nothing to count them by, and that is said */
     assert_int_equal(catalogue->warnings.n, 1);
     EXPECT_PARTS(catalogue->warnings.text[0], "'BlackHoles'", "left out");
     assert_int_equal(catalogue_star_bytes(catalogue), 3 * sizeof(double));

@@ -66,15 +66,18 @@ static bool is_same_index(const struct catalogue *a, const struct catalogue *b)
 {
     size_t n = b->n_galaxy;
 
-    return a->n_galaxy == n && a->n_star_all == b->n_star_all && a->n_gas_all == b->n_gas_all &&
-           a->n_black_hole_all == b->n_black_hole_all && !memcmp(a->id, b->id, n * sizeof(*a->id)) &&
+    return a->n_galaxy == n && a->n_particle_all[STARS] == b->n_particle_all[STARS] &&
+           a->n_particle_all[GAS] == b->n_particle_all[GAS] &&
+           a->n_particle_all[BLACK_HOLES] == b->n_particle_all[BLACK_HOLES] &&
+           !memcmp(a->id, b->id, n * sizeof(*a->id)) &&
            !memcmp(a->redshift, b->redshift, n * sizeof(*a->redshift)) &&
-           !memcmp(a->star_offset, b->star_offset, n * sizeof(*a->star_offset)) &&
-           !memcmp(a->gas_offset, b->gas_offset, n * sizeof(*a->gas_offset)) &&
-           !memcmp(a->black_hole_offset, b->black_hole_offset, n * sizeof(*a->black_hole_offset)) &&
-           !memcmp(a->n_star, b->n_star, n * sizeof(*a->n_star)) &&
-           !memcmp(a->n_gas, b->n_gas, n * sizeof(*a->n_gas)) &&
-           !memcmp(a->n_black_hole, b->n_black_hole, n * sizeof(*a->n_black_hole)) &&
+           !memcmp(a->offset[STARS], b->offset[STARS], n * sizeof(*a->offset[STARS])) &&
+           !memcmp(a->offset[GAS], b->offset[GAS], n * sizeof(*a->offset[GAS])) &&
+           !memcmp(a->offset[BLACK_HOLES], b->offset[BLACK_HOLES], n * sizeof(*a->offset[BLACK_HOLES])) &&
+           !memcmp(a->n_particle[STARS], b->n_particle[STARS], n * sizeof(*a->n_particle[STARS])) &&
+           !memcmp(a->n_particle[GAS], b->n_particle[GAS], n * sizeof(*a->n_particle[GAS])) &&
+           !memcmp(a->n_particle[BLACK_HOLES], b->n_particle[BLACK_HOLES],
+                   n * sizeof(*a->n_particle[BLACK_HOLES])) &&
            a->parameter_is_per_particle[0] == b->parameter_is_per_particle[0] &&
            catalogue_galaxy_bytes(a, 2) == catalogue_galaxy_bytes(b, 2);
 }
@@ -85,13 +88,17 @@ static bool is_same_galaxy(struct catalogue *a, struct catalogue *b, uint64_t ro
     struct arena arena = { 0 };
     struct galaxy of_a = { 0 }, of_b = { 0 };
     struct error err = { "" };
-    bool same = catalogue_read(a, row, &arena, &of_a, &err) == 0 &&
-                catalogue_read(b, row, &arena, &of_b, &err) == 0 && of_a.n_star == of_b.n_star &&
-                of_a.parameter[1] == of_b.parameter[1] &&
-                !memcmp(of_a.centre_kpc, of_b.centre_kpc, sizeof(of_a.centre_kpc)) &&
-                !memcmp(of_a.star_h_kpc, of_b.star_h_kpc, of_a.n_star * sizeof(double)) &&
-                !memcmp(of_a.star_parameter[0], of_b.star_parameter[0], of_a.n_star * sizeof(double)) &&
-                !memcmp(of_a.gas_dust_mass_msun, of_b.gas_dust_mass_msun, of_a.n_gas * sizeof(double));
+    bool same =
+        catalogue_read(a, row, &arena, &of_a, &err) == 0 &&
+        catalogue_read(b, row, &arena, &of_b, &err) == 0 &&
+        of_a.particles[STARS].n == of_b.particles[STARS].n && of_a.parameter[1] == of_b.parameter[1] &&
+        !memcmp(of_a.centre_kpc, of_b.centre_kpc, sizeof(of_a.centre_kpc)) &&
+        !memcmp(of_a.particles[STARS].field[FIELD_SMOOTHING_KPC],
+                of_b.particles[STARS].field[FIELD_SMOOTHING_KPC], of_a.particles[STARS].n * sizeof(double)) &&
+        !memcmp(of_a.particles[STARS].field[FIELD_PARAMETER], of_b.particles[STARS].field[FIELD_PARAMETER],
+                of_a.particles[STARS].n * sizeof(double)) &&
+        !memcmp(of_a.particles[GAS].field[FIELD_DUST_MASS_MSUN],
+                of_b.particles[GAS].field[FIELD_DUST_MASS_MSUN], of_a.particles[GAS].n * sizeof(double));
 
     check(!*err.text, err.text);
     arena_free(&arena);

@@ -9,10 +9,10 @@
 
 #include "../files.h"
 
-#define N_GALAXY   180 /* more than are read together */
-#define N_ROW      200000
-#define N_FIELD    9
-#define COORDINATE 3 /* of the fields below */
+#define N_GALAXY     180 /* more than are read together */
+#define N_ROW        200000
+#define N_MADE_FIELD 9
+#define COORDINATE   3 /* of the fields below */
 
 /* Particles of one kind: as they are put into the file. */
 struct made_field {
@@ -20,7 +20,7 @@ struct made_field {
     int width;
     bool is_gas;
 };
-static const struct made_field fields[N_FIELD] = {
+static const struct made_field fields[N_MADE_FIELD] = {
     { "Stars/initial_masses", "Msun", 1, false },         { "Stars/ages", "Myr", 1, false },
     { "Stars/metallicities", "dimensionless", 1, false }, { "Stars/coordinates", "kpc", 3, false },
     { "Stars/smoothing_lengths", "kpc", 1, false },       { "Gas/masses", "Msun", 1, true },
@@ -30,7 +30,7 @@ static const struct made_field fields[N_FIELD] = {
 
 struct made {
     int64_t offset[2][N_GALAXY], length[2][N_GALAXY]; /* stars, gas */
-    double *value[N_FIELD];                           /* [N_ROW][width] */
+    double *value[N_MADE_FIELD];                      /* [N_ROW][width] */
 };
 
 static struct made made;
@@ -60,7 +60,7 @@ static void make(void)
             assert_true(end <= N_ROW);
         }
     }
-    for (size_t f = 0; f < N_FIELD; f++) {
+    for (size_t f = 0; f < N_MADE_FIELD; f++) {
         made.value[f] = calloc(N_ROW * (size_t)fields[f].width, sizeof(double));
         assert_non_null(made.value[f]);
         /* Exact in four bytes; metallicities between the floor and 1. */
@@ -116,7 +116,7 @@ static const char *write_made(hid_t type, hsize_t chunk)
     EXPECT_OK(io_file_commit(file, &err), err);
     io_file_close(file);
     id = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
-    for (size_t f = 0; f < N_FIELD; f++) {
+    for (size_t f = 0; f < N_MADE_FIELD; f++) {
         const hsize_t chunks[2] = { chunk, 2 };
 
         if (chunk) {
@@ -160,23 +160,24 @@ static void expect_galaxy(size_t row, const struct galaxy *galaxy)
 
     assert_int_equal(galaxy->row, row);
     assert_true(galaxy->redshift == (double)row / 8.0);
-    assert_int_equal(galaxy->n_star, made.length[0][row]);
-    assert_int_equal(galaxy->n_gas, made.length[1][row]);
-    assert_int_equal(galaxy->first_star, 0);
-    assert_int_equal(galaxy->n_black_hole, 0);
-    expect_values(0, row, 0, 1.0, galaxy->star_mass_msun);
-    expect_values(1, row, 0, 1e6, galaxy->star_age_yr);
-    expect_values(2, row, 0, 1.0, galaxy->star_metallicity); /* all are above the floor */
-    expect_values(COORDINATE, row, 0, 1.0, galaxy->star_x_kpc);
-    expect_values(COORDINATE, row, 1, 1.0, galaxy->star_y_kpc);
-    expect_values(COORDINATE, row, 2, 1.0, galaxy->star_z_kpc);
-    expect_values(4, row, 0, 1.0, galaxy->star_h_kpc);
-    expect_values(7, row, 0, 1.0, galaxy->gas_x_kpc);
-    expect_values(7, row, 1, 1.0, galaxy->gas_y_kpc);
-    expect_values(7, row, 2, 1.0, galaxy->gas_z_kpc);
-    expect_values(8, row, 0, 1.0, galaxy->gas_h_kpc);
-    for (size_t i = 0; i < galaxy->n_gas; i++)
-        assert_true(galaxy->gas_dust_mass_msun[i] ==
+    assert_int_equal(galaxy->particles[STARS].n, made.length[0][row]);
+    assert_int_equal(galaxy->particles[GAS].n, made.length[1][row]);
+    assert_int_equal(galaxy->particles[STARS].first, 0);
+    assert_int_equal(galaxy->particles[BLACK_HOLES].n, 0);
+    expect_values(0, row, 0, 1.0, galaxy->particles[STARS].field[FIELD_INITIAL_MASS_MSUN]);
+    expect_values(1, row, 0, 1e6, galaxy->particles[STARS].field[FIELD_AGE_YR]);
+    expect_values(2, row, 0, 1.0,
+                  galaxy->particles[STARS].field[FIELD_METALLICITY]); /* all are above the floor */
+    expect_values(COORDINATE, row, 0, 1.0, galaxy->particles[STARS].field[FIELD_X_KPC]);
+    expect_values(COORDINATE, row, 1, 1.0, galaxy->particles[STARS].field[FIELD_Y_KPC]);
+    expect_values(COORDINATE, row, 2, 1.0, galaxy->particles[STARS].field[FIELD_Z_KPC]);
+    expect_values(4, row, 0, 1.0, galaxy->particles[STARS].field[FIELD_SMOOTHING_KPC]);
+    expect_values(7, row, 0, 1.0, galaxy->particles[GAS].field[FIELD_X_KPC]);
+    expect_values(7, row, 1, 1.0, galaxy->particles[GAS].field[FIELD_Y_KPC]);
+    expect_values(7, row, 2, 1.0, galaxy->particles[GAS].field[FIELD_Z_KPC]);
+    expect_values(8, row, 0, 1.0, galaxy->particles[GAS].field[FIELD_SMOOTHING_KPC]);
+    for (size_t i = 0; i < galaxy->particles[GAS].n; i++)
+        assert_true(galaxy->particles[GAS].field[FIELD_DUST_MASS_MSUN][i] ==
                     made.value[5][first + i] * (made.value[6][first + i] * 0.25));
 }
 
@@ -331,14 +332,14 @@ static void a_tile_has_the_values_of_its_part_of_the_galaxy(void **state)
 
     (void)state;
     EXPECT_OK(catalogue_read_tile(catalogue, 90, 0, 1000, &around, &stars, &galaxy, &err), err);
-    gas = galaxy.gas_x_kpc;
+    gas = galaxy.particles[GAS].field[FIELD_X_KPC];
     arena_reset(&stars);
     EXPECT_OK(catalogue_read_tile(catalogue, 90, first, 1000, NULL, &stars, &galaxy, &err), err);
-    assert_int_equal(galaxy.first_star, first);
-    assert_int_equal(galaxy.n_star, 1000);
-    assert_ptr_equal(galaxy.gas_x_kpc, gas);
+    assert_int_equal(galaxy.particles[STARS].first, first);
+    assert_int_equal(galaxy.particles[STARS].n, 1000);
+    assert_ptr_equal(galaxy.particles[GAS].field[FIELD_X_KPC], gas);
     for (size_t i = 0; i < 1000; i++)
-        assert_true(galaxy.star_y_kpc[i] ==
+        assert_true(galaxy.particles[STARS].field[FIELD_Y_KPC][i] ==
                     made.value[COORDINATE][((size_t)made.offset[0][90] + first + i) * 3 + 1]);
     arena_free(&around);
     arena_free(&stars);
@@ -439,7 +440,7 @@ static void reading_takes_no_more_memory_than_stated(void **state)
     (void)state;
     for (size_t i = 0; i < N_GALAXY; i++) {
         row[i] = i;
-        bytes += catalogue->n_star[i] * catalogue_star_bytes(catalogue) +
+        bytes += catalogue->n_particle[STARS][i] * catalogue_star_bytes(catalogue) +
                  catalogue_around_bytes(catalogue, i) + 16 * 64;
     }
     catalogue_read_many(catalogue, N_GALAXY, row, &arena, galaxies, status, errors);
@@ -466,7 +467,7 @@ int main(void)
 
     make();
     r = cmocka_run_group_tests(tests, NULL, NULL);
-    for (size_t f = 0; f < N_FIELD; f++)
+    for (size_t f = 0; f < N_MADE_FIELD; f++)
         free(made.value[f]);
     return r;
 }

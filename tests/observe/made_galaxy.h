@@ -212,14 +212,14 @@ static const double six_h_kpc[] = { 0.2, 0.3, 0.25, 0.5, 0.1, 0.8 };
 static const struct galaxy six_stars = { .row = 4,
                                          .id = 42,
                                          .redshift = 1.0,
-                                         .n_star = 6,
-                                         .star_mass_msun = six_mass_msun,
-                                         .star_age_yr = six_age_yr,
-                                         .star_metallicity = six_metallicity,
-                                         .star_x_kpc = six_x_kpc,
-                                         .star_y_kpc = six_y_kpc,
-                                         .star_z_kpc = six_z_kpc,
-                                         .star_h_kpc = six_h_kpc };
+                                         .particles[STARS].n = 6,
+                                         .particles[STARS].field[FIELD_INITIAL_MASS_MSUN] = six_mass_msun,
+                                         .particles[STARS].field[FIELD_AGE_YR] = six_age_yr,
+                                         .particles[STARS].field[FIELD_METALLICITY] = six_metallicity,
+                                         .particles[STARS].field[FIELD_X_KPC] = six_x_kpc,
+                                         .particles[STARS].field[FIELD_Y_KPC] = six_y_kpc,
+                                         .particles[STARS].field[FIELD_Z_KPC] = six_z_kpc,
+                                         .particles[STARS].field[FIELD_SMOOTHING_KPC] = six_h_kpc };
 
 static inline double *made_uniform(size_t n, uint64_t *seed, double low, double high, struct arena *arena)
 {
@@ -236,19 +236,19 @@ static inline struct galaxy made_stars(size_t n, struct arena *arena)
     uint64_t seed = n + 1;
     double *age = made_uniform(n, &seed, 5.5, 9.5, arena),
            *metallicity = made_uniform(n, &seed, -3.5, -1.5, arena);
-    struct galaxy galaxy = { .row = 3, .id = 1000, .redshift = 1.0, .n_star = n };
+    struct galaxy galaxy = { .row = 3, .id = 1000, .redshift = 1.0, .particles[STARS].n = n };
 
     for (size_t i = 0; i < n; i++) {
         age[i] = pow(10.0, age[i]);
         metallicity[i] = pow(10.0, metallicity[i]);
     }
-    galaxy.star_age_yr = age;
-    galaxy.star_metallicity = metallicity;
-    galaxy.star_mass_msun = made_uniform(n, &seed, 1e4, 1e6, arena);
-    galaxy.star_x_kpc = made_uniform(n, &seed, -5, 5, arena);
-    galaxy.star_y_kpc = made_uniform(n, &seed, -5, 5, arena);
-    galaxy.star_z_kpc = made_uniform(n, &seed, -5, 5, arena);
-    galaxy.star_h_kpc = made_uniform(n, &seed, 0.1, 1.0, arena);
+    galaxy.particles[STARS].field[FIELD_AGE_YR] = age;
+    galaxy.particles[STARS].field[FIELD_METALLICITY] = metallicity;
+    galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN] = made_uniform(n, &seed, 1e4, 1e6, arena);
+    galaxy.particles[STARS].field[FIELD_X_KPC] = made_uniform(n, &seed, -5, 5, arena);
+    galaxy.particles[STARS].field[FIELD_Y_KPC] = made_uniform(n, &seed, -5, 5, arena);
+    galaxy.particles[STARS].field[FIELD_Z_KPC] = made_uniform(n, &seed, -5, 5, arena);
+    galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC] = made_uniform(n, &seed, 0.1, 1.0, arena);
     return galaxy;
 }
 
@@ -282,8 +282,8 @@ static inline void plain_star(const struct galaxy *galaxy, size_t i, const struc
     double fesc_ly_alpha = plain_parameter(&parameter[EMISSION_FESC_LY_ALPHA], i), f0, f1;
     size_t i0, i1;
 
-    plain_bracket(4, node_age_yr, galaxy->star_age_yr[i], &i0, &f0);
-    plain_bracket(3, node_metallicity, galaxy->star_metallicity[i], &i1, &f1);
+    plain_bracket(4, node_age_yr, galaxy->particles[STARS].field[FIELD_AGE_YR][i], &i0, &f0);
+    plain_bracket(3, node_metallicity, galaxy->particles[STARS].field[FIELD_METALLICITY][i], &i1, &f1);
     for (size_t j = 0; j < columns->n; j++) {
         double s[N_SPECTRUM] = { 0 }, line, nebular, transmitted, escaped, reprocessed, attenuated;
 
@@ -293,7 +293,7 @@ static inline void plain_star(const struct galaxy *galaxy, size_t i, const struc
 
                 if (!value || strcmp(program->extract[e], spectrum_names[which]))
                     continue;
-                s[which] = galaxy->star_mass_msun[i] *
+                s[which] = galaxy->particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] *
                            ((1 - f0) * ((1 - f1) * value[(i0 * 3 + i1) * columns->n + j] +
                                         f1 * value[(i0 * 3 + i1 + 1) * columns->n + j]) +
                             f0 * ((1 - f1) * value[((i0 + 1) * 3 + i1) * columns->n + j] +

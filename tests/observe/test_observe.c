@@ -23,7 +23,7 @@ static void expect_plain_sums(struct scene *scene)
         for (size_t l = 0; l < scene->program.n_label; l++) {
             double *expected = arena_zeros(&scene->arena, n, sizeof(double));
 
-            for (size_t i = 0; i < scene->galaxy.n_star; i++) {
+            for (size_t i = 0; i < scene->galaxy.particles[STARS].n; i++) {
                 plain_star(&scene->galaxy, i, &scene->program, &scene->columns[t], scene->parameter,
                            scene->program.label[l].name, star);
                 for (size_t j = 0; j < n; j++)
@@ -265,8 +265,8 @@ static void histories_are_those_of_the_reference(void **state)
     for (int scheme = WEIGHTS_CIC; scheme <= WEIGHTS_NGP; scheme++) {
         double sfh[4] = { 0 }, sfzh[12] = { 0 };
 
-        observe_sfh(scene.grid, (enum weights_scheme)scheme, &six_stars, sfh);
-        observe_sfzh(scene.grid, (enum weights_scheme)scheme, &six_stars, sfzh);
+        observe_sfh(scene.grid, (enum weights_scheme)scheme, &six_stars.particles[STARS], sfh);
+        observe_sfzh(scene.grid, (enum weights_scheme)scheme, &six_stars.particles[STARS], sfzh);
         assert_all_near("sfh", 4, sfh, scheme == WEIGHTS_CIC ? sfh_cic : sfh_ngp, SUM_TOLERANCE);
         assert_all_near("sfzh", 12, sfzh, scheme == WEIGHTS_CIC ? sfzh_cic : sfzh_ngp, SUM_TOLERANCE);
     }

@@ -31,7 +31,7 @@ static void bands_make(struct bands *bands)
 static void direct_bands(struct scene *scene, const size_t *i_label, const struct bands *bands,
                          const double *screen, double *ret_value)
 {
-    size_t n_star = scene->galaxy.n_star;
+    size_t n_star = scene->galaxy.particles[STARS].n;
     double *label[EMISSION_LABEL_MAX] = { 0 };
     double *value = arena_array(&scene->arena, n_star * N_LABEL * N_BAND, sizeof(*value));
     const struct observe_star_bands asked = { N_LABEL, i_label, N_BAND, bands->band, screen, value };
@@ -48,7 +48,8 @@ static void direct_bands(struct scene *scene, const size_t *i_label, const struc
 /* ret_value[n_star][N_LABEL][N_BAND] */
 static double *particle_bands(struct scene *scene, const struct bands *bands, const double *screen)
 {
-    double *value = arena_array(&scene->arena, scene->galaxy.n_star * N_LABEL * N_BAND, sizeof(*value));
+    double *value =
+        arena_array(&scene->arena, scene->galaxy.particles[STARS].n * N_LABEL * N_BAND, sizeof(*value));
     size_t i_label[N_LABEL];
     const struct observe_request request = { N_LABEL, i_label, N_BAND, bands->band, screen };
     struct observe_tables *tables = NULL;
@@ -65,7 +66,7 @@ static double *particle_bands(struct scene *scene, const struct bands *bands, co
         fail_msg("%s", err.text);
     observe_tables_fill(tables, &scene->light);
     assert_int_equal(observe_tables_outputs(tables), N_LABEL * N_BAND);
-    observe_particle_bands(tables, &scene->light, 0, scene->galaxy.n_star, value);
+    observe_particle_bands(tables, &scene->light, 0, scene->galaxy.particles[STARS].n, value);
     return value;
 }
 
@@ -77,7 +78,7 @@ static void expect_plain_bands(struct scene *scene, const struct bands *bands, c
     double spectrum[N_WIDE], behind_dust[N_WIDE];
     double tolerance = scene->method == OBSERVE_DIRECT ? 0.0 : scene->light.tolerance;
 
-    for (size_t i = 0; i < scene->galaxy.n_star * N_LABEL; i++) {
+    for (size_t i = 0; i < scene->galaxy.particles[STARS].n * N_LABEL; i++) {
         const char *label = band_labels[i % N_LABEL];
         double tau = plain_parameter(&scene->parameter[EMISSION_TAU_V], i / N_LABEL);
 
@@ -162,7 +163,7 @@ static void stars_without_mass_have_no_light(void **state)
 
     (void)state;
     bands_make(&bands);
-    scene.galaxy.star_mass_msun = mass;
+    scene.galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN] = mass;
     scene_light(&scene, OBSERVE_FAST, value, none);
     expect_plain_bands(&scene, &bands, NULL);
     memset(mass, 0, sizeof(mass));
@@ -233,12 +234,14 @@ static void bands_have_the_same_bits_for_any_threads(void **state)
 
 #define KAPPA 0.0795
 
-static void depths_towards(const struct galaxy *gas, size_t n, const double (*at)[3], enum sph_kernel kernel,
-                           double *ret_tau_v)
+static void depths_towards(const struct particles *gas, size_t n, const double (*at)[3],
+                           enum sph_kernel kernel, double *ret_tau_v)
 {
     struct arena arena = { 0 };
     struct columns_index *index = NULL;
     double x[64], y[64], z[64];
+    const struct particles points = { .n = n,
+                                      .field = { [FIELD_X_KPC] = x, [FIELD_Y_KPC] = y, [FIELD_Z_KPC] = z } };
 
     for (size_t i = 0; i < n; i++) {
         x[i] = at[i][0];
@@ -246,7 +249,7 @@ static void depths_towards(const struct galaxy *gas, size_t n, const double (*at
         z[i] = at[i][2];
     }
     assert_int_equal(observe_gas_index(kernel, gas, &index, &arena, NULL), 0);
-    assert_int_equal(observe_optical_depths(index, KAPPA, n, x, y, z, &arena, ret_tau_v, NULL), 0);
+    assert_int_equal(observe_optical_depths(index, KAPPA, &points, &arena, ret_tau_v, NULL), 0);
     arena_free(&arena);
 }
 
@@ -256,9 +259,12 @@ static void optical_depths_are_those_of_the_reference(void **state)
                         dust[] = { 3e4, 12e4 };
     static const double star[3][3] = { { 0, 0, 1 }, { 0.2, 0, 0 }, { 0, 0.1, -1 } };
     static const double expected[] = { 0.061528213984724536, 0.0438968064449176, 6.203023224837523e-06 };
-    const struct galaxy gas = {
-        .n_gas = 2, .gas_x_kpc = x, .gas_y_kpc = y, .gas_z_kpc = z, .gas_h_kpc = h, .gas_dust_mass_msun = dust
-    };
+    const struct particles gas = { .n = 2,
+                                   .field[FIELD_X_KPC] = x,
+                                   .field[FIELD_Y_KPC] = y,
+                                   .field[FIELD_Z_KPC] = z,
+                                   .field[FIELD_SMOOTHING_KPC] = h,
+                                   .field[FIELD_DUST_MASS_MSUN] = dust };
     double tau_v[3];
 
     (void)state;
@@ -273,12 +279,12 @@ static void gas_in_front_counts_half_at_its_centre_and_none_behind(void **state)
     static const double star[5][3] = {
         { 0, 0, 2 }, { 0, 0, 0 }, { 0, 0, -0.5 }, { 0, 0, -2 }, { 0.5, 0, 2 }
     };
-    const struct galaxy gas = { .n_gas = 1,
-                                .gas_x_kpc = nought,
-                                .gas_y_kpc = nought,
-                                .gas_z_kpc = nought,
-                                .gas_h_kpc = h,
-                                .gas_dust_mass_msun = dust };
+    const struct particles gas = { .n = 1,
+                                   .field[FIELD_X_KPC] = nought,
+                                   .field[FIELD_Y_KPC] = nought,
+                                   .field[FIELD_Z_KPC] = nought,
+                                   .field[FIELD_SMOOTHING_KPC] = h,
+                                   .field[FIELD_DUST_MASS_MSUN] = dust };
     double tau_v[5];
 
     (void)state;
@@ -308,12 +314,12 @@ static void a_uniform_slab_has_its_analytic_depth(void **state)
     double *x = arena_array(&arena, N_GAS, sizeof(double)), *y = arena_array(&arena, N_GAS, sizeof(double));
     double *z = arena_array(&arena, N_GAS, sizeof(double)), *h = arena_array(&arena, N_GAS, sizeof(double));
     double *dust = arena_array(&arena, N_GAS, sizeof(double)), tau_v[5];
-    const struct galaxy gas = { .n_gas = N_GAS,
-                                .gas_x_kpc = x,
-                                .gas_y_kpc = y,
-                                .gas_z_kpc = z,
-                                .gas_h_kpc = h,
-                                .gas_dust_mass_msun = dust };
+    const struct particles gas = { .n = N_GAS,
+                                   .field[FIELD_X_KPC] = x,
+                                   .field[FIELD_Y_KPC] = y,
+                                   .field[FIELD_Z_KPC] = z,
+                                   .field[FIELD_SMOOTHING_KPC] = h,
+                                   .field[FIELD_DUST_MASS_MSUN] = dust };
     double whole = KAPPA * N_DEEP * dust_msun / (1e6 * spacing * spacing);
 
     (void)state;
@@ -334,11 +340,11 @@ static void a_uniform_slab_has_its_analytic_depth(void **state)
 static void without_gas_there_is_no_depth(void **state)
 {
     static const double star[2][3] = { { 0, 0, 2 }, { 0, 0, 0 } }, nothing[1] = { 0 };
-    const struct galaxy gas = { .gas_x_kpc = nothing,
-                                .gas_y_kpc = nothing,
-                                .gas_z_kpc = nothing,
-                                .gas_h_kpc = nothing,
-                                .gas_dust_mass_msun = nothing };
+    const struct particles gas = { .field[FIELD_X_KPC] = nothing,
+                                   .field[FIELD_Y_KPC] = nothing,
+                                   .field[FIELD_Z_KPC] = nothing,
+                                   .field[FIELD_SMOOTHING_KPC] = nothing,
+                                   .field[FIELD_DUST_MASS_MSUN] = nothing };
     double tau_v[2] = { 1, 1 };
 
     (void)state;
@@ -417,7 +423,8 @@ static int images_of(const struct kernel_table *table, const struct galaxy *gala
     for (size_t c = 0; c < n_channel; c++)
         image[c] = ret_image + c * n_pixel * n_pixel;
     memset(ret_image, 0, n_channel * n_pixel * n_pixel * sizeof(*ret_image));
-    return observe_images(&pixels, galaxy, arcsec_per_kpc, n_channel, value, image, arena, err);
+    return observe_images(&pixels, &galaxy->particles[STARS], galaxy->centre_kpc, arcsec_per_kpc, n_channel,
+                          value, image, arena, err);
 }
 
 static double sum_of(size_t n, const double *value)
@@ -434,7 +441,9 @@ static void a_histogram_is_that_of_the_reference(void **state)
     static const double x[] = { -2, 2, 0, 1, 2.0001, 0.5 }, y[] = { 0, 1.5, 0, -1, 0, 0.5 },
                         signal[] = { 1, 2, 3, 4, 5, 6 };
     static const double expected[16] = { 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 4, 0, 2 };
-    struct galaxy galaxy = { .n_star = 6, .star_x_kpc = x, .star_y_kpc = y };
+    struct galaxy galaxy = { .particles[STARS].n = 6,
+                             .particles[STARS].field[FIELD_X_KPC] = x,
+                             .particles[STARS].field[FIELD_Y_KPC] = y };
     double shifted_x[6], shifted_y[6], image[16];
     struct arena arena = { 0 };
 
@@ -446,9 +455,10 @@ static void a_histogram_is_that_of_the_reference(void **state)
         shifted_x[i] = 2 * x[i] + 64;
         shifted_y[i] = 2 * y[i] - 32;
     }
-    galaxy = (struct galaxy) {
-        .n_star = 6, .star_x_kpc = shifted_x, .star_y_kpc = shifted_y, .centre_kpc = { 64, -32, 7 }
-    };
+    galaxy = (struct galaxy) { .particles[STARS].n = 6,
+                               .particles[STARS].field[FIELD_X_KPC] = shifted_x,
+                               .particles[STARS].field[FIELD_Y_KPC] = shifted_y,
+                               .centre_kpc = { 64, -32, 7 } };
     assert_int_equal(images_of(NULL, &galaxy, 0.5, 4, 1.0, 1, signal, image, &arena, NULL), 0);
     assert_same_bits("image", 16, image, expected);
     arena_free(&arena);
@@ -471,7 +481,10 @@ static void images_conserve_light(void **state)
         value[2 * i + 1] = 1.0;
         total[0] += value[2 * i];
         total[1] += 1.0;
-        inside += fabs(galaxy.star_x_kpc[i]) < 3 && fabs(galaxy.star_y_kpc[i]) < 3 ? value[2 * i] : 0.0;
+        inside += fabs(galaxy.particles[STARS].field[FIELD_X_KPC][i]) < 3 &&
+                          fabs(galaxy.particles[STARS].field[FIELD_Y_KPC][i]) < 3
+                      ? value[2 * i]
+                      : 0.0;
     }
     /* 12 kpc hold all discs, of three pixels and more: light is conserved to 1e-3 (docs/physics.md 11). */
     assert_int_equal(images_of(table, &galaxy, 0.5, N_PIXEL, 0.015, 2, value, image, &arena, &err), 0);
@@ -503,11 +516,13 @@ static void images_have_the_same_bits_for_any_threads(void **state)
         for (size_t i = 0; i < 2; i++) {
             omp_set_num_threads(1);
             assert_int_equal(images_of(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
-                                       galaxy.star_mass_msun, one, &arena, NULL),
+                                       galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN], one, &arena,
+                                       NULL),
                              0);
             omp_set_num_threads(n_thread[i]);
             assert_int_equal(images_of(smoothed ? table : NULL, &galaxy, 0.12, N_PIXEL, 0.008, 1,
-                                       galaxy.star_mass_msun, other, &arena, NULL),
+                                       galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN], other, &arena,
+                                       NULL),
                              0);
             assert_same_bits("image", N_PIXEL * N_PIXEL, other, one);
         }

@@ -51,7 +51,7 @@ static struct observe_tables *made_tables(const struct scene *scene, const struc
 
 static double *made_values(struct scene *scene, const struct observe_tables *tables)
 {
-    size_t n_star = scene->galaxy.n_star;
+    size_t n_star = scene->galaxy.particles[STARS].n;
     double *value = arena_array(&scene->arena, n_star * 2 * N_VALUE, sizeof(*value));
 
     memset(value, 0xff, n_star * 2 * N_VALUE * sizeof(*value));
@@ -65,7 +65,7 @@ static void expect_spectra_through_bands(struct scene *scene, const struct asked
     const struct observe_columns *columns = &scene->columns[SPECTRA];
     const double *value = made_values(scene, made_tables(scene, asked, &scene->arena));
 
-    for (size_t i = 0; i < scene->galaxy.n_star; i++)
+    for (size_t i = 0; i < scene->galaxy.particles[STARS].n; i++)
         for (size_t q = 0; q < 2; q++) {
             double expected[N_VALUE], spectrum[N_WIDE];
 
@@ -113,9 +113,9 @@ static void vary(struct scene *scene, unsigned varies, const double **particle)
     uint64_t seed = varies + 1;
 
     for (size_t p = 0; p < 3; p++)
-        particle[p] = varies >> p & 1
-                          ? made_uniform(scene->galaxy.n_star, &seed, 0, p == 0 ? 20 : 1, &scene->arena)
-                          : NULL;
+        particle[p] = varies >> p & 1 ? made_uniform(scene->galaxy.particles[STARS].n, &seed, 0,
+                                                     p == 0 ? 20 : 1, &scene->arena)
+                                      : NULL;
 }
 
 /* The same tables, star by star, through the spectra, and through the spectra of all. */
@@ -179,10 +179,10 @@ static void totals_have_the_same_bits_for_any_tiles(void **state)
             struct galaxy tile = scene.galaxy;
             struct arena arena = { 0 };
 
-            tile.n_star = N_STAR - first < step[s] ? N_STAR - first : step[s];
-            tile.star_mass_msun += first;
-            tile.star_age_yr += first;
-            tile.star_metallicity += first;
+            tile.particles[STARS].n = N_STAR - first < step[s] ? N_STAR - first : step[s];
+            tile.particles[STARS].field[FIELD_INITIAL_MASS_MSUN] += first;
+            tile.particles[STARS].field[FIELD_AGE_YR] += first;
+            tile.particles[STARS].field[FIELD_METALLICITY] += first;
             memcpy(parameter, scene.parameter, sizeof(parameter));
             for (size_t p = 0; p < 3; p++)
                 parameter[p].particle += first;
@@ -233,7 +233,7 @@ static void kept_tables_have_the_bits_of_fresh_ones(void **state)
         for (size_t n_star = 2; n_star <= 80; n_star += 13) { /* some cells, and more each time */
             const struct observe_tables *kept;
 
-            scene.galaxy.n_star = n_star;
+            scene.galaxy.particles[STARS].n = n_star;
             scene_light(&scene, OBSERVE_FAST, value, particle);
             kept = take(cache, 0, 1.0, &scene, &asked);
             first = first ? first : kept;

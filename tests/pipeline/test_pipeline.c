@@ -157,14 +157,16 @@ static void spectra_are_the_plain_loop_over_the_catalogue(void **state)
     for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
         size_t c = plan->parameter[p].i_catalogue;
 
-        parameter[p] = (struct observe_parameter) { galaxy.parameter[c], galaxy.star_parameter[c], NULL };
+        parameter[p] =
+            (struct observe_parameter) { galaxy.parameter[c],
+                                         galaxy.particles[STARS].field[FIELD_PARAMETER + c], NULL };
     }
     assert_true(parameter[EMISSION_FESC_LY_ALPHA].value == 0.25);
     for (size_t l = 0; l < plan->program.n_label; l++) {
         const char *label = plan->program.label[l].name;
         double expected[N_MADE_LAMBDA] = { 0 };
 
-        for (size_t i = 0; i < galaxy.n_star; i++) {
+        for (size_t i = 0; i < galaxy.particles[STARS].n; i++) {
             plain_star(&galaxy, i, &plan->program, &plan->spectra, parameter, label, star);
             for (size_t j = 0; j < N_MADE_LAMBDA; j++)
                 expected[j] += star[j];

@@ -222,7 +222,7 @@ static void resting_leaves_nothing_behind(void **state)
         pipeline_rest(run->pipeline);
         /* HDF5 is ours now. */
         assert_int_equal(catalogue_read(run->plan->catalogue, 6, &arena, &galaxy, NULL), 0);
-        assert_int_equal(galaxy.n_star, many_n_star[6]);
+        assert_int_equal(galaxy.particles[STARS].n, many_n_star[6]);
         arena_free(&arena);
         expect_row(run, 1, &rows);
         run_close(run);

@@ -224,9 +224,10 @@ static void rows_in_doubt_are_always_looked_at(void **state)
 static void others_are_looked_at_as_far_as_the_budget_goes(void **state)
 {
     struct session s = open_session();
-    uint64_t row_bytes = results_row_bytes(s.plan) + (s.plan->catalogue->n_star_all / MADE_N_GALAXY +
-                                                      s.plan->catalogue->n_black_hole_all / MADE_N_GALAXY) *
-                                                         sizeof(double);
+    uint64_t row_bytes =
+        results_row_bytes(s.plan) + (s.plan->catalogue->n_particle_all[STARS] / MADE_N_GALAXY +
+                                     s.plan->catalogue->n_particle_all[BLACK_HOLES] / MADE_N_GALAXY) *
+                                        sizeof(double);
 
     (void)state;
     for (uint64_t row = 0; row < MADE_N_GALAXY; row++)

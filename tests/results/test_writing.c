@@ -115,9 +115,10 @@ static void expect_row(const struct session *s, const struct pipeline_row *row, 
         hash_add(&hash, bytes, product->n * size);
         free(bytes);
     }
-    expect_at(s, s->results->star_tau_offset + catalogue->star_offset[row->row] * sizeof(double),
+    expect_at(s, s->results->star_tau_offset + catalogue->offset[STARS][row->row] * sizeof(double),
               row->star_tau, row->n_star * sizeof(double), "stars");
-    expect_at(s, s->results->black_hole_tau_offset + catalogue->black_hole_offset[row->row] * sizeof(double),
+    expect_at(s,
+              s->results->black_hole_tau_offset + catalogue->offset[BLACK_HOLES][row->row] * sizeof(double),
               row->black_hole_tau, row->n_black_hole * sizeof(double), "black holes");
     hash_add(&hash, row->star_tau, row->n_star * sizeof(double));
     hash_add(&hash, row->black_hole_tau, row->n_black_hole * sizeof(double));
