@@ -66,7 +66,7 @@ static const struct {
     { "SIMPLE  =", 9, "a FITS file; save the curve as text" },
     { "\x1f\x8b", 2, "compressed by gzip; unpack it" },
     { "BZh", 3, "compressed by bzip2; unpack it" },
-    { "\xfd7zXZ", 5, "compressed by xz; unpack it" },
+    { "\3757zXZ", 5, "compressed by xz; unpack it" },
     { "PK\x03\x04", 4, "a zip archive or a spreadsheet; save the curve as text" },
     { "%PDF-", 5, "a PDF document; a curve is needed as text" },
     { "\x89PNG", 4, "a picture; a curve is needed as text" },

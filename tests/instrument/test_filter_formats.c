@@ -144,6 +144,7 @@ static void files_that_are_no_curve_are_named_for_what_they_are(void **state)
     } cases[] = {
         { "SIMPLE  =                    T", 30, "a FITS file" },
         { "\x1f\x8b\x08\x00\x01", 5, "gzip" },
+        { "\3757zXZ\0\0", 7, "xz" },
         { "PK\x03\x04\x01", 5, "a zip archive" },
         { "%PDF-1.4\n1 0 obj", 16, "a PDF document" },
         { "\x89PNG\r\n\x1a\n", 8, "a picture" },
