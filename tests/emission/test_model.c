@@ -12,7 +12,7 @@ static const bool all_vary[EMISSION_N_PARAMETER] = { true, true, true };
 static struct emission_program compile(const char *name, const bool *is_per_particle)
 {
     const struct emission_model *model = NULL;
-    struct emission_program program;
+    struct emission_program program = { 0 };
     struct error err = { "" };
 
     if (emission_model_find(name, &model, &err) || emission_compile(model, is_per_particle, &program, &err))
