@@ -67,7 +67,8 @@ def run(command, folder, **environment):
 
 def describe_tools(program):
     """What the counts depend on."""
-    return {"program": run([program, "--version"], None).splitlines()[0], "libc": os.confstr("CS_GNU_LIBC_VERSION"),
+    compiler = re.search(r"\((.*)\)", run([program, "--version"], None).splitlines()[0])[1]
+    return {"compiler": compiler, "libc": os.confstr("CS_GNU_LIBC_VERSION"),
             "valgrind": run(["valgrind", "--version"], None).strip(), "machine": os.uname().machine}
 
 
