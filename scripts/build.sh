@@ -3,12 +3,14 @@
 #
 # Build polyphony and its tests. Says what it does.
 #
-#     scripts/build.sh [DIR]      DIR: build directory, default build
+#     scripts/build.sh [DIR [OPTION...]]
+#
+# DIR: build directory, default build. OPTION: of meson, such as -Dwerror=true; stays until it is set otherwise.
 set -euo pipefail
 
 case ${1:-} in
 -*)
-    sed -n '4,6s/^# \{0,1\}//p' "$0"
+    sed -n '4,8s/^# \{0,1\}//p' "$0"
     [ "$1" = --help ] && exit 0
     exit 2
     ;;
@@ -17,6 +19,7 @@ esac
 cd "$(dirname "$0")/.."
 root=$(pwd -P)
 build=${1:-build}
+options=("${@:2}")
 log=$build/build.log
 
 fail() {
@@ -33,7 +36,9 @@ fi
 mkdir -p "$build"
 if [ ! -f "$build/build.ninja" ]; then
     echo "Configuring $build"
-    meson setup "$build" "$root" >"$log" 2>&1 || fail 'Configuring'
+    meson setup "$build" "$root" "${options[@]}" >"$log" 2>&1 || fail 'Configuring'
+elif [ ${#options[@]} -gt 0 ]; then
+    meson configure "$build" "${options[@]}" >"$log" 2>&1 || fail 'Configuring'
 fi
 
 # Ninja's lines to the log, and how far it is to a terminal.

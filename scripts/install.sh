@@ -3,10 +3,11 @@
 #
 # Install what is missing to build, test and run polyphony. Asks nothing, and says nothing when all is there.
 #
-#     scripts/install.sh [--tests | --bench] [--help]
+#     scripts/install.sh [--tests | --bench | --ci] [--help]
 #
 # --tests: also what some tests need and skip without: a SLURM of their own, hosts as network namespaces, valgrind.
 # --bench: also what some benchmarks need and do without: a BLAS to race, valgrind to count instructions.
+# --ci: also what .ci/run needs and must have: the formatter, and a second compiler with its OpenMP.
 #
 # Debian and Ubuntu: apt-get, as root or through sudo. Elsewhere: prints what is missing.
 # Exit codes: 0 all is there, 2 usage, 3 something is missing and could not be installed.
@@ -47,6 +48,11 @@ needs_of_benchmarks='
 libopenblas-serial-dev | module openblas      | a rival for the mixing of spectra
 valgrind             | command valgrind     | counts of instructions
 '
+needs_of_ci='
+clang-format-14      | command clang-format-14 | the form of C sources
+clang                | command clang        | the second compiler
+libomp-dev           | openmp clang         | its OpenMP
+'
 
 if [ "${1:-}" = --tests ] || [ "${1:-}" = --bench ]; then
     "$0" # what everything needs comes first, and must be there
@@ -57,9 +63,13 @@ if [ "${1:-}" = --tests ] || [ "${1:-}" = --bench ]; then
         needs=$needs_of_benchmarks
     fi
     shift
+elif [ "${1:-}" = --ci ]; then
+    "$0"
+    needs=$needs_of_ci
+    shift
 fi
 if [ $# -gt 0 ]; then
-    sed -n '4,12s/^# \{0,1\}//p' "$0"
+    sed -n '4,13s/^# \{0,1\}//p' "$0"
     [ "$1" = --help ] && exit 0
     exit 2
 fi
@@ -87,6 +97,7 @@ found_without_dpkg() {
     module) pkg-config --exists "$2" ;;
     header) header_found "$2" ;;
     hdf5) parallel_hdf5_found ;;
+    openmp) echo 'int main(void) { return 0; }' | "$2" -fopenmp -xc - -o /dev/null ;;
     python) "$PYTHON" -c "import $2" ;;
     esac >/dev/null 2>&1
 }

@@ -10,10 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 build='build-sanitized'
-if [ ! -f $build/build.ninja ]; then
-    meson setup $build -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
-fi
-scripts/build.sh $build
+scripts/build.sh $build -Db_sanitize=address,undefined -Db_lundef=false
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 if [ $# -eq 0 ]; then
     set -- --suite unit
