@@ -3,7 +3,6 @@
 """A run that is stopped or killed, at any moment and in any way, is continued to the same bits."""
 
 import hashlib
-import os
 import random
 import re
 import signal
@@ -12,56 +11,10 @@ import time
 import h5py
 
 import runner
+from interrupting import JOB, N_GALAXY, InterruptTest, Ledger, kill, kill_all, kill_rank, wait_until
 
-N_GALAXY = 500
-N_STAR = 2000  # the direct method takes 7 ms for them
-POLL_S = 0.01
-JOB = """\
-catalogue: {catalogue}
-grid: {grid}
-output: {output}
-threads: {threads}
-emission: {{model: pacman, tau_v: los, fesc: 0.1, method: {method}}}
-instruments:
-  - {{label: wide, builtin: JWST/NIRCam.Wide, resolution_arcsec: 0.1}}
-operations:
-  los_optical_depths: {{write_particles: yes}}
-  sfzh: {{}}
-  spectra: {{labels: [intrinsic, emergent]}}
-  photometry_fluxes: {{labels: [emergent]}}
-  images_flux: {{labels: [emergent], fov_arcsec: 1}}
-schedule: {{mode: {mode}, max_batch_galaxies: {max_batch}}}
-progress: no
-"""
-
-
-def read_children(pid):
-    """Process ids of the children of a process, by rank of those that are ranks."""
-    ranks, others = {}, []
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            children = [int(child) for child in file.read().split()]
-    except OSError:
-        return {}, []
-    for child in children:
-        try:
-            with open(f"/proc/{child}/environ", "rb") as file:
-                rank = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", file.read())
-        except OSError:
-            continue
-        if rank:
-            ranks[int(rank[1])] = child
-        else:
-            others.append(child)
-    return ranks, others
-
-
-def kill(pid, number):
-    """A signal, unless the process has ended meanwhile."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
+HALF = N_GALAXY // 2
+ROW_S = 0.02
 
 
 def hash_file(path):
@@ -69,18 +22,8 @@ def hash_file(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class ResumeTest(runner.ProgramTest):
-    """Many small galaxies by the slow method: about three seconds of work for two workers."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.make_grid()
-        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", N_STAR, "-o", "catalogue.hdf5")
-        begin = time.monotonic()
-        cls.call("run", cls.write_job("reference", JOB, method="direct"), ranks=3)
-        cls.seconds = time.monotonic() - begin
-        cls.reference = runner.read_bytes(cls.dir / "reference.hdf5")
+class ResumeTest(InterruptTest):
+    """Small galaxies by the slow method, which has one of them in hand; runs stand still while they are interrupted."""
 
     def read_status(self, name, expected):
         """Numbers (all, done, set aside, left) of `polyphony status`, which ends with the code expected."""
@@ -89,27 +32,12 @@ class ResumeTest(runner.ProgramTest):
         self.assertTrue(found, f"no numbers in: {output}")
         return [int(number) for number in found.groups()]
 
-    def count_done(self, name):
-        """Rows done so far; 0 while there is no file."""
-        if not (self.dir / f"{name}.hdf5").exists():
-            return 0
-        process = runner.start([self.program, "status", f"{name}.hdf5"], cwd=self.dir)
-        output = runner.finish(process)[1]
-        found = re.search(r"(\d+) done", output)
-        self.assertTrue(found, f"status while the job runs said: {output}")
-        return int(found[1])
-
-    def interrupt(self, name, n_done, act, ranks=3):
-        """Start the job, and when n_done rows are done call act(process). Its exit code and output."""
-        job = self.write_job(name, JOB, method="direct", max_batch=4)
-        process = runner.start([self.program, "run", job], ranks, cwd=self.dir)
-        deadline = time.monotonic() + runner.LONGEST_RUN_S
-        while (process.poll() is None and self.count_done(name) < n_done
-               and time.monotonic() < deadline):
-            time.sleep(POLL_S)
-        if process.poll() is None:
+    def interrupt(self, name, act, n_done=HALF, **options):  # pylint: disable=arguments-differ
+        """As that of InterruptTest; `status` works on the file of a run that is under way."""
+        def look_and_act(process):
+            self.assertEqual(self.read_status(name, 4), [N_GALAXY, n_done, 0, N_GALAXY - n_done])
             act(process)
-        return runner.finish(process)
+        return super().interrupt(name, look_and_act, n_done, **options)
 
     def expect_interrupted(self, name, n_done):
         """Some rows are done, some are left, and status says so."""
@@ -120,9 +48,8 @@ class ResumeTest(runner.ProgramTest):
 
     def expect_continued(self, name, ranks=3):
         """The same command ends with the bits of a run that was never interrupted."""
-        self.call("run", f"{name}.yaml", ranks=ranks)
+        self.expect_complete(name, ranks)
         self.assertEqual(self.read_status(name, 0), [N_GALAXY, N_GALAXY, 0, 0])
-        self.expect_same(runner.read_bytes(self.dir / f"{name}.hdf5"), self.reference, name)
         (self.dir / f"{name}.hdf5").unlink()
 
     def test_one_process_stops_on_a_signal_with_code_4(self):
@@ -130,56 +57,61 @@ class ResumeTest(runner.ProgramTest):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             name = f"alone-{number.name}"
             with self.subTest(name):
-                code, output = self.interrupt(name, 20, lambda process, n=number: kill(process.pid, n),
-                                              ranks=None)
+                code, output = self.interrupt(name, lambda process, n=number: kill(process.pid, n), ranks=None)
                 self.assertEqual(code, 4, output)
                 self.assertIn("the same command continues", output)
-                self.expect_interrupted(name, 20)
+                self.expect_interrupted(name, HALF)
         self.expect_continued(name)
 
     def test_sigusr1_to_mpirun_stops_all_ranks_with_code_4(self):
         """mpirun passes it on."""
-        code, output = self.interrupt("usr1", 50, lambda process: kill(process.pid, signal.SIGUSR1))
+        ranks_told = []
+
+        def act(process):
+            kill(process.pid, signal.SIGUSR1)
+            time.sleep(1)  # the ranks stand still, so that all of them have been told before they go on
+            ranks_told.append(process.poll())
+        code, output = self.interrupt("usr1", act)
+        self.assertEqual(ranks_told, [None])
         self.assertEqual(code, 4, output)
         self.assertIn("the same command continues", output)
-        self.expect_interrupted("usr1", 50)
+        self.expect_interrupted("usr1", HALF)
         self.expect_continued("usr1", ranks=2)
 
     def test_sigterm_to_mpirun_ends_the_job(self):
         """mpirun ends its ranks, with a code of its own or ours."""
-        code, output = self.interrupt("term", 50, lambda process: kill(process.pid, signal.SIGTERM))
+        code, output = self.interrupt("term", lambda process: kill(process.pid, signal.SIGTERM), row_s=ROW_S)
         self.assertNotEqual(code, 0, output)
-        self.assertGreaterEqual(self.count_done("term"), 50)  # all, if they make use of the second that mpirun gives them
+        # All, if they make use of the second that mpirun gives them.
+        self.assertGreaterEqual(Ledger(self.dir / "term.hdf5").count_done(), HALF)
         self.expect_continued("term")
 
     def test_a_killed_rank_loses_nothing(self):
-        """kill -9 of the dealer or of a worker, at different moments."""
-        for rank, n_done in ((2, 1), (1, 200), (0, 120)):
-            name = f"kill{rank}-{n_done}"
+        """kill -9 of the dealer or of a worker, at different moments; the others stand still or not."""
+        for rank, n_done, goes_on in ((2, 2, False), (1, 30, True), (0, HALF, True), (0, HALF, False)):
+            name = f"kill{rank}-{n_done}-{goes_on}"
             with self.subTest(name):
-                def act(process, victim=rank):
-                    ranks, _ = read_children(process.pid)
-                    self.assertIn(victim, ranks, f"mpirun has the ranks {ranks}")
-                    kill(ranks[victim], signal.SIGKILL)
-                code, output = self.interrupt(name, n_done, act)
+                code, output = self.interrupt(name, lambda process, victim=rank: kill_rank(process, victim), n_done,
+                                              goes_on=goes_on, row_s=ROW_S)
                 self.assertNotEqual(code, 0, output)
-                self.expect_interrupted(name, n_done)
+                if not goes_on:
+                    self.expect_interrupted(name, n_done)
                 self.expect_continued(name)
 
     def test_a_job_killed_again_and_again_comes_to_its_end(self):
-        """Everything at once, mpirun first, as when a node dies; at random moments."""
+        """Everything at once, mpirun first, as when a node dies; at random moments, some before the first galaxy."""
         moments, n_kill = random.Random(4), 0
-
-        def act(process):
-            nonlocal n_kill
-            time.sleep(moments.uniform(0.1, 0.5) * self.seconds)  # a fifth is gone before the first galaxy
+        self.write_job("again", JOB, method="direct", max_batch=4)
+        ledger = Ledger(self.dir / "again.hdf5")
+        for attempt in range(40):
+            n_wanted = ledger.count_done() + (moments.randint(1, 8) if attempt % 3 else 0)
+            process = self.start_run("again", hold=self.hold("again", row_s=ROW_S))
+            wait_until(lambda n=n_wanted: ledger.count_done() >= n, process)
+            time.sleep(moments.uniform(0, 0.4) if attempt % 3 == 0 else moments.uniform(0, 2 * ROW_S))
             if process.poll() is None:
-                ranks, others = read_children(process.pid)
-                for pid in (process.pid, *ranks.values(), *others):
-                    kill(pid, signal.SIGKILL)
+                kill_all(process)
                 n_kill += 1
-        for _ in range(40):
-            code, _ = self.interrupt("again", 0, act)
+            code, _ = runner.finish(process)
             if code == 0:
                 break
         self.assertEqual(code, 0, "no end after 40 attempts")

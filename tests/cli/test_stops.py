@@ -13,33 +13,27 @@ import h5py
 import numpy as np
 
 import runner
-from test_resume import JOB, kill, read_children
+from interrupting import N_GALAXY, InterruptTest, kill, kill_rank, wait_until
 
-N_GALAXY = 400
-N_STAR = 2400  # the direct method takes 8 ms for them
 ALL_DONE, SOME_ASIDE, USAGE, INPUT, STOPPED = 0, 1, 2, 3, 4
-POLL_S = 0.01
+HALF = N_GALAXY // 2
 WATCHED_S = 6  # three times the time after which status.json is replaced
 KEYS = {"state", "exit_code", "reason", "results", "job", "n_galaxy", "n_done", "n_set_aside", "n_left", "n_done_now",
         "galaxies_per_s", "eta_s", "started_utc", "updated_utc", "elapsed_s", "n_rank", "n_lost", "host", "pid",
         "slurm_job_id", "launch", "largest_left_s"}
 
 
-class StopTest(runner.ProgramTest):
-    """Some seconds of work for two workers; a catalogue of which 30 galaxies are bad."""
+class StopTest(InterruptTest):
+    """Also a catalogue of which 30 galaxies are bad."""
+
+    job_text = runner.JOB
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.make_grid()
-        cls.call("demo-catalogue", "-g", N_GALAXY, "-n", N_STAR, "-o", "catalogue.hdf5")
         cls.call("demo-catalogue", "-g", 60, "-n", 20, "-o", "rotten.hdf5")
         with h5py.File(cls.dir / "rotten.hdf5", "r+") as file:
             file["Stars/initial_masses"][:30 * 20:20] = -1.0
-        begin = time.monotonic()
-        cls.call("run", cls.write_job("reference", JOB, method="direct"), ranks=3)
-        cls.seconds = time.monotonic() - begin
-        cls.reference = runner.read_bytes(cls.dir / "reference.hdf5")
 
     def read_state(self, name):
         """status.json of a job; None while there is none."""
@@ -48,27 +42,19 @@ class StopTest(runner.ProgramTest):
         except FileNotFoundError:
             return None
 
-    def start(self, name, *options, ranks=3, **values):
+    def start(self, name, *options, ranks=3, row_s=0, **values):
         """Start a job of small batches."""
-        job = self.write_job(name, JOB, **({"method": "direct", "max_batch": 4} | values))
-        return runner.start([self.program, "run", *options, job], ranks, cwd=self.dir)
+        self.write_job(name, self.job_text, **({"method": "direct", "max_batch": 4} | values))
+        return self.start_run(name, ranks, options=options, hold=self.hold(name, row_s=row_s) if row_s else None)
 
-    def run_job(self, name, *options, ranks=3, **values):
+    def run_job(self, name, *options, **values):
         """Exit code and output of a job."""
-        return runner.finish(self.start(name, *options, ranks=ranks, **values))
+        return runner.finish(self.start(name, *options, **values))
 
     def read_status_of_rows(self, name):
         """The ledger's."""
         with h5py.File(self.dir / f"{name}.hdf5") as file:
             return file["Run/Ledger"]["status"]
-
-    def wait_for(self, condition, process):
-        """Until it is true; a failure if the job ends before."""
-        deadline = time.monotonic() + runner.LONGEST_RUN_S
-        while not condition():
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.fail(f"the job ended too early: {runner.finish(process)}")
-            time.sleep(POLL_S)
 
     def expect_continued(self, name, ranks=3):
         """The same command without options does the rest, with the same bits."""
@@ -95,7 +81,7 @@ class EarlyEnds(StopTest):
         for ranks, given in ((3, "1s"), (None, "0:00:01")):
             name = f"runtime{ranks}"
             with self.subTest(name):
-                code, output = self.run_job(name, f"--max-runtime={given}", ranks=ranks)
+                code, output = self.run_job(name, f"--max-runtime={given}", ranks=ranks, row_s=0.1)  # two seconds of rows
                 self.assertEqual(code, STOPPED, output)
                 found = self.expect_state(name, "stopped", STOPPED, "max-runtime")
                 self.assertGreater(found["n_left"], 0)
@@ -119,20 +105,15 @@ class EarlyEnds(StopTest):
         for ranks in (3, None):
             name = f"stop{ranks}"
             with self.subTest(name):
-                process = self.start(name, ranks=ranks)
-                self.wait_for((self.dir / f"{name}.hdf5").exists, process)
-                (self.dir / f"{name}.hdf5.stop").touch()
-                code, output = runner.finish(process)
+                stop = self.dir / f"{name}.hdf5.stop"
+                code, output = self.interrupt(name, lambda _, stop=stop: stop.touch(), ranks=ranks, row_s=0.5)
                 self.assertEqual(code, STOPPED, output)
                 self.assertFalse((self.dir / f"{name}.hdf5.stop").exists())
                 self.assertGreater(self.expect_state(name, "stopped", STOPPED, "stop file")["n_left"], 0)
                 self.expect_continued(name)
 
     def test_a_signal_is_named_as_the_reason(self):
-        process = self.start("signal")
-        self.wait_for((self.dir / "signal.hdf5").exists, process)
-        kill(process.pid, signal.SIGUSR1)
-        code, output = runner.finish(process)
+        code, output = self.interrupt("signal", lambda process: kill(process.pid, signal.SIGUSR1), row_s=0.1)
         self.assertEqual(code, STOPPED, output)
         self.expect_state("signal", "stopped", STOPPED, f"signal {int(signal.SIGUSR1)}")
         self.expect_continued("signal")
@@ -168,13 +149,13 @@ class Parts(StopTest):
 
     def test_only_the_galaxies_that_are_named_are_done(self):
         # demo catalogues number their galaxies by row
-        (self.dir / "ids.txt").write_text("17\n 399\n3\n", encoding="utf-8")
-        for ranks, given in ((3, "3,17,399"), (None, "3,17,399"), (2, "ids.txt")):
+        (self.dir / "ids.txt").write_text("17\n 39\n3\n", encoding="utf-8")
+        for ranks, given in ((3, "3,17,39"), (None, "3,17,39"), (2, "ids.txt")):
             name = f"ids{ranks}"
             with self.subTest(given):
                 code, output = self.run_job(name, f"--galaxy-ids={given}", ranks=ranks)
                 self.assertEqual(code, ALL_DONE, output)
-                self.assertEqual(list(np.flatnonzero(self.read_status_of_rows(name) == 1)), [3, 17, 399])
+                self.assertEqual(list(np.flatnonzero(self.read_status_of_rows(name) == 1)), [3, 17, 39])
                 found = self.expect_state(name, "done", ALL_DONE)
                 self.assertEqual(found["n_done_now"], 3)
                 code, output = self.run_job(name, f"--galaxy-ids={given}", ranks=ranks)
@@ -184,7 +165,7 @@ class Parts(StopTest):
 
     def test_galaxies_that_do_not_exist_are_named(self):
         (self.dir / "words.txt").write_text("3\nfour\n", encoding="utf-8")
-        for given, part in (("3,400", "400"), ("-7", "-7"), ("3,3", "twice"), (" ", "no ids"), ("words.txt", "four"),
+        for given, part in ((f"3,{N_GALAXY}", str(N_GALAXY)), ("-7", "-7"), ("3,3", "twice"), (" ", "no ids"), ("words.txt", "four"),
                             ("nowhere.txt", "nowhere.txt")):
             with self.subTest(given):
                 code, output = self.run_job("none", f"--galaxy-ids={given}", ranks=None)
@@ -195,8 +176,8 @@ class Parts(StopTest):
         for ranks in (3, None):
             name = f"some{ranks}"
             with self.subTest(name):
-                for n_done in (50, 57):
-                    code, output = self.run_job(name, f"--max-galaxies={7 if n_done == 57 else 50}", ranks=ranks)
+                for n_more, n_done in ((20, 20), (7, 27)):
+                    code, output = self.run_job(name, f"--max-galaxies={n_more}", ranks=ranks)
                     self.assertEqual(code, ALL_DONE, output)
                     self.assertEqual(int(np.count_nonzero(self.read_status_of_rows(name))), n_done)
                     self.assertEqual(self.expect_state(name, "done", ALL_DONE)["n_done"], n_done)
@@ -243,16 +224,15 @@ class StatusFile(StopTest):
     def test_it_is_valid_at_every_moment_and_ends_with_the_exit_code(self):
         for ranks, n_worker in ((3, 2), (None, 1)):
             name = f"watched{ranks}"
-            n_galaxy = int(WATCHED_S * n_worker / 2 * N_GALAXY / self.seconds)
-            self.call("demo-catalogue", "-g", n_galaxy, "-n", N_STAR, "-o", "more.hdf5")
             with self.subTest(name):
-                code, output, states = self.watch(name, self.start(name, ranks=ranks, catalogue="more.hdf5"))
+                process = self.start(name, ranks=ranks, row_s=WATCHED_S * n_worker / N_GALAXY)
+                code, output, states = self.watch(name, process)
                 self.assertEqual(code, ALL_DONE, output)
                 course = [state["state"] for state in states]
                 self.assertEqual(course, sorted(course, key=("starting", "running", "done").index))
                 self.check_course(states)
                 found = self.expect_state(name, "done", ALL_DONE)
-                self.assertEqual((found["n_done_now"], found["n_rank"], found["n_lost"]), (n_galaxy, ranks or 1, 0))
+                self.assertEqual((found["n_done_now"], found["n_rank"], found["n_lost"]), (N_GALAXY, ranks or 1, 0))
                 self.assertEqual(found["reason"], "")
                 self.assertFalse(list(self.dir.glob(f"{name}.hdf5.status.json?*")))
 
@@ -275,11 +255,10 @@ class StatusFile(StopTest):
         self.assertGreater(middle[0]["eta_s"], 0)
 
     def test_a_killed_run_leaves_a_file_that_says_it_was_running(self):
-        process = self.start("killed")
-        self.wait_for(lambda: (self.read_state("killed") or {}).get("state") == "running", process)
-        ranks, _ = read_children(process.pid)
-        kill(ranks[0], signal.SIGKILL)
-        code, _ = runner.finish(process)
+        def act(process):
+            self.assertTrue(wait_until(lambda: (self.read_state("killed") or {}).get("state") == "running", process))
+            kill_rank(process, 0)
+        code, _ = self.interrupt("killed", act, goes_on=False)
         self.assertNotEqual(code, ALL_DONE)
         state = self.read_state("killed")
         self.assertEqual((state["state"], state["exit_code"]), ("running", None))
@@ -303,7 +282,7 @@ class StatusFile(StopTest):
         self.call("demo-catalogue", "-g", 6, "-n", 20, "-o", "late.hdf5")
         with h5py.File(self.dir / "late.hdf5", "r+") as file:
             file["Stars/initial_masses"][-1] = -1.0
-        job = self.write_job("late_fails", JOB, catalogue="late.hdf5", method="fast")
+        job = self.write_job("late_fails", catalogue="late.hdf5", method="fast")
         for _ in range(2):
             self.assertIn("--max-fails", self.call("run", "--max-fails=0", job, expected=INPUT))
             self.assertEqual(self.read_state("late_fails")["state"], "failed")

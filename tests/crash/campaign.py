@@ -34,6 +34,7 @@ from pathlib import Path
 import power
 from ground import JOB, N_GALAXY, CrashTest, Ledger, find_ranks, is_alive, kill, runner, wait_until
 
+ROW_S = 0.02  # longer than computing takes: rows are written all the time
 ENDS_WITHIN_S = 60  # a killed job is gone after some 2 s; ten people may share the machine
 KILLS_A_STORY = 4
 MOST_BUSY = 200  # times that ranks of the run before are waited for
@@ -88,7 +89,12 @@ class Campaign(CrashTest):
         super().__init__()
         self.args, self.choices = args, random.Random(args.seed)
         self.faults, self.blows, self.n_kill, self.n_missed, self.n_busy, self.n_hung = [], [], 0, 0, 0, 0
-        self.call("run", self.write_job("fast-reference", JOB, max_batch=64))
+        self.write_job("fast-reference", JOB, max_batch=64)
+        begin = time.monotonic()
+        process = self.start_run("fast-reference", hold=self.hold("fast-reference", row_s=ROW_S))
+        wait_until(Ledger(self.dir / "fast-reference.hdf5").count_done, process)
+        self.start_s = time.monotonic() - begin  # until the first galaxy is done
+        assert runner.finish(process)[0] == ALL_DONE
         self.references = {"direct": self.reference, "fast": runner.read_bytes(self.dir / "fast-reference.hdf5")}
 
     def fault(self, text):
@@ -113,7 +119,8 @@ class Campaign(CrashTest):
     def start(self, story, ranks, threads):
         """The run command of a story; one rank without mpirun."""
         self.write_job(story.name, JOB, method=story.method, max_batch=self.choices.choice((2, 8, 64)), threads=threads)
-        return self.start_run(story.name, ranks if ranks > 1 else None, SURVIVE_S if self.args.survive else None)
+        return self.start_run(story.name, ranks if ranks > 1 else None, SURVIVE_S if self.args.survive else None,
+                              hold=self.hold(story.name, row_s=ROW_S))
 
     def await_moment(self, blow, ledger, process, path):
         """Until the moment of a blow; False if the run ended before."""
@@ -277,7 +284,7 @@ class Campaign(CrashTest):
         state = json.loads((self.dir / f"{story.name}.hdf5.status.json").read_text(encoding="utf-8"))
         if blow.code != ALL_DONE or state["state"] != "done" or state["n_left"]:
             self.fault(f"{story.name}: a worker was killed, the run ended with {blow.code}: {state}")
-        elif state["n_lost"] != 1 and blow.n_done < N_GALAXY - 20:
+        elif state["n_lost"] != 1 and blow.n_done < N_GALAXY - 10:
             self.fault(f"{story.name}: one worker was killed, status.json has n_lost {state['n_lost']}")
 
     # ---- the book --------------------------------------------------------------------------------------

@@ -17,17 +17,17 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from ground import (N_GALAXY, N_STAR, TAIL, CrashTest, Ledger, find_ranks, is_alive, kill, list_tail, merge_catalogues,
-                    runner, wait_until)
+from ground import CrashTest, Ledger, find_ranks, is_alive, kill, runner, wait_until
+from scaling_catalogue import list_tail
 
 ALL_DONE, INPUT, STOPPED = 0, 3, 4
+N_GALAXY, N_STAR, TAIL = 240, 300, 10
 N_LARGE, N_STAR_LARGE = 2, 120000  # computed in tiles: they need more than the 30 MB of the job
 SYNC_S = 0.15
 SLOW_US = 60  # a row takes some 60 requests
@@ -54,11 +54,7 @@ class PowerCuts(CrashTest):
     @classmethod
     def make_catalogue(cls):
         """Galaxies of differing sizes, some of them too large for the memory that they are given."""
-        parts = []
-        for i, (n_star, n_galaxy) in enumerate([*list_tail(N_GALAXY - N_LARGE, N_STAR, TAIL), (N_STAR_LARGE, N_LARGE)]):
-            parts.append(cls.dir / f"part{i}.hdf5")
-            cls.call("demo-catalogue", "-g", n_galaxy, "-n", n_star, "--seed", i, "-o", parts[-1])
-        merge_catalogues(parts, cls.dir / "catalogue.hdf5", seed=1)
+        cls.make_tail([*list_tail(N_GALAXY - N_LARGE, N_STAR, TAIL), (N_STAR_LARGE, N_LARGE)])
 
     def __init__(self, args):
         super().__init__()
@@ -70,12 +66,9 @@ class PowerCuts(CrashTest):
 
     def build_library(self):
         """drop_unsynced.so; None without a compiler: then there are no cuts."""
-        compiler, library = os.environ.get("CC", "cc").split(), self.dir / "drop_unsynced.so"
-        if not shutil.which(compiler[0]):
+        if not shutil.which(os.environ.get("CC", "cc").split()[0]):
             return None
-        flags = ["-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-shared", "-fPIC"]
-        subprocess.run([*compiler, *flags, "-o", library, Path(__file__).with_name("drop_unsynced.c"), "-ldl"], check=True)
-        return library
+        return self.build_preload(Path(__file__).with_name("drop_unsynced.c"))
 
     def fault(self, text):
         """Something is not as it should be."""
