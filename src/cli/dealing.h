@@ -5,7 +5,7 @@
 #pragma once
 
 #include "polyphony/dealer.h"
-#include "polyphony/pipeline.h"
+#include "polyphony/plan.h"
 #include "polyphony/results.h"
 
 #include "options.h"

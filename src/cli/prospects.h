@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "polyphony/pipeline.h"
+#include "polyphony/plan_memory.h"
 
 struct prospects_options {
     const char *workers; /* list of numbers of ranks that compute */

@@ -76,7 +76,7 @@ static int agree(const struct run *run, int r, struct error *err)
     return worst;
 }
 
-_Static_assert(PIPELINE_GROUP_MAX <= HANDS_ROW_MAX, "what a rank has in hand can be noted");
+_Static_assert(PLAN_GROUP_MAX <= HANDS_ROW_MAX, "what a rank has in hand can be noted");
 
 /* ---- some galaxies --------------------------------------------------------------------------- */
 
@@ -95,10 +95,10 @@ static int set_aside(struct run *run, const struct pipeline_row *row, const char
 static int run_take(void *context, size_t n, const struct pipeline_row *row, struct error *err)
 {
     struct run *run = context;
-    struct pipeline_row well[PIPELINE_GROUP_MAX] = { 0 };
-    struct error why[PIPELINE_GROUP_MAX];
-    double seconds[PIPELINE_GROUP_MAX] = { 0 };
-    int status[PIPELINE_GROUP_MAX], r;
+    struct pipeline_row well[PLAN_GROUP_MAX] = { 0 };
+    struct error why[PLAN_GROUP_MAX];
+    double seconds[PLAN_GROUP_MAX] = { 0 };
+    int status[PLAN_GROUP_MAX], r;
     size_t n_well = 0;
 
     for (size_t i = 0; i < n; i++)

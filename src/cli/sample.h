@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "polyphony/pipeline.h"
+#include "polyphony/plan.h"
 
 /** The row that a run is expected to take longest for. There must be a galaxy. */
 uint64_t sample_costliest(const struct plan *plan);

@@ -5,6 +5,7 @@
  * with all filters of an instrument together.
  */
 #include "pipeline_private.h"
+#include "tables.h"
 
 /* What the images of one kind need: adds to `bands`, one an instrument. */
 static int place_star_values(struct work *w, enum image_kind kind, struct observe_star_bands *bands,

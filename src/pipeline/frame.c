@@ -16,8 +16,9 @@ static int make(const struct pipeline *p, double redshift, struct frame *frame, 
 {
     const struct plan *plan = p->plan;
     const struct grid *grid = plan->grid;
-    const struct observe_wavelengths wavelengths = { grid->n_lambda, plan->n_line, grid->lambda_rest_angstrom,
-                                                     plan->line_lambda_rest_angstrom };
+    const struct observer_wavelengths wavelengths = { grid->n_lambda, plan->n_line,
+                                                      grid->lambda_rest_angstrom,
+                                                      plan->line_lambda_rest_angstrom };
     size_t n_filter = 0;
     int r;
 
@@ -28,8 +29,8 @@ static int make(const struct pipeline *p, double redshift, struct frame *frame, 
     frame->screen = arena_array(&frame->arena, grid->n_lambda, sizeof(*frame->screen));
     if (!frame->band || !frame->screen)
         return no_memory(err);
-    r = observe_frame_make(&plan->cosmology, plan->igm, &wavelengths, redshift, &frame->observer,
-                           &frame->arena, err);
+    r = observer_frame_make(&plan->cosmology, plan->igm, &wavelengths, redshift, &frame->observer,
+                            &frame->arena, err);
     if (r == POLYPHONY_INPUT) /* a redshift without a distance: its galaxies' own affair */
         r = POLYPHONY_SET_ASIDE;
     for (size_t j = 0; !r && j < grid->n_lambda; j++)
@@ -44,7 +45,7 @@ static int make(const struct pipeline *p, double redshift, struct frame *frame, 
 
 static struct frame *look_up(struct pipeline *p, double redshift)
 {
-    for (size_t i = 0; i < N_FRAME; i++)
+    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++)
         if (p->frame[i].last_use && p->frame[i].redshift == redshift)
             return &p->frame[i];
     return NULL;
@@ -54,7 +55,7 @@ static struct frame *look_up(struct pipeline *p, double redshift)
 static struct frame *oldest(struct pipeline *p)
 {
     struct frame *frame = &p->frame[0];
-    size_t n = p->group ? N_FRAME : 1;
+    size_t n = p->group ? PLAN_FRAMES_MAX : 1;
 
     for (size_t i = 1; i < n; i++)
         if (p->frame[i].last_use < frame->last_use)
@@ -64,8 +65,8 @@ static struct frame *oldest(struct pipeline *p)
 
 void frame_prepare(struct pipeline *p, size_t n, const double *redshift)
 {
-    struct frame *to_make[N_FRAME];
-    double missing[N_FRAME];
+    struct frame *to_make[PLAN_FRAMES_MAX];
+    double missing[PLAN_FRAMES_MAX];
     size_t n_missing = 0;
 
     p->frame_clock++;
@@ -75,7 +76,7 @@ void frame_prepare(struct pipeline *p, size_t n, const double *redshift)
         if (frame)
             frame->last_use = p->frame_clock;
     }
-    for (size_t i = 0; i < n && n_missing < N_FRAME; i++) {
+    for (size_t i = 0; i < n && n_missing < PLAN_FRAMES_MAX; i++) {
         struct frame *frame = look_up(p, redshift[i]);
 
         if (frame)
@@ -113,7 +114,7 @@ int frame_find(struct pipeline *p, double redshift, const struct frame **ret_fra
 
 void frame_forget(struct pipeline *p)
 {
-    for (size_t i = 0; i < N_FRAME; i++) {
+    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++) {
         arena_free(&p->frame[i].arena);
         p->frame[i].last_use = 0;
     }

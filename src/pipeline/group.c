@@ -12,6 +12,7 @@
  * Small rows are all there at once, and go together.
  */
 #include "pipeline_private.h"
+#include "tables.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -33,12 +34,12 @@ struct thread {
 
 struct group {
     size_t n;
-    struct member member[PIPELINE_GROUP_MAX];
+    struct member member[PLAN_GROUP_MAX];
     size_t n_thread;
     struct thread *thread;
     struct arena rows;
     double *value; /* [n][n_value], or [n][group_row_stride()] where rows are large; of the rows' memory */
-    struct pipeline_row row[PIPELINE_GROUP_MAX];
+    struct pipeline_row row[PLAN_GROUP_MAX];
     const struct pipeline_sink *sink;
 };
 
@@ -46,7 +47,7 @@ size_t pipeline_group(const struct pipeline *p, size_t n, const uint64_t *row)
 {
     uint64_t bytes;
 
-    return p->group ? group_choose(p->plan, &p->settings, n, row, &bytes) : 1;
+    return p->group ? group_choose(p->plan, &p->bound, n, row, &bytes) : 1;
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------ */
@@ -184,7 +185,7 @@ static void share_by_particles(struct pipeline *p, int64_t ns)
 {
     const struct catalogue *catalogue = p->plan->catalogue;
     struct group *group = p->group;
-    double part[PIPELINE_GROUP_MAX], all = 0;
+    double part[PLAN_GROUP_MAX], all = 0;
 
     for (size_t i = 0; i < group->n; i++) {
         uint64_t row = group->member[i].work.galaxy.row;
@@ -282,10 +283,10 @@ static void begin_member(struct pipeline *p, struct member *member, uint64_t row
 static void read_members(struct pipeline *p, const struct reader_piece *piece)
 {
     struct group *group = p->group;
-    struct galaxy galaxy[PIPELINE_GROUP_MAX];
-    int status[PIPELINE_GROUP_MAX];
-    struct error err[PIPELINE_GROUP_MAX];
-    double redshift[PIPELINE_GROUP_MAX];
+    struct galaxy galaxy[PLAN_GROUP_MAX];
+    int status[PLAN_GROUP_MAX];
+    struct error err[PLAN_GROUP_MAX];
+    double redshift[PLAN_GROUP_MAX];
     size_t n_well = 0;
 
     reader_take_group(p->reader, piece, galaxy, status, err);
@@ -316,8 +317,8 @@ static int mix_members(struct pipeline *p, int64_t *now_ns, struct error *err)
     int r = 0;
 
     for (size_t k = 0; !r && k < N_SUMS; k++) {
-        const struct stellar_light *light[PIPELINE_GROUP_MAX];
-        struct observe_sums *sums[PIPELINE_GROUP_MAX];
+        const struct stellar_light *light[PLAN_GROUP_MAX];
+        struct observe_sums *sums[PLAN_GROUP_MAX];
         size_t n = 0;
 
         for (size_t i = 0; i < group->n && p->is_wanted[stage_of[k]]; i++) {
@@ -342,7 +343,7 @@ static int prepare_tables(struct pipeline *p, int64_t *now_ns, struct error *err
 {
     static const enum stage_index stage[] = { STAGE_LUMINOSITIES, STAGE_FLUXES, STAGE_LUMINOSITY_IMAGES,
                                               STAGE_FLUX_IMAGES };
-    const struct work *work[PIPELINE_GROUP_MAX];
+    const struct work *work[PLAN_GROUP_MAX];
     struct group *group = p->group;
     size_t n = 0;
     int r = 0;
@@ -453,7 +454,7 @@ int pipeline_run_group(struct pipeline *p, size_t n, const uint64_t *row, const 
     now_ns = trace_begin_group(p->settings.trace, n, row, n_star);
     for (size_t i = 0; i < n; i++)
         pipeline_drop_expected(p, row[i]);
-    group_choose(p->plan, &p->settings, n, row, &bytes);
+    group_choose(p->plan, &p->bound, n, row, &bytes);
     pipeline_make_room(p, &piece, bytes);
     /* Each thread keeps room for the most that it ever had to keep; who gets which galaxy is chance. */
     if (group_kept_bytes(group) > bytes)

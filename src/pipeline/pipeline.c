@@ -8,6 +8,7 @@
  * the same stars in the same order.
  */
 #include "pipeline_private.h"
+#include "tables.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static struct reader_piece piece_of(const struct plan *plan, uint64_t row, const
 
 static bool has_room(const struct pipeline *p, uint64_t bytes)
 {
-    return !p->settings.memory_bytes || p->taken_bytes + bytes <= p->settings.memory_bytes;
+    return !p->bound.bytes || p->taken_bytes + bytes <= p->bound.bytes;
 }
 
 /* The first galaxy that is expected. */
@@ -49,7 +50,7 @@ static void begin_expected_alone(struct pipeline *p)
     struct reader_piece piece;
     struct tiling tiling;
 
-    if (tiling_choose(p->plan, &p->settings, row, &tiling, NULL) ||
+    if (tiling_choose(p->plan, &p->bound, row, &tiling, NULL) ||
         !has_room(p, tiling_read_bytes(p->plan, row, &tiling)))
         return;
     piece = piece_of(p->plan, row, &tiling, 0, true);
@@ -62,16 +63,16 @@ void pipeline_begin_expected(struct pipeline *p)
     uint64_t bytes;
     size_t n = 0;
 
-    if (p->n_expected == 0 || !p->settings.reads_ahead)
+    if (p->n_expected == 0 || !p->bound.reads_ahead)
         return;
-    while (n < p->n_expected && n < PIPELINE_GROUP_MAX) {
+    while (n < p->n_expected && n < PLAN_GROUP_MAX) {
         const struct expected *expected = &p->expected[(p->i_expected + n) % EXPECT_MAX];
 
         piece.group[n++] = expected->row;
         if (expected->is_last)
             break;
     }
-    piece.n_group = p->group ? group_choose(p->plan, &p->settings, n, piece.group, &bytes) : 1;
+    piece.n_group = p->group ? group_choose(p->plan, &p->bound, n, piece.group, &bytes) : 1;
     if (piece.n_group == 1)
         begin_expected_alone(p);
     else if (has_room(p, bytes))
@@ -96,7 +97,7 @@ static void begin_next(struct work *w)
     bool is_last_tile = w->i_tile + 1 == w->tiling.n_tile;
     struct reader_piece piece;
 
-    if (!p->settings.reads_ahead)
+    if (!p->bound.reads_ahead)
         return;
     if (is_last_tile && is_last_round(w)) {
         pipeline_begin_expected(p);
@@ -159,14 +160,14 @@ static uint64_t kept_bytes(const struct pipeline *p)
     uint64_t bytes = p->plan->n_value * sizeof(*p->value) + p->arena.peak_bytes + p->gas_arena.peak_bytes +
                      p->tile_arena.peak_bytes + reader_bytes(p->reader) + group_kept_bytes(p->group);
 
-    for (size_t i = 0; i < N_FRAME; i++)
+    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++)
         bytes += p->frame[i].arena.peak_bytes;
     return bytes + observe_cache_bytes(p->cache);
 }
 
 void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, uint64_t bytes)
 {
-    uint64_t bound = p->settings.memory_bytes, kept;
+    uint64_t bound = p->bound.bytes, kept;
 
     if (!reader_has(p->reader, piece))
         reader_drop(p->reader);
@@ -304,7 +305,7 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
     arena_reset(&p->arena);
     work_begin(w, row, p->value, p->plan->n_value);
     pipeline_drop_expected(p, row);
-    r = tiling_choose(p->plan, &p->settings, row, &w->tiling, err);
+    r = tiling_choose(p->plan, &p->bound, row, &w->tiling, err);
     if (!r) {
         struct reader_piece piece = piece_of(p->plan, row, &w->tiling, 0, true);
 
@@ -361,6 +362,8 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
         p->plan = plan;
         if (settings)
             p->settings = *settings;
+        p->bound = (struct memory_bound) { p->settings.memory_bytes, p->settings.n_star_tile,
+                                           p->settings.reads_ahead };
         p->alone = (struct work) { .pipeline = p,
                                    .plan = plan,
                                    .arena = &p->arena,
@@ -387,7 +390,7 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
     if (!r)
         r = reader_open(plan->catalogue, &p->settings, &p->reader, err);
     if (!r)
-        r = observe_cache_open(TABLES_KEPT_BYTES, &p->cache, err);
+        r = observe_cache_open(PLAN_TABLES_KEPT_BYTES, &p->cache, err);
     if (!r && p->settings.groups && plan->method == OBSERVE_FAST)
         r = group_open(p, err);
     if (r) {

@@ -36,9 +36,9 @@ struct reader {
     struct buffer stars, around;
     struct galaxy galaxy; /* in hand */
     struct {
-        struct galaxy galaxy[PIPELINE_GROUP_MAX];
-        int result[PIPELINE_GROUP_MAX];
-        struct error err[PIPELINE_GROUP_MAX];
+        struct galaxy galaxy[PLAN_GROUP_MAX];
+        int result[PLAN_GROUP_MAX];
+        struct error err[PLAN_GROUP_MAX];
     } read; /* what came of the request; of a galaxy alone, the first */
     size_t bytes;
 };

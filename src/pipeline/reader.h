@@ -15,8 +15,8 @@ struct reader;
 /** What is read at once: stars of a galaxy, with all that is around them or without; or a group of whole
  * galaxies. */
 struct reader_piece {
-    size_t n_group;                     /* 0: a galaxy alone */
-    uint64_t group[PIPELINE_GROUP_MAX]; /* [n_group] rows; the rest is then not used */
+    size_t n_group;                 /* 0: a galaxy alone */
+    uint64_t group[PLAN_GROUP_MAX]; /* [n_group] rows; the rest is then not used */
     uint64_t row, first;
     size_t n;
     bool with_around;

@@ -6,6 +6,7 @@
  * stage needs of one tile only is handed back.
  */
 #include "pipeline_private.h"
+#include "tables.h"
 
 #include <math.h>
 #include <string.h>
@@ -142,31 +143,11 @@ static int sfh_tile(struct work *w, struct error *err)
 
 /* ---- light ----------------------------------------------------------------------------------- */
 
-void parameters_of(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
-                   struct observe_parameter ret_parameter[EMISSION_N_PARAMETER])
-{
-    const struct job_emission *job = &plan->job->emission;
-    const char *const source[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
-
-    for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
-        struct observe_parameter *parameter = &ret_parameter[i];
-        size_t c = plan->parameter[i].i_catalogue;
-
-        *parameter = (struct observe_parameter) { .value = plan->parameter[i].value, .source = source[i] };
-        if (plan->parameter[i].is_los && star_tau)
-            parameter->particle = star_tau + galaxy->particles[STARS].first;
-        if (plan->parameter[i].is_catalogue) {
-            parameter->value = galaxy->parameter[c];
-            parameter->particle = galaxy->particles[STARS].field[FIELD_PARAMETER + c];
-        }
-    }
-}
-
 static int place_stars(struct work *w, struct error *err)
 {
     struct observe_parameter parameter[EMISSION_N_PARAMETER];
 
-    parameters_of(w->plan, &w->galaxy, w->star_tau, parameter);
+    plan_parameters(w->plan, &w->galaxy, w->star_tau, parameter);
     if (!w->is_grouped)
         arena_reset(w->tile_arena);
     return observe_light_place(&w->light, &w->galaxy, parameter, w->tile_arena, err);
@@ -387,7 +368,7 @@ static int line_fluxes_end(struct work *w, struct error *err)
     return_to_mark(w);
     for (size_t l = 0; !r && l < EMISSION_LABEL_MAX; l++)
         if (flux[l])
-            observe_line_flux(&w->frame->observer, plan->n_line, flux[l], flux[l]);
+            observer_line_flux(&w->frame->observer, plan->n_line, flux[l], flux[l]);
     if (plan->line_fluxes.n_label)
         memcpy(work_value(w, PRODUCT_LINE_LAMBDA, 0), w->frame->observer.line_lambda_angstrom,
                plan->n_line * sizeof(double));
@@ -409,8 +390,8 @@ static int observed_spectra_end(struct work *w, struct error *err)
 
     (void)err;
     for (size_t l = 0; l < selection->n_label; l++)
-        observe_fnu(&w->frame->observer, w->plan->spectra.n, w->label_lnu[selection->i_label[l]],
-                    work_value(w, PRODUCT_FNU, selection->i_label[l]));
+        observer_fnu(&w->frame->observer, w->plan->spectra.n, w->label_lnu[selection->i_label[l]],
+                     work_value(w, PRODUCT_FNU, selection->i_label[l]));
     return 0;
 }
 

@@ -8,6 +8,7 @@
  * luminosities and fluxes counts as that of luminosity images.
  */
 #include "pipeline_private.h"
+#include "tables.h"
 
 #include <string.h>
 
@@ -154,7 +155,7 @@ int tables_prepare(struct pipeline *p, size_t n, const struct work *const *works
             if (works[i]->light.cells.n == 0)
                 continue;
             /* Where each galaxy has its own, they would be gone before they are used. */
-            if (observe_cache_bytes(p->cache) > TABLES_KEPT_BYTES)
+            if (observe_cache_bytes(p->cache) > PLAN_TABLES_KEPT_BYTES)
                 return 0;
             r = take_tables(works[i], t, &tables, arena, err);
             observe_cache_return(p->cache, tables);
@@ -201,7 +202,7 @@ static int integrate(struct work *w, const struct selection *selection, bool is_
         const double *spectrum = w->label_lnu[selection->i_label[l]];
 
         if (is_observed)
-            observe_fnu(&w->frame->observer, n, spectrum, fnu);
+            observer_fnu(&w->frame->observer, n, spectrum, fnu);
         for (size_t i = 0; i < selection->n_instrument; i++) {
             size_t instrument = selection->i_instrument[i];
 
@@ -294,7 +295,7 @@ static struct particles some_of(const struct particles *particles, size_t first)
     struct particles some = *particles;
     size_t left = particles->n - first;
 
-    some.n = left < IMAGE_STARS ? left : IMAGE_STARS;
+    some.n = left < PLAN_IMAGE_STARS ? left : PLAN_IMAGE_STARS;
     for (size_t f = 0; f < N_FIELD; f++)
         some.field[f] += some.field[f] ? first : 0;
     return some;
@@ -308,13 +309,13 @@ static int add_images(struct work *w, size_t i_set, struct error *err)
     const struct observe_tables *tables = NULL;
     int r = need_tables(w, TABLES_IMAGES + i_set, &tables, err);
     struct arena_mark mark = arena_mark(w->arena);
-    size_t n_most = stars->n < IMAGE_STARS ? stars->n : IMAGE_STARS;
+    size_t n_most = stars->n < PLAN_IMAGE_STARS ? stars->n : PLAN_IMAGE_STARS;
     double **image = place_images(w, set);
     double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
 
     if (!r && (!image || !value))
         r = work_no_memory(w, err);
-    for (size_t first = 0; !r && first < stars->n; first += IMAGE_STARS) {
+    for (size_t first = 0; !r && first < stars->n; first += PLAN_IMAGE_STARS) {
         const struct particles some = some_of(stars, first);
 
         observe_particle_bands(tables, &w->light, first, some.n, value);

@@ -12,7 +12,7 @@
 
 #include "polyphony/dust_curve.h"
 #include "polyphony/isa.h"
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 enum { N_AGE = 51, N_METALLICITY = 13, N_CELL = N_AGE * N_METALLICITY, N_BAND = 8, N_LABEL_MAX = 11 };
 

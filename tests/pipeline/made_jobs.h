@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "made_inputs.h"
+#include "made_run.h"
 
 #define INPUTS "catalogue: c.hdf5\ngrid: g.hdf5\n"
 #define INSTRUMENTS                                                                                          \

@@ -275,12 +275,12 @@ static void all_that_is_kept_goes_where_there_is_no_room(void **state)
 
     (void)state;
     run_rows(run, 32, 32, &caught);
-    for (size_t i = 0; i < N_FRAME; i++) /* one for each redshift */
+    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++) /* one for each redshift */
         assert_true(p->frame[i].arena.block_bytes > 0);
     assert_true(group_kept_bytes(p->group) > 0);
     p->settings.memory_bytes = 1;
     pipeline_make_room(p, &piece, 1);
-    for (size_t i = 0; i < N_FRAME; i++)
+    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++)
         assert_true(p->frame[i].arena.block_bytes == 0 && p->frame[i].last_use == 0);
     assert_int_equal(group_kept_bytes(p->group), 0);
     p->settings.memory_bytes = 0;
@@ -323,7 +323,7 @@ static void many_threads_have_full_groups(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(n_thread) / sizeof(*n_thread); i++) {
-        size_t n = group_of(n_thread[i], N_MANY), n_full = n_thread[i] == 24 ? 24 : PIPELINE_GROUP_MAX;
+        size_t n = group_of(n_thread[i], N_MANY), n_full = n_thread[i] == 24 ? 24 : PLAN_GROUP_MAX;
 
         if (n != n_full)
             fail_msg("%zu galaxies go together with %d threads", n, n_thread[i]);

@@ -4,7 +4,7 @@
 #include <omp.h>
 #include <unistd.h>
 
-#include "made_inputs.h"
+#include "made_run.h"
 
 #define INPUTS "catalogue: c.hdf5\ngrid: g.hdf5\n"
 #define INSTRUMENTS                                                                                          \

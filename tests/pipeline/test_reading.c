@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "../../src/pipeline/pipeline_private.h"
-#include "made_inputs.h"
+#include "made_run.h"
 
 #define JOB                                                                                                  \
     "catalogue: many.hdf5\ngrid: g.hdf5\nredshift: 1\n"                                                      \

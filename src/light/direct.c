@@ -8,7 +8,7 @@
  * of the stars, in columns of its own. So neither blocks nor threads show in the bits. (In blocks of 256 MiB,
  * which go through memory as the peer's arrays do, it takes 1.9 times as long.)
  */
-#include "observe_private.h"
+#include "light_private.h"
 
 #include <omp.h>
 

@@ -3,7 +3,7 @@
  * Which galaxies go together, and what their group takes. It depends on the rows and the settings only, so
  * what is read ahead is what will be computed.
  */
-#include "pipeline_private.h"
+#include "polyphony/plan_memory.h"
 
 #include <omp.h>
 
@@ -29,7 +29,7 @@ static size_t count_early(const struct plan *plan)
 
 bool group_rows_are_large(const struct plan *plan)
 {
-    return PIPELINE_GROUP_MAX * plan->n_value * sizeof(double) > ROWS_BYTES;
+    return PLAN_GROUP_MAX * plan->n_value * sizeof(double) > ROWS_BYTES;
 }
 
 size_t group_row_stride(const struct plan *plan)
@@ -72,32 +72,32 @@ static size_t group_least(size_t n_thread)
     return n_thread > 4 ? (n_thread + 1) / 2 : 2;
 }
 
-size_t group_choose(const struct plan *plan, const struct pipeline_settings *settings, size_t n,
-                    const uint64_t *row, uint64_t *ret_bytes)
+size_t group_choose(const struct plan *plan, const struct memory_bound *bound, size_t n, const uint64_t *row,
+                    uint64_t *ret_bytes)
 {
     const struct catalogue *catalogue = plan->catalogue;
     size_t n_thread = (size_t)omp_get_max_threads(), n_group = 0;
-    uint64_t bound = members_bound(settings->memory_bytes, n_thread), shared = group_shared_bytes(plan);
+    uint64_t most = members_bound(bound->bytes, n_thread), shared = group_shared_bytes(plan);
     uint64_t bytes = 0, of_thread = 0;
 
     *ret_bytes = 0;
-    for (; n_group < n && n_group < PIPELINE_GROUP_MAX; n_group++) {
+    for (; n_group < n && n_group < PLAN_GROUP_MAX; n_group++) {
         uint64_t member, thread;
 
         if (count_particles(plan, row[n_group]) > PARTICLES_MAX ||
-            (settings->n_star_tile && catalogue->n_particle[STARS][row[n_group]] > settings->n_star_tile))
+            (bound->n_star_tile && catalogue->n_particle[STARS][row[n_group]] > bound->n_star_tile))
             break;
         member = group_member_bytes(plan, row[n_group]);
         thread = n_thread * group_thread_bytes(plan, row[n_group]);
-        if (n_group > 0 && bytes + member > bound)
+        if (n_group > 0 && bytes + member > most)
             break;
-        if (settings->memory_bytes &&
-            bytes + member + (thread > of_thread ? thread : of_thread) + shared > settings->memory_bytes)
+        if (bound->bytes &&
+            bytes + member + (thread > of_thread ? thread : of_thread) + shared > bound->bytes)
             break;
         bytes += member;
         of_thread = thread > of_thread ? thread : of_thread;
     }
-    while (n_group > N_FRAME && count_redshifts(plan, n_group, row) > N_FRAME)
+    while (n_group > PLAN_FRAMES_MAX && count_redshifts(plan, n_group, row) > PLAN_FRAMES_MAX)
         n_group--;
     /* Few galaxies a thread: no thread should wait for the last of them. */
     if (n_group >= n_thread && n_group < 4 * n_thread)
@@ -130,7 +130,7 @@ uint64_t plan_group_bytes(const struct plan *plan, uint64_t memory_bytes)
     bytes = group_least(n_thread) * least[0];
     if (bytes > bound || (memory_bytes && bytes + n_thread * least[1] + shared > memory_bytes))
         return 0;
-    n_most = n < PIPELINE_GROUP_MAX ? n : PIPELINE_GROUP_MAX;
+    n_most = n < PLAN_GROUP_MAX ? n : PLAN_GROUP_MAX;
     bytes = n_most * most[0] < bound ? n_most * most[0] : bound;
     bytes += n_thread * most[1] + shared;
     return memory_bytes && memory_bytes < bytes ? memory_bytes : bytes;

@@ -2,7 +2,7 @@
 /*
  * What a galaxy will cost, before any has been computed. Reports correct it while the job runs (dealer.h).
  */
-#include "polyphony/pipeline.h"
+#include "polyphony/plan.h"
 
 #include <math.h>
 

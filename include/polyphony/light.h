@@ -14,11 +14,9 @@
 
 #include "polyphony/catalogue.h"
 #include "polyphony/columns.h"
-#include "polyphony/cosmology.h"
 #include "polyphony/deposit.h"
 #include "polyphony/emission.h"
 #include "polyphony/grid.h"
-#include "polyphony/igm.h"
 #include "polyphony/instrument.h"
 #include "polyphony/mix.h"
 
@@ -195,34 +193,6 @@ int observe_direct(const struct stellar_light *light, const struct observe_colum
 /** Most scratch that this takes of the arena, for tiles of up to n_star [bytes]. */
 uint64_t observe_direct_bytes(const struct emission_program *program, size_t n_column, uint64_t n_star,
                               int n_thread);
-
-/* ---- the observer's frame -------------------------------------------------------------------------- */
-
-/** Flux density from luminosity density: fnu = lnu * scale * transmission(lambda). */
-struct observe_frame {
-    struct distances distances;
-    double fnu_scale;             /* 1e32 (1 + z) / (4 pi d_L^2) [nJy / (erg/s/Hz)], Hogg 1999 sec. 6 */
-    double line_flux_scale;       /* 1 / (4 pi d_L^2) [cm^-2] */
-    double *transmission;         /* [n_lambda] of the intergalactic medium */
-    double *line_transmission;    /* [n_line] */
-    double *line_lambda_angstrom; /* [n_line] observed */
-};
-
-/** Rest-frame wavelengths that are observed: of spectra, and of lines. */
-struct observe_wavelengths {
-    size_t n_lambda, n_line;
-    const double *lambda_rest_angstrom, *line_lambda_rest_angstrom;
-};
-
-/** Arrays are taken from the arena. At redshift 0 the galaxy is at 10 pc and nothing is absorbed. */
-int observe_frame_make(const struct cosmology *cosmology, enum igm_model igm,
-                       const struct observe_wavelengths *wavelengths, double redshift,
-                       struct observe_frame *ret_frame, struct arena *arena, struct error *err);
-
-void observe_fnu(const struct observe_frame *frame, size_t n, const double *lnu, double *ret_fnu_njy);
-/** Line fluxes [erg/s/cm^2] from luminosities [erg/s]; the output may be the input. */
-void observe_line_flux(const struct observe_frame *frame, size_t n_line, const double *luminosity,
-                       double *ret_flux);
 
 /* ---- photometry ------------------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "pipeline_private.h"
+#include "polyphony/plan.h"
 
 /* As much of the galaxy as may be read. */
 static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
@@ -38,6 +38,6 @@ int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struc
         r = error_prefix(err, POLYPHONY_SET_ASIDE, "galaxy %lld", (long long)galaxy.id);
     if (r || !plan->needs_light)
         return r;
-    parameters_of(plan, &galaxy, NULL, parameter);
+    plan_parameters(plan, &galaxy, NULL, parameter);
     return observe_parameters_check(&plan->program, &galaxy, parameter, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "polyphony/pipeline.h"
+#include "polyphony/plan.h"
 
 /* A room reported what is wrong with a value (r < 0): say at which line of the job. Returns r. */
 int plan_at_key(const struct plan *plan, int r, const char *key, struct error *err);

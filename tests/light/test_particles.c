@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 #include <omp.h>
 

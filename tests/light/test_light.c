@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
+#include "polyphony/observer.h"
 
 #include <omp.h>
 
@@ -192,15 +193,16 @@ static void parameters_out_of_bounds_set_the_galaxy_aside(void **state)
 
 /* ---- the observer's frame -------------------------------------------------------------------- */
 
-static struct observe_frame frame_at(struct scene *scene, double redshift, enum igm_model igm)
+static struct observer_frame frame_at(struct scene *scene, double redshift, enum igm_model igm)
 {
     const struct grid *grid = scene->grid;
-    const struct observe_wavelengths wavelengths = { grid->n_lambda, grid->n_line, grid->lambda_rest_angstrom,
-                                                     grid->line_lambda_rest_angstrom };
-    struct observe_frame frame = { 0 };
+    const struct observer_wavelengths wavelengths = { grid->n_lambda, grid->n_line,
+                                                      grid->lambda_rest_angstrom,
+                                                      grid->line_lambda_rest_angstrom };
+    struct observer_frame frame = { 0 };
     struct error err = { "" };
 
-    if (observe_frame_make(&COSMOLOGY_PLANCK18, igm, &wavelengths, redshift, &frame, &scene->arena, &err))
+    if (observer_frame_make(&COSMOLOGY_PLANCK18, igm, &wavelengths, redshift, &frame, &scene->arena, &err))
         fail_msg("%s", err.text);
     return frame;
 }
@@ -218,10 +220,10 @@ static void flux_densities_are_those_of_the_reference(void **state)
 
     (void)state;
     for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
-        struct observe_frame frame = frame_at(&scene, cases[c].redshift, cases[c].igm);
+        struct observer_frame frame = frame_at(&scene, cases[c].redshift, cases[c].igm);
         double fnu[12];
 
-        observe_fnu(&frame, 12, pacman_vectors[0].lnu, fnu);
+        observer_fnu(&frame, 12, pacman_vectors[0].lnu, fnu);
         for (size_t j = 0; j < 12; j++) /* distances are good to 1e-12, optical depths of 25 to the same */
             assert_near(fnu[j], cases[c].fnu_njy[j], 1e-11 * cases[c].fnu_njy[j]);
     }
@@ -231,15 +233,15 @@ static void flux_densities_are_those_of_the_reference(void **state)
 static void line_fluxes_are_those_of_the_reference(void **state)
 {
     struct scene scene = mini_scene();
-    struct observe_frame frame = frame_at(&scene, 1.0, IGM_NONE);
+    struct observer_frame frame = frame_at(&scene, 1.0, IGM_NONE);
     double flux[3];
 
     (void)state;
-    observe_line_flux(&frame, 3, pacman_vectors[0].line_luminosity, flux);
+    observer_line_flux(&frame, 3, pacman_vectors[0].line_luminosity, flux);
     assert_all_near("flux", 3, flux, pacman_line_flux_z1, 1e-12);
     assert_all_near("wavelength", 3, frame.line_lambda_angstrom, pacman_line_lambda_z1, 1e-15);
     frame.line_transmission[0] = 0.5;
-    observe_line_flux(&frame, 3, pacman_vectors[0].line_luminosity, flux);
+    observer_line_flux(&frame, 3, pacman_vectors[0].line_luminosity, flux);
     assert_near(flux[0], 0.5 * pacman_line_flux_z1[0], 1e-12 * pacman_line_flux_z1[0]);
     scene.grid->line_lambda_rest_angstrom[1] = 1000; /* no light of this wavelength comes from redshift 7 */
     frame = frame_at(&scene, 7.0, IGM_INOUE14);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Small inputs in files: a grid of 150 wavelengths and three lines, a catalogue of seven galaxies of all
- * sorts, filter curves. Written into the working directory. And what it takes to run a job on them.
+ * sorts, filter curves. Written into the working directory.
  */
 #pragma once
 
 #include <stdio.h>
 
 #include "polyphony/io.h"
-#include "polyphony/pipeline.h"
+#include "polyphony/plan.h"
 
-#include "../observe/made_galaxy.h"
+#include "../light/made_galaxy.h"
 
 static const char *const made_line_ids[] = { "H 1 1215.67A", "H 1 4861.32A", "H 1 6562.80A" };
 
@@ -211,79 +211,4 @@ static inline void made_filter_write(const char *path, double low, double high)
         fprintf(file, "%.17g %.17g\n", low + (high - low) * i / 20,
                 i < 12 ? 0.8 * i / 12 : 0.8 * (20 - i) / 8);
     assert_int_equal(fclose(file), 0);
-}
-
-/* ---- runs ------------------------------------------------------------------------------------ */
-
-struct run {
-    struct job *job;
-    struct plan *plan;
-    struct pipeline *pipeline;
-};
-
-static inline struct run *run_open_with(const char *text, const struct pipeline_settings *settings)
-{
-    struct run *run = made_array(1, sizeof(*run));
-    struct error err = { "" };
-
-    if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, NULL, &run->plan, &err) ||
-        pipeline_open(run->plan, settings, &run->pipeline, &err))
-        fail_msg("%s", err.text);
-    return run;
-}
-
-static inline struct run *run_open(const char *text)
-{
-    return run_open_with(text, NULL);
-}
-
-static inline void run_close(struct run *run)
-{
-    pipeline_close(run->pipeline);
-    plan_close(run->plan);
-    job_free(run->job);
-    free(run);
-}
-
-/* The row's values, the caller's to free. */
-static inline double *run_row(struct run *run, uint64_t row)
-{
-    struct pipeline_row got;
-    struct error err = { "" };
-
-    if (pipeline_run(run->pipeline, row, &got, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(got.row, row);
-    return made_copy(run->plan->n_value, got.value);
-}
-
-static inline double *run_once(const char *text, uint64_t row)
-{
-    struct run *run = run_open(text);
-    double *value = run_row(run, row);
-
-    run_close(run);
-    return value;
-}
-
-static inline const struct product *product_of(const struct run *run, enum product_kind kind,
-                                               const char *label)
-{
-    for (size_t i = 0; i < run->plan->n_product; i++) {
-        const struct product *product = &run->plan->product[i];
-
-        if (product->kind == kind &&
-            (!label || !strcmp(run->plan->program.label[product->i_label].name, label)))
-            return product;
-    }
-    fail_msg("no product %d of '%s'", (int)kind, label ? label : "any");
-    return NULL;
-}
-
-static inline int64_t integer_at(const double *value)
-{
-    int64_t integer;
-
-    memcpy(&integer, value, sizeof(integer));
-    return integer;
 }

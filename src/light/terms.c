@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "observe_private.h"
+#include "light_private.h"
 
 #include <float.h>
 #include <math.h>

@@ -3,7 +3,7 @@
  * Tables of bands: accuracy with all dust curves, galaxies as a whole, and tables that are kept. That
  * particles are spectra through filters is tested in test_particles.c.
  */
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 #include <omp.h>
 

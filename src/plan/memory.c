@@ -7,7 +7,7 @@
  * star) the most is assumed. What grows with the number of stars is exact, so the bound is close where it
  * matters.
  */
-#include "pipeline_private.h"
+#include "polyphony/plan_memory.h"
 
 #include <math.h>
 #include <omp.h>
@@ -91,7 +91,7 @@ static uint64_t tables_bytes(const struct plan *plan, double stretch)
 /* Scratch of photometry and images, of which one set is made after the other. */
 static uint64_t images_bytes(const struct plan *plan, uint64_t n_star, int n_thread)
 {
-    uint64_t bytes = 0, n_most = n_star < IMAGE_STARS ? n_star : IMAGE_STARS;
+    uint64_t bytes = 0, n_most = n_star < PLAN_IMAGE_STARS ? n_star : PLAN_IMAGE_STARS;
 
     for (size_t i = 0; i < plan->n_image_set; i++) {
         const struct image_set *set = &plan->image_set[i];
@@ -125,7 +125,7 @@ static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, 
     const bool is_wanted[] = { plan->needs_spectra, plan->lines.n_label > 0, plan->lines.n_label > 0,
                                plan->line_fluxes.n_label > 0 };
 
-    for (size_t i = 0; i < N_SUMS; i++) {
+    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
         uint64_t sums, least, most;
 
         if (plan->method == OBSERVE_DIRECT && columns[i]->n)
@@ -187,7 +187,7 @@ static struct parts parts_of_alone(const struct plan *plan, uint64_t row)
 /* With those that are kept for other galaxies. */
 static uint64_t kept_tables_bytes(const struct parts *parts)
 {
-    return parts->tables ? parts->tables + TABLES_KEPT_BYTES : 0;
+    return parts->tables ? parts->tables + PLAN_TABLES_KEPT_BYTES : 0;
 }
 
 static uint64_t whole_bytes(const struct parts *parts, uint64_t n_star)
@@ -239,8 +239,8 @@ uint64_t group_thread_bytes(const struct plan *plan, uint64_t row)
 /* The row of galaxies alone is there, too. */
 uint64_t group_shared_bytes(const struct plan *plan)
 {
-    return plan->n_value * sizeof(double) + N_FRAME * frame_bytes(plan) + TABLES_KEPT_BYTES +
-           mix_batch_bytes(PIPELINE_GROUP_MAX * plan->program.n_channel, plan->grid->n_cell,
+    return plan->n_value * sizeof(double) + PLAN_FRAMES_MAX * frame_bytes(plan) + PLAN_TABLES_KEPT_BYTES +
+           mix_batch_bytes(PLAN_GROUP_MAX * plan->program.n_channel, plan->grid->n_cell,
                            omp_get_max_threads());
 }
 
@@ -277,7 +277,7 @@ static struct tiling spread(const struct parts *parts, uint64_t n_star, uint64_t
     return tiling;
 }
 
-static int does_not_fit(const struct plan *plan, const struct pipeline_settings *settings, uint64_t row,
+static int does_not_fit(const struct plan *plan, const struct memory_bound *bound, uint64_t row,
                         uint64_t least, struct error *err)
 {
     const struct catalogue *catalogue = plan->catalogue;
@@ -288,29 +288,29 @@ static int does_not_fit(const struct plan *plan, const struct pipeline_settings 
         "galaxy %lld: %llu stars and %llu gas particles need at least %.0f MB, 'memory_mb' allows %.0f; memory_mb: %.0f would do",
         (long long)catalogue->id[row], (unsigned long long)catalogue->n_particle[STARS][row],
         (unsigned long long)catalogue->n_particle[GAS][row], ceil((double)least / mb),
-        (double)settings->memory_bytes / mb, ceil((double)least / mb));
+        (double)bound->bytes / mb, ceil((double)least / mb));
 }
 
-int tiling_choose(const struct plan *plan, const struct pipeline_settings *settings, uint64_t row,
+int tiling_choose(const struct plan *plan, const struct memory_bound *bound, uint64_t row,
                   struct tiling *ret_tiling, struct error *err)
 {
     struct parts parts = parts_of_alone(plan, row);
-    uint64_t n_star = plan->catalogue->n_particle[STARS][row], bound = settings->memory_bytes, least;
+    uint64_t n_star = plan->catalogue->n_particle[STARS][row], most = bound->bytes, least;
     uint64_t whole = whole_bytes(&parts, n_star);
 
-    if (settings->n_star_tile && settings->n_star_tile < n_star) {
-        *ret_tiling = tiling_of(&parts, n_star, settings->n_star_tile, 0);
+    if (bound->n_star_tile && bound->n_star_tile < n_star) {
+        *ret_tiling = tiling_of(&parts, n_star, bound->n_star_tile, 0);
         ret_tiling->reads_ahead = true;
         return 0;
     }
-    if (!bound || whole <= bound) {
+    if (!most || whole <= most) {
         *ret_tiling = (struct tiling) { .n_tile = 1, .n_star = n_star, .bytes = whole };
         return 0;
     }
     least = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
-    if (n_star <= TILE_STARS_MIN || least > bound)
-        return does_not_fit(plan, settings, row, plan_galaxy_least_bytes(plan, row), err);
-    *ret_tiling = spread(&parts, n_star, bound - least, settings->reads_ahead);
+    if (n_star <= TILE_STARS_MIN || least > most)
+        return does_not_fit(plan, bound, row, plan_galaxy_least_bytes(plan, row), err);
+    *ret_tiling = spread(&parts, n_star, most - least, bound->reads_ahead);
     return 0;
 }
 

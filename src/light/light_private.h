@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 /* The product of a term's galaxy-wide factors at every column, ret_factor[columns->n]. */
 void observe_term_factor(const struct stellar_light *light, const struct observe_columns *columns,

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "polyphony/dust_curve.h"
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 #include <stdlib.h>
 

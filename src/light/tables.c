@@ -9,7 +9,7 @@
  * request are cut into lanes together (bands.h). Labels that see the same behind a screen share a part of
  * such a table.
  */
-#include "observe_private.h"
+#include "light_private.h"
 
 #include <math.h>
 #include <string.h>

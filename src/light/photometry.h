@@ -2,7 +2,7 @@
 #pragma once
 
 #include "polyphony/bands.h"
-#include "polyphony/observe.h"
+#include "polyphony/light.h"
 
 /* A table, what its rows are made of, and the particles' weights that go with it. */
 struct table_source {
