@@ -4,10 +4,11 @@
  *
  * Read once, checked, completed with defaults, then read-only: any thread may read a job without locks. One
  * schema (libcyaml) drives parsing, messages, defaults and the echo; one commented document
- * (job_template()) is both what `polyphony init` prints and the only source of default values.
+ * (job_template()) is both what `polyphony init` prints and the only source of default values. Both are completed
+ * with the operations that are handed in, as a list that ends with NULL.
  *
  * After loading no pointer below is NULL, except
- *   - an operation that is not wanted (struct job_operations);
+ *   - the options of an operation that is not wanted;
  *   - keys without default: schedule.costs, trace_output, emission.dust_slope (the curve's own), cosmology
  * parameters (given exactly when the name is custom), fov_kpc and fov_arcsec (exactly one is given per image
  * operation), and inside an instrument `builtin` (or `filters`, n_filters = 0) and resolution_arcsec. Names
@@ -21,9 +22,7 @@
 
 enum job_grid_assignment { JOB_ASSIGN_CIC, JOB_ASSIGN_NGP };
 enum job_method { JOB_METHOD_FAST, JOB_METHOD_DIRECT };
-enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
 enum job_output_type { JOB_FLOAT64, JOB_FLOAT32 };
-enum job_sampling { JOB_SAMPLING_PEER, JOB_SAMPLING_EXACT };
 enum job_trace { JOB_TRACE_OFF, JOB_TRACE_SUMMARY, JOB_TRACE_SPANS };
 enum job_schedule_mode { JOB_DYNAMIC, JOB_STATIC_BLOCK, JOB_STATIC_CYCLIC, JOB_STATIC_LPT };
 
@@ -69,64 +68,6 @@ struct job_instrument {
     double *resolution_arcsec; /* pixel size, > 0; NULL where no image needs it */
 };
 
-/** An operation without options. */
-struct job_plain {
-    char unused;
-};
-
-struct job_optical_depths {
-    char *kernel;
-    double *kappa_pc2_msun; /* > 0 */
-    bool *write_particles;
-};
-
-/* Lists of names: never empty, no name twice; the name "all" stands for every one there is. */
-struct job_spectra {
-    char **labels;
-    unsigned n_labels;
-};
-
-struct job_photometry {
-    char **instruments;
-    unsigned n_instruments;
-    char **labels;
-    unsigned n_labels;
-};
-
-struct job_lines {
-    char **ids;
-    unsigned n_ids;
-    char **labels;
-    unsigned n_labels;
-};
-
-struct job_images {
-    char **instruments;
-    unsigned n_instruments;
-    char **labels;
-    unsigned n_labels;
-    double *fov_kpc;    /* width of the field, > 0, or NULL: */
-    double *fov_arcsec; /* exactly one of the two is given */
-    enum job_image_type *type;
-    char *kernel;
-    enum job_sampling *sampling;
-};
-
-/** NULL: not wanted. At least one is wanted. */
-struct job_operations {
-    struct job_optical_depths *los_optical_depths;
-    struct job_plain *sfzh;
-    struct job_plain *sfh;
-    struct job_spectra *spectra;
-    struct job_spectra *observed_spectra;
-    struct job_photometry *photometry_luminosities;
-    struct job_photometry *photometry_fluxes;
-    struct job_lines *lines;
-    struct job_lines *observed_lines;
-    struct job_images *images_luminosity;
-    struct job_images *images_flux;
-};
-
 /** Types of numbers in the results; what is not here is float64, or an integer. */
 struct job_output_types {
     enum job_output_type *spectra; /* of spectra and observed_spectra */
@@ -137,6 +78,25 @@ struct job_schedule {
     enum job_schedule_mode *mode;
     int *max_batch_galaxies; /* >= 1 */
     char *costs;             /* trace of an earlier run, or NULL */
+};
+
+struct job;
+struct cyaml_schema_field;
+
+/** Most operations there may be. */
+#define JOB_OPERATIONS_MAX 64
+
+/** An operation, as far as the job file goes: what it is called there, and its options (job_schema.h). */
+struct job_operation {
+    const char *key;
+    const struct cyaml_schema_field
+        *fields;                /* every option by pointer, so that one that is missing is seen */
+    size_t size;                /* of the struct of its options */
+    const char *template_lines; /* commented, indented by two blanks, with a value for every default */
+    /** What takes several keys or a range to say; NULL: nothing. The options are complete. */
+    int (*check)(const struct job *job, const char *key, const void *options, struct error *err);
+    /** Where jobs that leave an option out get another value than the template has; NULL: nowhere. */
+    void (*amend_defaults)(void *options);
 };
 
 struct job {
@@ -151,7 +111,9 @@ struct job {
     char *igm;
     struct job_instrument *instruments; /* [n_instruments] */
     unsigned n_instruments;
-    struct job_operations operations;
+    struct {
+        void *of[JOB_OPERATIONS_MAX];
+    } options; /* of the operations, in the order of the list; NULL: not wanted. See job_options() */
     struct job_output_types output_types;
     struct job_schedule schedule;
     int *memory_mb;          /* of a rank, for galaxies [MB of 2^20], >= 0; 0: its part of the node's */
@@ -162,6 +124,7 @@ struct job {
     bool *progress;
     char *output_link;         /* `output` as the job names it, where that is a symbolic link; else NULL */
     struct job_survey *survey; /* name of the file and line of each key: see job_line() */
+    struct job_schema *schema; /* what the file may hold */
 };
 
 /**
@@ -169,13 +132,18 @@ struct job {
  * Return: 0, job owned by the caller; POLYPHONY_USAGE with file, line, key, value and what is expected;
  * POLYPHONY_INTERNAL without memory. On failure *ret_job is untouched.
  */
-int job_load(const char *path, struct job **ret_job, struct error *err);
+int job_load(const char *path, const struct job_operation *const *operations, struct job **ret_job,
+             struct error *err);
 /** The same from text; `name` stands for the file in messages. */
-int job_parse(const char *name, const char *text, struct job **ret_job, struct error *err);
+int job_parse(const char *name, const char *text, const struct job_operation *const *operations,
+              struct job **ret_job, struct error *err);
 void job_free(struct job *job); /* NULL is fine */
 
-/** The commented template (static text). */
-const char *job_template(void);
+/** The options of an operation; NULL: it is not wanted, or none is called so. */
+const void *job_options(const struct job *job, const char *key);
+
+/** The commented template, the caller's to free. NULL without memory. */
+char *job_template(const struct job_operation *const *operations);
 
 /** Line of a key such as "emission.tau_v" or "instruments[0].label"; 0 if defaulted. */
 int job_line(const struct job *job, const char *key_path);

@@ -10,6 +10,7 @@
 
 #include "polyphony/catalogue.h"
 #include "polyphony/config.h"
+#include "polyphony/options.h"
 #include "polyphony/dust_curve.h"
 #include "polyphony/light.h"
 #include "polyphony/observer.h"

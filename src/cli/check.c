@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "polyphony/operations.h"
 #include "polyphony/results.h"
 
 #include "output.h"
@@ -18,7 +19,7 @@
 
 static void print_operations(const struct plan *plan)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     const struct {
         const char *name;
         bool is_wanted;
@@ -208,7 +209,7 @@ int cli_check(int argc, char **argv, struct error *err)
     int r;
 
     cli_parse(&argp, argc, argv, &options);
-    r = job_load(options.job_path, &job, err);
+    r = job_load(options.job_path, job_operation_list, &job, err);
     if (!r && options.is_only_path)
         puts(job->output);
     else if (!r)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "polyphony/config.h"
+#include "polyphony/operations.h"
 
 #include "signature.h"
 
@@ -164,10 +164,17 @@ int cli_init(int argc, char **argv, struct error *err)
             "Print a commented job file, with all keys and their defaults, to standard output.\v" CLI_EXIT_CODES
     };
 
+    char *template;
+    int r = 0;
+
     cli_parse(&argp, argc, argv, NULL);
-    if (fputs(job_template(), stdout) == EOF || fflush(stdout))
-        return error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
-    return 0;
+    template = job_template(job_operation_list);
+    if (!template)
+        r = error_set(err, POLYPHONY_INTERNAL, "no memory");
+    else if (fputs(template, stdout) == EOF || fflush(stdout))
+        r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
+    free(template);
+    return r;
 }
 
 void cli_format_bytes(double bytes, char *ret_text)

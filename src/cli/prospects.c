@@ -157,7 +157,7 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
 static double results_bytes(const struct plan *plan)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
+    const struct job_optical_depths *los = job_options(plan->job, "los_optical_depths");
     double bytes =
         (double)catalogue->n_galaxy * ((double)results_row_bytes(plan) + (double)sizeof(struct ledger_entry));
 

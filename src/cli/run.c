@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "polyphony/node_share.h"
+#include "polyphony/operations.h"
 #include "polyphony/schedule.h"
 
 #include "alone.h"
@@ -343,7 +344,7 @@ static int open_output(struct run *run, int n_thread, struct error *err)
 static int run_open(struct run *run, int64_t begin_ns, struct error *err)
 {
     uint64_t memory_bytes;
-    int n_thread, r = agree(run, job_load(run->options.job_path, &run->job, err), err);
+    int n_thread, r = agree(run, job_load(run->options.job_path, job_operation_list, &run->job, err), err);
 
     if (r)
         return r;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/operations.h"
 #include "polyphony/simulate.h"
 
 #include "dealing.h"
@@ -358,7 +359,7 @@ int cli_simulate(int argc, char **argv, struct error *err)
     int r;
 
     cli_parse(&argp, argc, argv, &options);
-    r = job_load(options.job_path, &job, err);
+    r = job_load(options.job_path, job_operation_list, &job, err);
     if (!r && options.modes)
         r = parse_modes(options.modes, is_wanted, err);
     else if (!r)

@@ -7,23 +7,21 @@
  */
 #pragma once
 
-#include "polyphony/config.h"
-
-#include <cyaml/cyaml.h>
-
-/*
- * Marks of our own in the schema's flags, in bits that libcyaml neither defines nor looks at. They apply
- * to everything below a marked mapping.
- */
-#define SCHEMA_NO_DEFAULT     (1 << 24) /* the template's value is an example, not a default */
-#define SCHEMA_NOT_NUMERIC    (1 << 25) /* does not determine the numbers of the results */
-#define SCHEMA_NUMBER_OR_NAME (1 << 26) /* text that may be a number */
+#include "polyphony/job_schema.h"
 
 /* Longest "operations.photometry_luminosities.instruments[10000]" and room to spare. */
 #define KEY_PATH_MAX 128
 
-/** The whole document → struct job. */
-extern const cyaml_schema_value_t schema_job;
+/** The whole document → struct job, with the operations there are. */
+struct job_schema {
+    size_t n_operation;
+    const struct job_operation *const *operation;
+    const cyaml_schema_field_t *job_fields;
+    cyaml_schema_value_t job;
+};
+/** NULL without memory, or where there are more than JOB_OPERATIONS_MAX. */
+struct job_schema *schema_make(const struct job_operation *const *operations);
+void schema_free(struct job_schema *schema); /* NULL is fine */
 
 /**
  * The value of a field inside the struct of its mapping: what a pointer points to, or the member itself.
@@ -40,12 +38,11 @@ const void *schema_element(const cyaml_schema_value_t *list, const void *element
  */
 void schema_merge(const cyaml_schema_field_t *fields, void *mapping, void *defaults);
 
-bool schema_any_operation(const struct job *job);
-
 /** Where each key was written. */
 struct job_survey;
 /** Walk the document; POLYPHONY_USAGE for what the schema does not allow. */
-int survey_read(const char *name, const char *text, struct job_survey **ret_survey, struct error *err);
+int survey_read(const char *name, const char *text, const struct job_schema *schema,
+                struct job_survey **ret_survey, struct error *err);
 const char *survey_name(const struct job_survey *survey);
 int survey_line(const struct job_survey *survey, const char *key_path); /* 0 if not given */
 void survey_free(struct job_survey *survey);                            /* NULL is fine */

@@ -87,7 +87,6 @@ static int check_number(const struct job *job, struct error *err, const char *ke
 
 static int check_numbers(const struct job *job, struct error *err)
 {
-    const struct job_optical_depths *depths = job->operations.los_optical_depths;
     const struct {
         const char *key_path;
         double value;
@@ -100,7 +99,6 @@ static int check_numbers(const struct job *job, struct error *err)
         { "dust_to_metal_ratio", *job->dust_to_metal_ratio, &not_negative },
         { "emission.dust_tolerance", *job->emission.dust_tolerance, &tolerance },
         { "schedule.max_batch_galaxies", *job->schedule.max_batch_galaxies, &batch_size },
-        { "operations.los_optical_depths.kappa_pc2_msun", depths ? *depths->kappa_pc2_msun : 1, &positive },
     };
     int r = 0;
 
@@ -146,7 +144,7 @@ static int check_emission(const struct job *job, struct error *err)
     const struct job_emission *emission = &job->emission;
     int r = check_number_or_name(job, err, "emission.tau_v", emission->tau_v, &not_negative);
 
-    if (!r && !strcmp(emission->tau_v, "los") && !job->operations.los_optical_depths)
+    if (!r && !strcmp(emission->tau_v, "los") && !job_options(job, "los_optical_depths"))
         r = job_error(
             job, err, "emission.tau_v",
             "'los' needs the operation los_optical_depths; add 'los_optical_depths: {}' to operations");
@@ -276,8 +274,8 @@ static int unknown_instrument(const struct job *job, struct error *err, const ch
 }
 
 /* The instruments an operation names, and those an image operation uses have pixels. */
-static int check_choice(const struct job *job, struct error *err, const char *operation, char *const *names,
-                        unsigned n_names, bool needs_pixels)
+int job_check_instruments(const struct job *job, const char *operation, char *const *names, unsigned n_names,
+                          bool needs_pixels, struct error *err)
 {
     char path[KEY_PATH_MAX];
     bool all = false;
@@ -303,46 +301,34 @@ static int check_choice(const struct job *job, struct error *err, const char *op
     return 0;
 }
 
-static int check_photometry(const struct job *job, struct error *err, const char *operation,
-                            const struct job_photometry *photometry)
+int job_check_positive(const struct job *job, const char *key_path, double value, struct error *err)
 {
-    if (!photometry)
-        return 0;
-    return check_choice(job, err, operation, photometry->instruments, photometry->n_instruments, false);
+    return check_number(job, err, key_path, value, &positive);
 }
 
-static int check_images(const struct job *job, struct error *err, const char *operation,
-                        const struct job_images *images)
-{
-    char path[KEY_PATH_MAX];
+/* ---- operations --------------------------------------------------------------------------- */
 
-    if (!images)
-        return 0;
-    text_format(path, sizeof(path), "operations.%s", operation);
-    if (!images->fov_kpc == !images->fov_arcsec)
-        return job_error(job, err, path, "give the width of the image, either fov_kpc or fov_arcsec%s",
-                         images->fov_kpc ? ", not both" : "");
-    text_format(path, sizeof(path), "operations.%s.%s", operation,
-                images->fov_kpc ? "fov_kpc" : "fov_arcsec");
-    if (check_number(job, err, path, images->fov_kpc ? *images->fov_kpc : *images->fov_arcsec, &positive))
-        return POLYPHONY_USAGE;
-    return check_choice(job, err, operation, images->instruments, images->n_instruments, true);
+const void *job_options(const struct job *job, const char *key)
+{
+    for (size_t i = 0; i < job->schema->n_operation; i++)
+        if (!strcmp(job->schema->operation[i]->key, key))
+            return job->options.of[i];
+    return NULL;
 }
 
 static int check_operations(const struct job *job, struct error *err)
 {
-    const struct job_operations *wanted = &job->operations;
+    const struct job_schema *schema = job->schema;
+    size_t n_wanted = 0;
     int r = 0;
 
-    if (!schema_any_operation(job))
+    for (size_t i = 0; i < schema->n_operation; i++)
+        n_wanted += job->options.of[i] != NULL;
+    if (n_wanted == 0)
         return job_error(job, err, "operations", "none is wanted; name at least one, for example 'sfh: {}'");
-    r = check_photometry(job, err, "photometry_luminosities", wanted->photometry_luminosities);
-    if (!r)
-        r = check_photometry(job, err, "photometry_fluxes", wanted->photometry_fluxes);
-    if (!r)
-        r = check_images(job, err, "images_luminosity", wanted->images_luminosity);
-    if (!r)
-        r = check_images(job, err, "images_flux", wanted->images_flux);
+    for (size_t i = 0; !r && i < schema->n_operation; i++)
+        if (job->options.of[i] && schema->operation[i]->check)
+            r = schema->operation[i]->check(job, schema->operation[i]->key, job->options.of[i], err);
     return r;
 }
 
@@ -384,7 +370,8 @@ static const cyaml_config_t cyaml_quiet = {
     .mem_fn = cyaml_mem,
 };
 
-static int load_values(const char *name, const char *text, struct job **ret_job, struct error *err)
+static int load_values(const char *name, const char *text, const struct job_schema *schema,
+                       struct job **ret_job, struct error *err)
 {
     struct cyaml_words words = { "" };
     cyaml_config_t config = cyaml_quiet;
@@ -392,7 +379,7 @@ static int load_values(const char *name, const char *text, struct job **ret_job,
     cyaml_err_t result;
 
     config.log_ctx = &words;
-    result = cyaml_load_data((const uint8_t *)text, strlen(text), &config, &schema_job, &data, NULL);
+    result = cyaml_load_data((const uint8_t *)text, strlen(text), &config, &schema->job, &data, NULL);
     if (result == CYAML_ERR_OOM)
         return error_set(err, POLYPHONY_INTERNAL, "%s: no memory", name);
     if (result != CYAML_OK || !data)
@@ -401,34 +388,42 @@ static int load_values(const char *name, const char *text, struct job **ret_job,
     return 0;
 }
 
-static int fill_defaults(struct job *job, struct error *err)
+static int fill_defaults(struct job *job, const struct job_schema *schema, struct error *err)
 {
+    char *template = job_template(schema->operation);
     struct job *defaults = NULL;
+    int r = template ? load_values("template", template, schema, &defaults, err) : POLYPHONY_INTERNAL;
 
-    if (load_values("template", job_template(), &defaults, err))
+    free(template);
+    if (r)
         return POLYPHONY_INTERNAL;
-    /* New jobs begin with what the template says; older ones, that do not say, get what they always got. */
-    *defaults->operations.images_luminosity->sampling = JOB_SAMPLING_PEER;
-    *defaults->operations.images_flux->sampling = JOB_SAMPLING_PEER;
-    schema_merge(schema_job.mapping.fields, job, defaults);
-    job_free(defaults);
+    for (size_t i = 0; i < schema->n_operation; i++)
+        if (schema->operation[i]->amend_defaults)
+            schema->operation[i]->amend_defaults(defaults->options.of[i]);
+    schema_merge(schema->job_fields, job, defaults);
+    cyaml_free(&cyaml_quiet, &schema->job, defaults, 0);
     return 0;
 }
 
-int job_parse(const char *name, const char *text, struct job **ret_job, struct error *err)
+int job_parse(const char *name, const char *text, const struct job_operation *const *operations,
+              struct job **ret_job, struct error *err)
 {
+    struct job_schema *schema = schema_make(operations);
     struct job_survey *survey = NULL;
     struct job *job = NULL;
-    int r = survey_read(name, text, &survey, err);
+    int r = schema ? survey_read(name, text, schema, &survey, err)
+                   : error_set(err, POLYPHONY_INTERNAL, "%s: no memory", name);
 
     if (!r)
-        r = load_values(name, text, &job, err);
+        r = load_values(name, text, schema, &job, err);
     if (r) {
         survey_free(survey);
+        schema_free(schema);
         return r;
     }
     job->survey = survey;
-    r = fill_defaults(job, err);
+    job->schema = schema;
+    r = fill_defaults(job, schema, err);
     if (!r)
         r = job_check(job, err);
     if (r) {
@@ -474,7 +469,8 @@ static int follow_output(struct job *job, struct error *err)
     return 0;
 }
 
-int job_load(const char *path, struct job **ret_job, struct error *err)
+int job_load(const char *path, const struct job_operation *const *operations, struct job **ret_job,
+             struct error *err)
 {
     char *text = mem_array(FILE_BYTES_MAX + 1, 1);
     struct job *job = NULL;
@@ -484,7 +480,7 @@ int job_load(const char *path, struct job **ret_job, struct error *err)
         return error_set(err, POLYPHONY_INTERNAL, "job file '%s': no memory", path);
     r = read_text(path, text, err);
     if (!r)
-        r = job_parse(path, text, &job, err);
+        r = job_parse(path, text, operations, &job, err);
     free(text);
     if (!r)
         r = follow_output(job, err);
@@ -497,9 +493,12 @@ int job_load(const char *path, struct job **ret_job, struct error *err)
 
 void job_free(struct job *job)
 {
+    struct job_schema *schema = job ? job->schema : NULL;
+
     if (!job)
         return;
     survey_free(job->survey);
     free(job->output_link);
-    cyaml_free(&cyaml_quiet, &schema_job, job, 0);
+    cyaml_free(&cyaml_quiet, &schema->job, job, 0);
+    schema_free(schema);
 }

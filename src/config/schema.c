@@ -14,12 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONAL CYAML_FLAG_OPTIONAL
-#define LIST     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define CHOICE   (CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT)
-/* Far above any list that makes sense; bounds the search for names given twice. */
-#define LIST_MAX    10000
-#define N_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+#define OPTIONAL    SCHEMA_OPTIONAL
+#define LIST        SCHEMA_LIST
+#define CHOICE      SCHEMA_CHOICE
+#define LIST_MAX    SCHEMA_LIST_MAX
+#define N_OF(array) SCHEMA_N_OF(array)
 
 static const cyaml_strval_t grid_assignment_choices[] = {
     { "cic", JOB_ASSIGN_CIC },
@@ -28,14 +27,6 @@ static const cyaml_strval_t grid_assignment_choices[] = {
 static const cyaml_strval_t method_choices[] = {
     { "fast", JOB_METHOD_FAST },
     { "direct", JOB_METHOD_DIRECT },
-};
-static const cyaml_strval_t image_type_choices[] = {
-    { "smoothed", JOB_IMAGE_SMOOTHED },
-    { "histogram", JOB_IMAGE_HISTOGRAM },
-};
-static const cyaml_strval_t sampling_choices[] = {
-    { "peer", JOB_SAMPLING_PEER },
-    { "exact", JOB_SAMPLING_EXACT },
 };
 static const cyaml_strval_t output_type_choices[] = {
     { "float64", JOB_FLOAT64 },
@@ -53,7 +44,7 @@ static const cyaml_strval_t schedule_mode_choices[] = {
     { "static-lpt", JOB_STATIC_LPT },
 };
 
-static const cyaml_schema_value_t name_entry = {
+const cyaml_schema_value_t schema_name = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CYAML_UNLIMITED),
 };
 static const cyaml_schema_value_t number_entry = { CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double) };
@@ -109,67 +100,6 @@ static const cyaml_schema_value_t instrument_entry = {
 
 static const cyaml_schema_field_t no_fields[] = { CYAML_FIELD_END };
 
-static const cyaml_schema_field_t optical_depth_fields[] = {
-    CYAML_FIELD_STRING_PTR("kernel", OPTIONAL, struct job_optical_depths, kernel, 1, CYAML_UNLIMITED),
-    CYAML_FIELD_FLOAT_PTR("kappa_pc2_msun", OPTIONAL, struct job_optical_depths, kappa_pc2_msun),
-    CYAML_FIELD_BOOL_PTR("write_particles", OPTIONAL, struct job_optical_depths, write_particles),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t spectra_fields[] = {
-    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_spectra, labels, n_labels, &name_entry, 1,
-                               LIST_MAX),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t photometry_fields[] = {
-    CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job_photometry, instruments, n_instruments,
-                               &name_entry, 1, LIST_MAX),
-    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_photometry, labels, n_labels, &name_entry, 1,
-                               LIST_MAX),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t line_fields[] = {
-    CYAML_FIELD_SEQUENCE_COUNT("ids", LIST, struct job_lines, ids, n_ids, &name_entry, 1, LIST_MAX),
-    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_lines, labels, n_labels, &name_entry, 1, LIST_MAX),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t image_fields[] = {
-    CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job_images, instruments, n_instruments,
-                               &name_entry, 1, LIST_MAX),
-    CYAML_FIELD_SEQUENCE_COUNT("labels", LIST, struct job_images, labels, n_labels, &name_entry, 1, LIST_MAX),
-    CYAML_FIELD_FLOAT_PTR("fov_kpc", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_images, fov_kpc),
-    CYAML_FIELD_FLOAT_PTR("fov_arcsec", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_images, fov_arcsec),
-    CYAML_FIELD_ENUM_PTR("type", CHOICE, struct job_images, type, image_type_choices,
-                         N_OF(image_type_choices)),
-    CYAML_FIELD_STRING_PTR("kernel", OPTIONAL, struct job_images, kernel, 1, CYAML_UNLIMITED),
-    CYAML_FIELD_ENUM_PTR("sampling", CHOICE, struct job_images, sampling, sampling_choices,
-                         N_OF(sampling_choices)),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t operation_fields[] = {
-    CYAML_FIELD_MAPPING_PTR("los_optical_depths", OPTIONAL, struct job_operations, los_optical_depths,
-                            optical_depth_fields),
-    CYAML_FIELD_MAPPING_PTR("sfzh", OPTIONAL, struct job_operations, sfzh, no_fields),
-    CYAML_FIELD_MAPPING_PTR("sfh", OPTIONAL, struct job_operations, sfh, no_fields),
-    CYAML_FIELD_MAPPING_PTR("spectra", OPTIONAL, struct job_operations, spectra, spectra_fields),
-    CYAML_FIELD_MAPPING_PTR("observed_spectra", OPTIONAL, struct job_operations, observed_spectra,
-                            spectra_fields),
-    CYAML_FIELD_MAPPING_PTR("photometry_luminosities", OPTIONAL, struct job_operations,
-                            photometry_luminosities, photometry_fields),
-    CYAML_FIELD_MAPPING_PTR("photometry_fluxes", OPTIONAL, struct job_operations, photometry_fluxes,
-                            photometry_fields),
-    CYAML_FIELD_MAPPING_PTR("lines", OPTIONAL, struct job_operations, lines, line_fields),
-    CYAML_FIELD_MAPPING_PTR("observed_lines", OPTIONAL, struct job_operations, observed_lines, line_fields),
-    CYAML_FIELD_MAPPING_PTR("images_luminosity", OPTIONAL, struct job_operations, images_luminosity,
-                            image_fields),
-    CYAML_FIELD_MAPPING_PTR("images_flux", OPTIONAL, struct job_operations, images_flux, image_fields),
-    CYAML_FIELD_END,
-};
-
 static const cyaml_schema_field_t output_type_fields[] = {
     CYAML_FIELD_ENUM_PTR("spectra", CHOICE, struct job_output_types, spectra, output_type_choices,
                          N_OF(output_type_choices)),
@@ -200,7 +130,8 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_STRING_PTR("igm", OPTIONAL, struct job, igm, 1, CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job, instruments, n_instruments, &instrument_entry,
                                1, LIST_MAX),
-    CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, operations, operation_fields),
+    CYAML_FIELD_MAPPING("operations", CYAML_FLAG_DEFAULT, struct job, options,
+                        no_fields), /* see schema_make() */
     CYAML_FIELD_MAPPING("output_types", OPTIONAL, struct job, output_types, output_type_fields),
     CYAML_FIELD_MAPPING("schedule", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, schedule, schedule_fields),
     CYAML_FIELD_INT_PTR("memory_mb", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, memory_mb),
@@ -214,9 +145,53 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_END,
 };
 
-const cyaml_schema_value_t schema_job = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct job, job_fields),
-};
+/* ---- the operations ----------------------------------------------------------------------- */
+
+/* A mapping behind a pointer of job->options. */
+static cyaml_schema_field_t field_of(const struct job_operation *operation, size_t i)
+{
+    return (cyaml_schema_field_t) { .key = operation->key,
+                                    .data_offset = (uint32_t)(i * sizeof(void *)),
+                                    .value = { .type = CYAML_MAPPING,
+                                               .flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                                               .data_size = (uint32_t)operation->size,
+                                               .mapping = { .fields = operation->fields } } };
+}
+
+struct job_schema *schema_make(const struct job_operation *const *operations)
+{
+    struct {
+        struct job_schema schema;
+        cyaml_schema_field_t job[N_OF(job_fields)];
+        cyaml_schema_field_t operation[JOB_OPERATIONS_MAX + 1];
+    } *made = calloc(1, sizeof(*made));
+    size_t n = 0;
+
+    while (operations[n])
+        n++;
+    if (!made || n > JOB_OPERATIONS_MAX) {
+        free(made);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        made->operation[i] = field_of(operations[i], i);
+    memcpy(made->job, job_fields, sizeof(job_fields));
+    for (cyaml_schema_field_t *field = made->job; field->key; field++)
+        if (!strcmp(field->key, "operations"))
+            field->value.mapping.fields = made->operation;
+    made->schema = (struct job_schema) {
+        .n_operation = n,
+        .operation = operations,
+        .job_fields = made->job,
+        .job = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct job, made->job) },
+    };
+    return &made->schema;
+}
+
+void schema_free(struct job_schema *schema)
+{
+    free(schema);
+}
 
 /* ---- values by schema --------------------------------------------------------------------- */
 
@@ -243,14 +218,6 @@ const void *schema_element(const cyaml_schema_value_t *list, const void *element
     if (list->sequence.entry->flags & CYAML_FLAG_POINTER)
         memcpy(&target, element, sizeof(target));
     return target;
-}
-
-bool schema_any_operation(const struct job *job)
-{
-    for (const cyaml_schema_field_t *field = operation_fields; field->key; field++)
-        if (schema_value(field, &job->operations, NULL))
-            return true;
-    return false;
 }
 
 /* ---- defaults ----------------------------------------------------------------------------- */
@@ -446,7 +413,7 @@ int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err
     struct job_echo echo = { 0 };
     struct echo_walk walk = { .job = job, .echo = &echo };
 
-    if (echo_mapping(&walk, job_fields, job, "", true)) {
+    if (echo_mapping(&walk, job->schema->job_fields, job, "", true)) {
         job_echo_free(&echo);
         return error_set(err, POLYPHONY_INTERNAL, "echo of the job: no memory");
     }

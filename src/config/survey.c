@@ -32,6 +32,7 @@ struct survey_key {
 
 struct job_survey {
     char *name;
+    const struct job_schema *schema;
     struct survey_key *keys;
     size_t n_keys;
     size_t capacity;
@@ -387,7 +388,7 @@ static int survey_document(struct job_survey *survey, yaml_document_t *document,
 {
     struct walk walk = { .survey = survey, .document = document, .err = err };
     struct place root = {
-        .schema = &schema_job, .node = yaml_document_get_root_node(document), .path = "", .key = ""
+        .schema = &survey->schema->job, .node = yaml_document_get_root_node(document), .path = "", .key = ""
     };
 
     if (!root.node)
@@ -488,15 +489,18 @@ static int survey_text(struct job_survey *survey, const char *text, struct error
     return r;
 }
 
-int survey_read(const char *name, const char *text, struct job_survey **ret_survey, struct error *err)
+int survey_read(const char *name, const char *text, const struct job_schema *schema,
+                struct job_survey **ret_survey, struct error *err)
 {
     struct job_survey *survey = calloc(1, sizeof(*survey));
     int r;
 
     if (!survey || !(survey->name = mem_text(name)))
         r = error_set(err, POLYPHONY_INTERNAL, "%s: no memory", name);
-    else
+    else {
+        survey->schema = schema;
         r = survey_text(survey, text, err);
+    }
     if (r) {
         survey_free(survey);
         return r;

@@ -208,7 +208,7 @@ void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
 
 void work_describe(const struct work *w, struct pipeline_row *ret_row)
 {
-    const struct job_optical_depths *job = w->plan->job->operations.los_optical_depths;
+    const struct job_optical_depths *job = job_options(w->plan->job, "los_optical_depths");
 
     *ret_row = (struct pipeline_row) {
         .row = w->galaxy.row, .value = w->value, .n_rounded = w->n_rounded, .stage = ""
@@ -326,7 +326,7 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
 static void choose_stages(struct pipeline *p)
 {
     const struct plan *plan = p->plan;
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     const bool is_wanted[N_STAGE] = {
         [STAGE_READING] = true,
         [STAGE_OPTICAL_DEPTHS] = ops->los_optical_depths,

@@ -97,7 +97,8 @@ static int sort_gas(struct work *w, double kappa_pc2_msun, struct error *err)
 
 static int depths_tile(struct work *w, struct error *err)
 {
-    double kappa_pc2_msun = *w->plan->job->operations.los_optical_depths->kappa_pc2_msun;
+    const struct job_optical_depths *job = job_options(w->plan->job, "los_optical_depths");
+    double kappa_pc2_msun = *job->kappa_pc2_msun;
     const struct particles *stars = &w->galaxy.particles[STARS];
     double *tau;
     int r = w->i_tile == 0 ? sort_gas(w, kappa_pc2_msun, err) : 0;

@@ -111,7 +111,7 @@ static bool ids_are_equal(const struct job_lines *a, const struct job_lines *b)
 /* One list serves both operations: that of the one which gives it. */
 static int choose_lines(struct plan *plan, struct error *err)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     bool is_given = ops->lines && job_given(plan->job, "operations.lines.ids");
     bool is_given_observed = ops->observed_lines && job_given(plan->job, "operations.observed_lines.ids");
 

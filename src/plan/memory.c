@@ -147,7 +147,7 @@ static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, 
 static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     uint64_t n_star = catalogue->n_particle[STARS][row];
     size_t n_cell = 4 * n_star < plan->grid->n_cell ? 4 * n_star : plan->grid->n_cell;
     struct parts parts = { .read_star = catalogue_star_bytes(catalogue),

@@ -179,7 +179,7 @@ static int plan_image_sets(struct plan *plan, struct error *err)
 
 int plan_operations(struct plan *plan, struct error *err)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     char all_text[] = "all", *all[] = { all_text };
     int r = 0;
 

@@ -60,7 +60,7 @@ static void resolve_redshift(struct plan *plan)
 static int resolve_names(struct plan *plan, struct error *err)
 {
     const struct job *job = plan->job;
-    const struct job_operations *ops = &job->operations;
+    const struct job_operations wanted = job_operations_of(job), *ops = &wanted;
     int r = resolve_cosmology(plan, err);
 
     if (!r)
@@ -215,7 +215,7 @@ static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_
  * it. */
 static void mark_extracts(struct plan *plan)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     const struct job_spectra *const spectra[] = { ops->spectra, ops->observed_spectra };
     const struct job_photometry *const photometry[] = { ops->photometry_luminosities,
                                                         ops->photometry_fluxes };
@@ -285,7 +285,7 @@ static void warn_near(struct plan *plan)
 
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     const char *images = ops->images_luminosity ? "images_luminosity"
                          : ops->images_flux     ? "images_flux"
                                                 : NULL;
@@ -320,7 +320,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
 
 static int open_grid(struct plan *plan, const struct node_share *share, struct error *err)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     struct grid_needs needs = { .lines = ops->lines || ops->observed_lines };
     int r;
 
@@ -365,7 +365,7 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         plan_warn_unused_data(plan);
         warn_near(plan);
     }
-    if (!r && job->operations.los_optical_depths && plan->catalogue->n_particle_all[GAS] == 0)
+    if (!r && job_options(job, "los_optical_depths") && plan->catalogue->n_particle_all[GAS] == 0)
         warnings_add(&plan->warnings, "'%s' has no gas: all optical depths from the line of sight are 0",
                      job->catalogue);
     if (r) {

@@ -66,7 +66,7 @@ static void place_images(struct placing *placing, const struct plan *plan, enum 
 
 static void place_all(struct placing *placing, const struct plan *plan)
 {
-    const struct job_operations *ops = &plan->job->operations;
+    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     const struct grid *grid = plan->grid;
 
     place_numbers(placing);

@@ -248,7 +248,7 @@ static int layout_product(struct layout *layout, const struct plan *plan, const 
 
 int results_layout_rows(struct layout *layout, const struct plan *plan, struct error *err)
 {
-    const struct job_optical_depths *los = plan->job->operations.los_optical_depths;
+    const struct job_optical_depths *los = job_options(plan->job, "los_optical_depths");
     const struct catalogue *catalogue = plan->catalogue;
     int r;
 

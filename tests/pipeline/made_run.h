@@ -2,9 +2,10 @@
 /* What it takes to run a job on small inputs. */
 #pragma once
 
+#include "polyphony/operations.h"
 #include "polyphony/pipeline.h"
 
-#include "../plan/made_inputs.h"
+#include "../observe/made_inputs.h"
 
 struct run {
     struct job *job;
@@ -17,7 +18,8 @@ static inline struct run *run_open_with(const char *text, const struct pipeline_
     struct run *run = made_array(1, sizeof(*run));
     struct error err = { "" };
 
-    if (job_parse("job.yaml", text, &run->job, &err) || plan_open(run->job, NULL, &run->plan, &err) ||
+    if (job_parse("job.yaml", text, job_operation_list, &run->job, &err) ||
+        plan_open(run->job, NULL, &run->plan, &err) ||
         pipeline_open(run->plan, settings, &run->pipeline, &err))
         fail_msg("%s", err.text);
     return run;

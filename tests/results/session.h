@@ -2,6 +2,8 @@
 /* A run by hand, as the program does it: what the tests of results share. */
 #pragma once
 
+#include "polyphony/operations.h"
+
 #include "../../src/results/results_private.h"
 #include "made_inputs.h"
 
@@ -21,7 +23,7 @@ static inline struct session open_plan_of(const char *text)
     struct session s = { 0 };
     struct error err = { "" };
 
-    EXPECT_OK(job_parse("job.yaml", text, &s.job, &err), err);
+    EXPECT_OK(job_parse("job.yaml", text, job_operation_list, &s.job, &err), err);
     EXPECT_OK(plan_open(s.job, NULL, &s.plan, &err), err);
     EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
     s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";

@@ -3,7 +3,8 @@
  * The job file. Run with leak detection: every case also says that success and failure free everything.
  * No case compares numbers but exactly: values are read and echoed, never computed.
  */
-#include "polyphony/config.h"
+#include "polyphony/operations.h"
+#include "polyphony/options.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -20,9 +21,28 @@ static struct job *parse_well(const char *text)
     struct job *job = NULL;
     struct error err = { "" };
 
-    if (job_parse("job.yaml", text, &job, &err))
+    if (job_parse("job.yaml", text, job_operation_list, &job, &err))
         fail_msg("%s", err.text);
     return job;
+}
+
+static struct job *parse_template(void)
+{
+    char *template = job_template(job_operation_list);
+    struct job *job = parse_well(template);
+
+    free(template);
+    return job;
+}
+
+static const struct job_images *images_flux_of(const struct job *job)
+{
+    return job_options(job, "images_flux");
+}
+
+static const struct job_lines *lines_of(const struct job *job)
+{
+    return job_options(job, "lines");
 }
 
 struct fault {
@@ -36,7 +56,7 @@ static void expect_faults(const struct fault *faults, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct job *job = NULL;
         struct error err = { "" };
-        int r = job_parse("job.yaml", faults[i].text, &job, &err);
+        int r = job_parse("job.yaml", faults[i].text, job_operation_list, &job, &err);
 
         if (r != POLYPHONY_USAGE || job)
             fail_msg("case %zu gave %d: %s", i, r, faults[i].text);
@@ -50,15 +70,15 @@ static void expect_faults(const struct fault *faults, size_t n)
 
 static void the_template_is_a_valid_job_with_every_operation(void **state)
 {
-    struct job *job = parse_well(job_template());
+    struct job *job = parse_template();
 
     (void)state;
     assert_string_equal(job->catalogue, "catalogue.hdf5");
     assert_string_equal(job->emission.tau_v, "0.5");
-    assert_non_null(job->operations.sfzh);
-    assert_non_null(job->operations.images_flux);
-    assert_true(*job->operations.images_flux->fov_arcsec == 10);
-    assert_int_equal(*job->operations.images_flux->sampling, JOB_SAMPLING_EXACT);
+    assert_non_null(job_options(job, "sfzh"));
+    assert_non_null(job_options(job, "images_flux"));
+    assert_true(*images_flux_of(job)->fov_arcsec == 10);
+    assert_int_equal(*images_flux_of(job)->sampling, JOB_SAMPLING_EXACT);
     assert_true(job_given(job, "operations.observed_lines.ids[0]"));
     assert_null(job->cosmology.h0_km_s_mpc);
     job_free(job);
@@ -75,7 +95,7 @@ static const struct job_echo_entry *echo_find(const struct job_echo *echo, const
 /* But for sampling, of which the template says another value than older jobs had. */
 static void what_is_left_out_has_the_value_of_the_template(void **state)
 {
-    struct job *whole = parse_well(job_template());
+    struct job *whole = parse_template();
     struct job *bare =
         parse_well("catalogue: catalogue.hdf5\ngrid: grid.hdf5\noperations:\n"
                    "  {los_optical_depths: {}, sfzh: {}, sfh: {}, spectra: {},\n"
@@ -118,9 +138,9 @@ static void a_minimal_job_is_complete(void **state)
     assert_true(*job->instruments[0].resolution_arcsec == 0.031);
     assert_int_equal(*job->schedule.max_batch_galaxies, 64);
     assert_true(*job->progress);
-    assert_non_null(job->operations.sfh);
-    assert_null(job->operations.sfzh);
-    assert_null(job->operations.images_flux);
+    assert_non_null(job_options(job, "sfh"));
+    assert_null(job_options(job, "sfzh"));
+    assert_null(job_options(job, "images_flux"));
     job_free(job);
 }
 
@@ -129,10 +149,10 @@ static void examples_without_default_are_not_filled_in(void **state)
     struct job *job = parse_well("catalogue: c\ngrid: g\noperations: {images_flux: {fov_arcsec: 2.5}}\n");
 
     (void)state;
-    assert_int_equal(*job->operations.images_flux->sampling, JOB_SAMPLING_PEER);
-    assert_true(*job->operations.images_flux->fov_arcsec == 2.5);
-    assert_null(job->operations.images_flux->fov_kpc);
-    assert_string_equal(job->operations.images_flux->labels[0], "intrinsic");
+    assert_int_equal(*images_flux_of(job)->sampling, JOB_SAMPLING_PEER);
+    assert_true(*images_flux_of(job)->fov_arcsec == 2.5);
+    assert_null(images_flux_of(job)->fov_kpc);
+    assert_string_equal(images_flux_of(job)->labels[0], "intrinsic");
     job_free(job);
 }
 
@@ -173,8 +193,8 @@ static void anchors_and_aliases_are_followed(void **state)
                    "  lines: {labels: *l}\n");
 
     (void)state;
-    assert_int_equal(job->operations.lines->n_labels, 2);
-    assert_string_equal(job->operations.lines->labels[1], "intrinsic");
+    assert_int_equal(lines_of(job)->n_labels, 2);
+    assert_string_equal(lines_of(job)->labels[1], "intrinsic");
     job_free(job);
 }
 
@@ -501,7 +521,7 @@ static void the_echo_reads_back_to_the_same_job(void **state)
     }
     assert_true(*again->dust_to_metal_ratio == *job->dust_to_metal_ratio);
     assert_true(again->cosmology.m_nu_ev[1] == 1e-300);
-    assert_string_equal(again->operations.lines->ids[1], "a, \"b\\");
+    assert_string_equal(lines_of(again)->ids[1], "a, \"b\\");
     free(text);
     job_echo_free(&before);
     job_echo_free(&after);
@@ -534,21 +554,21 @@ static void files_that_are_no_jobs_are_refused(void **state)
     (void)state;
     assert_true(descriptor >= 0);
     assert_int_equal(write(descriptor, MINIMAL, strlen(MINIMAL)), strlen(MINIMAL));
-    assert_int_equal(job_load(path, &job, &err), 0);
+    assert_int_equal(job_load(path, job_operation_list, &job, &err), 0);
     assert_int_equal(job_line(job, "grid"), 2);
     job_free(job);
     job = NULL;
     assert_int_equal(write(descriptor, "\0", 1), 1);
-    assert_int_equal(job_load(path, &job, &err), POLYPHONY_USAGE);
+    assert_int_equal(job_load(path, job_operation_list, &job, &err), POLYPHONY_USAGE);
     assert_non_null(strstr(err.text, "not text"));
     assert_int_equal(ftruncate(descriptor, 2 << 20), 0);
-    assert_int_equal(job_load(path, &job, &err), POLYPHONY_USAGE);
+    assert_int_equal(job_load(path, job_operation_list, &job, &err), POLYPHONY_USAGE);
     assert_non_null(strstr(err.text, "larger than 1 MiB"));
     close(descriptor);
     unlink(path);
-    assert_int_equal(job_load(path, &job, &err), POLYPHONY_USAGE);
+    assert_int_equal(job_load(path, job_operation_list, &job, &err), POLYPHONY_USAGE);
     assert_non_null(strstr(err.text, "No such file"));
-    assert_int_equal(job_load("/tmp", &job, &err), POLYPHONY_USAGE);
+    assert_int_equal(job_load("/tmp", job_operation_list, &job, &err), POLYPHONY_USAGE);
     assert_non_null(strstr(err.text, "directory"));
     assert_null(job);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "polyphony/operations.h"
 #include "polyphony/plan.h"
 
 #include <unistd.h>
@@ -21,7 +22,7 @@ static int open_plan(const char *text, struct job **ret_job, struct plan **ret_p
     char whole[2048];
 
     assert_true(text_format(whole, sizeof(whole), "%s%s", INPUTS, text));
-    if (job_parse("job.yaml", whole, ret_job, err))
+    if (job_parse("job.yaml", whole, job_operation_list, ret_job, err))
         fail_msg("%s: %s", text, err->text);
     return plan_open(*ret_job, NULL, ret_plan, err);
 }
@@ -219,7 +220,7 @@ static void missing_inputs_and_parameters_are_reported(void **state)
         struct plan *plan = NULL;
         struct error err = { "" };
 
-        assert_int_equal(job_parse("job.yaml", texts[i], &job, &err), 0);
+        assert_int_equal(job_parse("job.yaml", texts[i], job_operation_list, &job, &err), 0);
         assert_int_equal(plan_open(job, NULL, &plan, &err), POLYPHONY_INPUT);
         assert_text_has(err.text, "no.hdf5");
         assert_null(plan);
@@ -245,7 +246,7 @@ static void doubts_are_warnings(void **state)
     job_free(job);
     assert_int_equal(job_parse("job.yaml",
                                "catalogue: dry.hdf5\ngrid: g.hdf5\noperations: {los_optical_depths: {}}\n",
-                               &job, &err),
+                               job_operation_list, &job, &err),
                      0);
     assert_int_equal(plan_open(job, NULL, &plan, &err), 0);
     assert_int_equal(plan->warnings.n, 1);

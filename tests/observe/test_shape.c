@@ -3,7 +3,7 @@
  * Job files of a shape that no job has are refused at once. libyaml takes minutes to hours for those here
  * that are nested 300,000 deep: such a test would run into its time limit.
  */
-#include "polyphony/config.h"
+#include "polyphony/operations.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void expect(int code, const char *before, const char *piece, size_t n, co
     char *text = text_of(before, piece, n, after);
     struct error err = { "" };
     struct job *job = NULL;
-    int r = job_parse("job.yaml", text, &job, &err);
+    int r = job_parse("job.yaml", text, job_operation_list, &job, &err);
 
     if (r != code || !strstr(err.text, part))
         fail_msg("'%s' and %zu '%s': %d, '%s', expected %d, '%s'", before, n, piece, r, err.text, code, part);
