@@ -38,14 +38,15 @@ void mix_screened_direct(const struct mix_screened *in, double *const *sum_of_ta
         size_t n = in->n_column - first < TILE ? in->n_column - first : TILE;
 
         for (size_t i = 0; i < in->n_particle; i++) {
-            const uint32_t *cell = in->weights->cell[i];
-            const double *share = in->weights->share[i];
+            const size_t n_corner = in->weights->n_corner;
+            const uint32_t *cell = in->weights->cell + i * n_corner;
+            const double *share = in->weights->share + i * n_corner;
             double transmitted[TILE];
 
             for (size_t j = 0; j < n; j++)
                 transmitted[j] = in->mass[i] * (in->tau ? exp(-in->tau[i] * in->k[first + j]) : 1.0);
             for (size_t t = 0; t < in->n_table; t++)
-                for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+                for (size_t corner = 0; corner < n_corner; corner++) {
                     const double *row = in->value[t] + (size_t)cell[corner] * in->n_column + first;
                     double *sum = sum_of_table[t] + first;
 
@@ -62,9 +63,12 @@ void mix_screened_direct(const struct mix_screened *in, double *const *sum_of_ta
 
 static struct screen_particles particles_of(const struct mix_screened *in)
 {
-    return (struct screen_particles) { in->n_particle, in->mass, in->tau,
-                                       (const uint32_t(*)[WEIGHTS_N_CORNER])in->weights->cell,
-                                       (const double(*)[WEIGHTS_N_CORNER])in->weights->share };
+    return (struct screen_particles) { .n = in->n_particle,
+                                       .n_corner = in->weights->n_corner,
+                                       .mass = in->mass,
+                                       .tau = in->tau,
+                                       .cell = in->weights->cell,
+                                       .share = in->weights->share };
 }
 
 /* A_cell(k_m) += sum over particles, in order, of mass * share * exp(-(tau - tau_min) k_m), for n_node nodes. */

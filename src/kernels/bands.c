@@ -183,8 +183,9 @@ static struct bands_block block_of(const struct weights *weights, const struct b
                                    size_t first, size_t n)
 {
     return (struct bands_block) { .n = n,
-                                  .cell = (const uint32_t(*)[WEIGHTS_N_CORNER])weights->cell + first,
-                                  .share = (const double(*)[WEIGHTS_N_CORNER])weights->share + first,
+                                  .n_corner = weights->n_corner,
+                                  .cell = weights->cell + first * weights->n_corner,
+                                  .share = weights->share + first * weights->n_corner,
                                   .mass = source->mass + first,
                                   .tau = source->tau ? source->tau + first : NULL };
 }
@@ -217,9 +218,9 @@ void bands_particles(const struct weights *weights, size_t first, size_t n, size
 static double mixed_ref(const struct bands_block *block, const struct bands_table *table, size_t i, size_t j,
                         double sum)
 {
-    for (size_t c = 0; c < WEIGHTS_N_CORNER; c++)
-        sum = fma(block->mass[i] * block->share[i][c],
-                  table->row[(size_t)block->cell[i][c] * table->n_row + j], sum);
+    for (size_t at = i * block->n_corner; at < (i + 1) * block->n_corner; at++)
+        sum = fma(block->mass[i] * block->share[at], table->row[(size_t)block->cell[at] * table->n_row + j],
+                  sum);
     return sum;
 }
 

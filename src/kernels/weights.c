@@ -41,32 +41,66 @@ void weights_bracket(const struct axis_nodes *axis, enum weights_scheme scheme, 
     *ret_fraction = fraction;
 }
 
-void weights_assign(const struct axis_nodes axis[2], enum weights_scheme scheme, size_t n, const double *x0,
-                    const double *x1, struct weights *ret_weights)
+/* n_axis is a constant of the usual call, so that its loops unroll. */
+__attribute__((always_inline)) static inline void assign_axes(size_t n_axis, const struct axis_nodes *axis,
+                                                              enum weights_scheme scheme, size_t n,
+                                                              const double *const *x, struct weights *weights)
 {
+    size_t n_corner = weights_corners(n_axis);
+
     for (size_t i = 0; i < n; i++) {
-        size_t i0, i1, up0, up1;
-        double f0, f1;
+        uint32_t *cell = weights->cell + i * n_corner;
+        double *share = weights->share + i * n_corner;
+        size_t lower[WEIGHTS_AXIS_MAX];
+        double fraction[WEIGHTS_AXIS_MAX];
 
-        weights_bracket(&axis[0], scheme, x0[i], &i0, &f0);
-        weights_bracket(&axis[1], scheme, x1[i], &i1, &f1);
-        up0 = axis[0].n > 1 ? 1 : 0;
-        up1 = axis[1].n > 1 ? 1 : 0;
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
-            size_t c0 = i0 + (corner >> 1 ? up0 : 0), c1 = i1 + (corner & 1 ? up1 : 0);
+        for (size_t a = 0; a < n_axis; a++)
+            weights_bracket(&axis[a], scheme, x[a][i], &lower[a], &fraction[a]);
+#pragma GCC unroll 4
+        for (size_t corner = 0; corner < n_corner; corner++) {
+            size_t at = 0;
+            double product = 1.0;
 
-            ret_weights->cell[i][corner] = (uint32_t)(c0 * axis[1].n + c1);
-            ret_weights->share[i][corner] = (corner >> 1 ? f0 : 1.0 - f0) * (corner & 1 ? f1 : 1.0 - f1);
+#pragma GCC unroll 2
+            for (size_t a = 0; a < n_axis; a++) {
+                size_t is_upper = corner >> (n_axis - 1 - a) & 1;
+
+                at = at * axis[a].n + lower[a] + (axis[a].n > 1 ? is_upper : 0);
+                product *= is_upper ? fraction[a] : 1.0 - fraction[a];
+            }
+            cell[corner] = (uint32_t)at;
+            share[corner] = product;
         }
     }
-    ret_weights->n = n;
+    weights->n = n;
+    weights->n_corner = n_corner;
+}
+
+void weights_assign(size_t n_axis, const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,
+                    const double *const *x, struct weights *ret_weights)
+{
+    if (n_axis == 2)
+        assign_axes(2, axis, scheme, n, x, ret_weights);
+    else
+        assign_axes(n_axis, axis, scheme, n, x, ret_weights);
+}
+
+/* n_corner is a constant of each call. */
+__attribute__((always_inline)) static inline void add_corners(size_t n_corner, const struct weights *weights,
+                                                              const double *mass, double *histogram)
+{
+    for (size_t i = 0; i < weights->n; i++)
+        for (size_t corner = 0; corner < n_corner; corner++)
+            histogram[weights->cell[i * n_corner + corner]] +=
+                mass[i] * weights->share[i * n_corner + corner];
 }
 
 void weights_histogram(const struct weights *weights, const double *mass, double *histogram)
 {
-    for (size_t i = 0; i < weights->n; i++)
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-            histogram[weights->cell[i][corner]] += mass[i] * weights->share[i][corner];
+    if (weights->n_corner == 4)
+        add_corners(4, weights, mass, histogram);
+    else
+        add_corners(weights->n_corner, weights, mass, histogram);
 }
 
 void weights_histogram_axis(const struct axis_nodes *axis, enum weights_scheme scheme, size_t n,

@@ -98,17 +98,16 @@ static void extract(const struct direct *d, size_t i, struct part part, struct s
     const struct weights *weights = &d->light->weights;
 
     for (size_t e = 0; e < d->light->program->n_extract; e++) {
-        const double *row[WEIGHTS_N_CORNER];
-        double share[WEIGHTS_N_CORNER];
+        const double *row[WEIGHTS_CORNER_MAX];
+        double share[WEIGHTS_CORNER_MAX];
         size_t n_row = 0;
 
         if (!d->extract_is_used[e])
             continue;
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-            if (weights->share[i][corner] > 0.0) {
-                row[n_row] =
-                    d->columns->value[e] + (size_t)weights->cell[i][corner] * d->columns->n + part.first;
-                share[n_row++] = weights->share[i][corner];
+        for (size_t at = i * weights->n_corner; at < (i + 1) * weights->n_corner; at++)
+            if (weights->share[at] > 0.0) {
+                row[n_row] = d->columns->value[e] + (size_t)weights->cell[at] * d->columns->n + part.first;
+                share[n_row++] = weights->share[at];
             }
         rows_mix(part.n, n_row, share, row, star->extract[e]);
     }

@@ -44,15 +44,16 @@ void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const str
     for (size_t first = 0; first < stars->n; first += BLOCK) {
         size_t n = block_size(stars, first);
         double age[BLOCK], metallicity[BLOCK];
-        uint32_t cell[BLOCK][WEIGHTS_N_CORNER];
-        double share[BLOCK][WEIGHTS_N_CORNER];
-        struct weights weights = { n, cell, share };
+        uint32_t cell[4 * BLOCK];
+        double share[4 * BLOCK];
+        struct weights weights = { .cell = cell, .share = share };
 
         for (size_t i = 0; i < n; i++) {
             age[i] = coordinate(grid, 0, stars->field[FIELD_AGE_YR][first + i]);
             metallicity[i] = coordinate(grid, 1, stars->field[FIELD_METALLICITY][first + i]);
         }
-        weights_assign(grid->history_axis, scheme, n, age, metallicity, &weights);
+        weights_assign(2, grid->history_axis, scheme, n, (const double *const[]) { age, metallicity },
+                       &weights);
 #pragma omp ordered
         weights_histogram(&weights, stars->field[FIELD_INITIAL_MASS_MSUN] + first, sfzh_msun);
     }

@@ -103,10 +103,10 @@ void observe_light_add(struct stellar_light *light)
     weights_histogram(weights, light->stars->field[FIELD_INITIAL_MASS_MSUN], light->histogram);
     /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the
      * same. */
-    for (size_t i = 0; i < weights->n; i++)
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-            if (light->stars->field[FIELD_INITIAL_MASS_MSUN][i] > 0.0 && weights->share[i][corner] > 0.0)
-                light->is_occupied[weights->cell[i][corner]] = true;
+    for (size_t i = 0, at = 0; i < weights->n; i++)
+        for (size_t corner = 0; corner < weights->n_corner; corner++, at++)
+            if (light->stars->field[FIELD_INITIAL_MASS_MSUN][i] > 0.0 && weights->share[at] > 0.0)
+                light->is_occupied[weights->cell[at]] = true;
     for (size_t c = 0; c < light->program->n_channel; c++)
         add_channel(light, c);
 }
@@ -145,10 +145,12 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
     const struct grid *grid = light->grid;
     const struct particles *stars = light->stars;
     struct weights *weights = &light->weights;
+    size_t n_corner = weights_corners(2);
 
     weights->n = stars->n;
-    weights->cell = arena_array(arena, stars->n, sizeof(*weights->cell));
-    weights->share = arena_array(arena, stars->n, sizeof(*weights->share));
+    weights->n_corner = n_corner;
+    weights->cell = arena_array(arena, stars->n, n_corner * sizeof(*weights->cell));
+    weights->share = arena_array(arena, stars->n, n_corner * sizeof(*weights->share));
     if (!weights->cell || !weights->share)
         return no_memory(err);
 #pragma omp parallel for schedule(static) if (stars->n > BLOCKS_SERIAL * BLOCK)
@@ -156,14 +158,15 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
         size_t n = stars->n - first < BLOCK ? stars->n - first : BLOCK;
         const double *age_yr = stars->field[FIELD_AGE_YR] + first,
                      *fraction = stars->field[FIELD_METALLICITY] + first;
-        struct weights block = { n, weights->cell + first, weights->share + first };
+        struct weights block = { .cell = weights->cell + first * n_corner,
+                                 .share = weights->share + first * n_corner };
         double age[BLOCK], metallicity[BLOCK];
 
         for (size_t i = 0; i < n; i++) {
             age[i] = grid->axis_is_log[0] ? log10(age_yr[i]) : age_yr[i];
             metallicity[i] = grid->axis_is_log[1] ? log10(fraction[i]) : fraction[i];
         }
-        weights_assign(grid->axis, light->scheme, n, age, metallicity, &block);
+        weights_assign(2, grid->axis, light->scheme, n, (const double *const[]) { age, metallicity }, &block);
     }
     return 0;
 }
@@ -208,7 +211,7 @@ uint64_t observe_light_bytes(const struct emission_program *program, size_t n_ce
 size_t observe_light_star_bytes(const struct emission_program *program)
 {
     const struct weights *weights = NULL;
-    size_t n = sizeof(*weights->cell) + sizeof(*weights->share);
+    size_t n = weights_corners(2) * (sizeof(*weights->cell) + sizeof(*weights->share));
 
     for (size_t c = 0; c < program->n_channel; c++)
         n += has_fractions(&program->channel[c]) ? sizeof(double) : 0;

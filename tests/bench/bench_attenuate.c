@@ -15,7 +15,14 @@
 #include "../../src/kernels/segments.h"
 
 /* The mission's benchmark: 51 ages, 13 metallicities; tables of stars and of nebulae. */
-enum { N_AGE = 51, N_METALLICITY = 13, N_CELL = N_AGE * N_METALLICITY, N_COLUMN = 9244, N_TABLE = 2 };
+enum {
+    N_AGE = 51,
+    N_METALLICITY = 13,
+    N_CELL = N_AGE * N_METALLICITY,
+    N_COLUMN = 9244,
+    N_TABLE = 2,
+    N_CORNER = 4
+};
 
 struct sky {
     double *mass, *tau, *k, *value[N_TABLE], *sum[N_TABLE];
@@ -55,8 +62,9 @@ static struct sky *sky_open(struct bench *bench, size_t n_particle)
     sky->mass = filled(n_particle, sizeof(double));
     sky->tau = filled(n_particle, sizeof(double));
     sky->k = filled(N_COLUMN, sizeof(double));
-    sky->weights = (struct weights) { n_particle, filled(n_particle, sizeof(*sky->weights.cell)),
-                                      filled(n_particle, sizeof(*sky->weights.share)) };
+    sky->weights =
+        (struct weights) { n_particle, N_CORNER, filled(n_particle, N_CORNER * sizeof(*sky->weights.cell)),
+                           filled(n_particle, N_CORNER * sizeof(*sky->weights.share)) };
     for (size_t i = 0; i < n_particle; i++) {
         /* Old stars are more than young ones; metallicities lie within four bins of the middle. */
         double age = (N_AGE - 1.001) * sqrt(bench_random(bench));
@@ -65,10 +73,12 @@ static struct sky *sky_open(struct bench *bench, size_t n_particle)
         double f = age - floor(age), g = metallicity - floor(metallicity);
 
         sky->mass[i] = 1e5 * (0.5 + bench_random(bench));
-        for (uint32_t c = 0; c < WEIGHTS_N_CORNER; c++) {
-            sky->weights.cell[i][c] = corner + (c >> 1) * N_METALLICITY + (c & 1);
-            sky->weights.share[i][c] = (c >> 1 ? f : 1.0 - f) * (c & 1 ? g : 1.0 - g);
-            is_used[sky->weights.cell[i][c]] = true;
+        for (uint32_t c = 0; c < N_CORNER; c++) {
+            size_t at = i * N_CORNER + c;
+
+            sky->weights.cell[at] = corner + (c >> 1) * N_METALLICITY + (c & 1);
+            sky->weights.share[at] = (c >> 1 ? f : 1.0 - f) * (c & 1 ? g : 1.0 - g);
+            is_used[sky->weights.cell[at]] = true;
         }
     }
     for (size_t j = 0; j < N_COLUMN; j++)

@@ -261,8 +261,8 @@ static void make_plain_star(struct scene *scene, size_t i, double *scratch, doub
 
         for (size_t c = 0; c < 4; c++) {
             weight[c] =
-                scene->galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] * weights->share[i][c];
-            row[c] = scene->columns.value[e] + weights->cell[i][c] * n;
+                scene->galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] * weights->share[4 * i + c];
+            row[c] = scene->columns.value[e] + weights->cell[4 * i + c] * n;
         }
         mix_spectrum(n, weight, row, scratch + e * n);
     }

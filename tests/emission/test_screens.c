@@ -19,8 +19,8 @@ enum { N_PARTICLE = 600, N_CELL = 24, N_COLUMN = 2400 };
 
 struct scene {
     double mass[N_PARTICLE], tau[N_PARTICLE];
-    uint32_t cell[N_PARTICLE][WEIGHTS_N_CORNER];
-    double share[N_PARTICLE][WEIGHTS_N_CORNER];
+    uint32_t cell[N_PARTICLE][4];
+    double share[N_PARTICLE][4];
     uint32_t all[N_CELL];
     double lambda_angstrom[N_COLUMN], k[N_COLUMN], value[N_CELL][N_COLUMN];
     double fast[N_COLUMN], direct[N_COLUMN];
@@ -63,7 +63,7 @@ static void compare(struct scene *scene, double tau_max, double *ret_of_scale, d
 {
     const double *value[] = { scene->value[0] };
     double *fast[] = { scene->fast }, *direct[] = { scene->direct };
-    struct weights weights = { N_PARTICLE, scene->cell, scene->share };
+    struct weights weights = { N_PARTICLE, 4, scene->cell[0], scene->share[0] };
     struct mix_screened in = { .n_particle = N_PARTICLE,
                                .mass = scene->mass,
                                .tau = scene->tau,

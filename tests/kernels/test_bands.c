@@ -286,18 +286,18 @@ static void make_screened_table(struct scene *scene, uint64_t *seed)
 }
 
 /* Not to be copied: tables point into the scene. */
-static void scene_make(struct scene *scene, size_t n_output)
+static void scene_make_of(struct scene *scene, size_t n_corner, size_t n_output)
 {
     uint64_t seed = n_output;
     size_t half = n_output / 2;
 
-    *scene = (struct scene) { .n_output = n_output, .weights.n = N_PARTICLE };
-    scene->weights.cell = made(N_PARTICLE, sizeof(*scene->weights.cell));
-    scene->weights.share = made(N_PARTICLE, sizeof(*scene->weights.share));
+    *scene = (struct scene) { .n_output = n_output, .weights = { .n = N_PARTICLE, .n_corner = n_corner } };
+    scene->weights.cell = made(N_PARTICLE, n_corner * sizeof(*scene->weights.cell));
+    scene->weights.share = made(N_PARTICLE, n_corner * sizeof(*scene->weights.share));
     for (size_t i = 0; i < N_PARTICLE; i++)
-        for (size_t c = 0; c < WEIGHTS_N_CORNER; c++) {
-            scene->weights.cell[i][c] = (uint32_t)uniform(&seed, 0, N_CELL);
-            scene->weights.share[i][c] = i % 5 == 0 ? (c == 2) : uniform(&seed, 0, 1);
+        for (size_t c = 0; c < n_corner; c++) {
+            scene->weights.cell[i * n_corner + c] = (uint32_t)uniform(&seed, 0, N_CELL);
+            scene->weights.share[i * n_corner + c] = i % 5 == 0 ? (c == n_corner / 2) : uniform(&seed, 0, 1);
         }
     for (size_t m = 0; m < 2; m++) {
         scene->mass[m] = made_values(N_PARTICLE, &seed, 1e3, 1e6);
@@ -321,6 +321,11 @@ static void scene_make(struct scene *scene, size_t n_output)
         table->row = made_values(N_CELL * table->n_row, &seed, 0, 1e25);
     }
     make_screened_table(scene, &seed);
+}
+
+static void scene_make(struct scene *scene, size_t n_output)
+{
+    scene_make_of(scene, 4, n_output);
 }
 
 static void scene_free(struct scene *scene)
@@ -353,7 +358,7 @@ static void bare_values_have_the_bits_of_their_definition(void **state)
         struct scene scene;
         struct bands_source source[3];
 
-        scene_make(&scene, n_output);
+        scene_make_of(&scene, n_output % 3 ? 4 : (size_t)1 << n_output / 3 % 7, n_output);
         scene_sources(&scene, source);
         bands_particles_ref(&scene.weights, 0, N_PARTICLE, 2, source, n_output, ref_value);
         for (int isa = 0; isa < ISA_N; isa++) {
@@ -375,7 +380,7 @@ static void screened_values_are_those_of_their_definition(void **state)
         struct scene scene;
         struct bands_source source[3];
 
-        scene_make(&scene, n_output);
+        scene_make_of(&scene, (size_t)1 << n_output / 4 % 7, n_output);
         scene_sources(&scene, source);
         bands_particles_ref(&scene.weights, 0, N_PARTICLE, 3, source, n_output, ref_value);
         bands_particles(&scene.weights, 0, N_PARTICLE, 3, source, n_output, fast_value);

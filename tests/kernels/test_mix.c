@@ -39,19 +39,20 @@ static void *filled(size_t n, size_t size)
     return array;
 }
 
-static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
+static struct sky sky_open_of(size_t n_corner, size_t n_particle, size_t n_cell, size_t n_column)
 {
-    struct sky sky = { .n_cell = n_cell,
-                       .n_column = n_column,
-                       .mass = filled(n_particle, sizeof(double)),
-                       .tau = filled(n_particle, sizeof(double)),
-                       .k = filled(n_column, sizeof(double)),
-                       .value = { filled(n_cell * n_column, sizeof(double)),
-                                  filled(n_cell * n_column, sizeof(double)) },
-                       .weights = { n_particle, filled(n_particle, sizeof(*sky.weights.cell)),
-                                    filled(n_particle, sizeof(*sky.weights.share)) },
-                       .cell = filled(n_cell, sizeof(uint32_t)),
-                       .slot = filled(n_cell, sizeof(uint32_t)) };
+    struct sky sky = {
+        .n_cell = n_cell,
+        .n_column = n_column,
+        .mass = filled(n_particle, sizeof(double)),
+        .tau = filled(n_particle, sizeof(double)),
+        .k = filled(n_column, sizeof(double)),
+        .value = { filled(n_cell * n_column, sizeof(double)), filled(n_cell * n_column, sizeof(double)) },
+        .weights = { n_particle, n_corner, filled(n_particle, n_corner * sizeof(*sky.weights.cell)),
+                     filled(n_particle, n_corner * sizeof(*sky.weights.share)) },
+        .cell = filled(n_cell, sizeof(uint32_t)),
+        .slot = filled(n_cell, sizeof(uint32_t))
+    };
     bool *has_mass = filled(n_cell, sizeof(*has_mass));
     uint64_t seed = 7 * n_particle + n_column;
     size_t n = 0;
@@ -61,11 +62,13 @@ static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
 
         sky.mass[i] = uniform(&seed, 0.1, 1.0);
         sky.tau[i] = uniform(&seed, 0.0, 3.0);
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
-            sky.weights.cell[i][corner] = (uint32_t)uniform(&seed, 0, (double)n_cell);
-            sky.weights.share[i][corner] = corner < 3 ? uniform(&seed, 0, left) : left;
-            left -= sky.weights.share[i][corner];
-            has_mass[sky.weights.cell[i][corner]] = true;
+        for (size_t corner = 0; corner < n_corner; corner++) {
+            size_t at = i * n_corner + corner;
+
+            sky.weights.cell[at] = (uint32_t)uniform(&seed, 0, (double)n_cell);
+            sky.weights.share[at] = corner + 1 < n_corner ? uniform(&seed, 0, left) : left;
+            left -= sky.weights.share[at];
+            has_mass[sky.weights.cell[at]] = true;
         }
     }
     for (size_t j = 0; j < n_column; j++)
@@ -90,6 +93,11 @@ static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
                                      .n_table = 2,
                                      .tolerance = MIX_TOLERANCE_DEFAULT };
     return sky;
+}
+
+static struct sky sky_open(size_t n_particle, size_t n_cell, size_t n_column)
+{
+    return sky_open_of(4, n_particle, n_cell, n_column);
 }
 
 static void sky_free(struct sky *sky)
@@ -161,8 +169,9 @@ static void part_of(const struct sky *sky, size_t first, size_t n, struct part *
     ret->in.n_particle = left < n ? left : n;
     ret->in.mass = sky->mass + first;
     ret->in.tau = sky->tau + first;
-    ret->weights =
-        (struct weights) { ret->in.n_particle, sky->weights.cell + first, sky->weights.share + first };
+    ret->weights = (struct weights) { ret->in.n_particle, sky->weights.n_corner,
+                                      sky->weights.cell + first * sky->weights.n_corner,
+                                      sky->weights.share + first * sky->weights.n_corner };
     ret->in.weights = &ret->weights;
 }
 
@@ -450,11 +459,10 @@ static void the_definition_is_the_double_loop(void **state)
     mix_screened_direct(&sky.in, ret);
     for (size_t t = 0; t < 2; t++)
         for (size_t i = 0; i < 40; i++)
-            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
+            for (size_t at = 4 * i; at < 4 * (i + 1); at++)
                 for (size_t j = 0; j < 130; j++)
-                    expected[t][j] += sky.mass[i] * sky.weights.share[i][corner] *
-                                      exp(-sky.tau[i] * sky.k[j]) *
-                                      value[t][sky.weights.cell[i][corner] * 130 + j];
+                    expected[t][j] += sky.mass[i] * sky.weights.share[at] * exp(-sky.tau[i] * sky.k[j]) *
+                                      value[t][sky.weights.cell[at] * 130 + j];
     /* The same 160 products in the same order, multiplied in another one. */
     assert_all_near("positive", 130, got[0], expected[0], 1e-14);
     assert_all_near("mixed signs", 130, got[1], expected[1], 1e-13);
@@ -470,6 +478,18 @@ static void random_screens_agree(void **state)
         struct sky sky = sky_open(200, 30, n_column[s]);
 
         expect_methods_agree("random", &sky);
+    }
+}
+
+/* From no axes to six. */
+static void any_number_of_corners_agrees(void **state)
+{
+    (void)state;
+    for (size_t n_corner = 1; n_corner <= WEIGHTS_CORNER_MAX; n_corner *= 2) {
+        struct sky few = sky_open_of(n_corner, 3, 30, 100), sky = sky_open_of(n_corner, 200, 30, 300);
+
+        expect_methods_agree("few", &few);
+        expect_methods_agree("many", &sky);
     }
 }
 
@@ -731,6 +751,7 @@ int main(void)
         cmocka_unit_test(batches_have_the_same_zeros),
         cmocka_unit_test(the_definition_is_the_double_loop),
         cmocka_unit_test(random_screens_agree),
+        cmocka_unit_test(any_number_of_corners_agrees),
         cmocka_unit_test(opaque_screens_agree),
         cmocka_unit_test(clear_and_black_screens_agree_when_mixed),
         cmocka_unit_test(only_black_screens_agree),

@@ -22,8 +22,8 @@ enum { N_MAX = 20000 };
 struct table {
     struct weights weights;
     double x0[N_MAX], x1[N_MAX], mass[N_MAX];
-    uint32_t cell[N_MAX][WEIGHTS_N_CORNER];
-    double share[N_MAX][WEIGHTS_N_CORNER];
+    uint32_t cell[N_MAX][4];
+    double share[N_MAX][4];
 };
 
 static struct table *table_open(void)
@@ -31,9 +31,15 @@ static struct table *table_open(void)
     struct table *table = calloc(1, sizeof(*table));
 
     assert_non_null(table);
-    table->weights.cell = table->cell;
-    table->weights.share = table->share;
+    table->weights.cell = table->cell[0];
+    table->weights.share = table->share[0];
     return table;
+}
+
+static void assign(const struct axis_nodes axis[2], enum weights_scheme scheme, size_t n, const double *x0,
+                   const double *x1, struct weights *ret_weights)
+{
+    weights_assign(2, axis, scheme, n, (const double *const[]) { x0, x1 }, ret_weights);
 }
 
 static void log10_all(size_t n, const double *value, double *ret_log10)
@@ -67,7 +73,7 @@ static void mini_histogram(enum weights_scheme scheme, double *ret_histogram)
     log10_all(N_METALLICITY, node_metallicity, metallicity);
     log10_all(N_STAR, star_age_yr, table->x0);
     log10_all(N_STAR, star_metallicity, table->x1);
-    weights_assign(axis, scheme, N_STAR, table->x0, table->x1, &table->weights);
+    assign(axis, scheme, N_STAR, table->x0, table->x1, &table->weights);
     histogram_of(&table->weights, star_mass_msun, N_CELL, ret_histogram);
     free(table);
 }
@@ -192,9 +198,9 @@ static void a_single_node_takes_everything(void **state)
         /* Along the axis of two nodes: 5 below, 7 above, and 2 a quarter of the way. */
         const double expected[2] = { n_cell == 1 ? 14.0 : 6.5, 7.5 };
 
-        weights_assign(axes[a], WEIGHTS_CIC, 3, x, x, &table->weights);
+        assign(axes[a], WEIGHTS_CIC, 3, x, x, &table->weights);
         for (size_t i = 0; i < 3; i++)
-            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
+            for (size_t corner = 0; corner < 4; corner++)
                 assert_true(table->cell[i][corner] < n_cell);
         histogram_of(&table->weights, mass, n_cell, histogram);
         for (size_t c = 0; c < n_cell; c++)
@@ -219,7 +225,7 @@ static struct table *random_particles(enum weights_scheme scheme, double margin)
         table->x1[i] = uniform(&seed, 0 - margin, 2 + margin);
         table->mass[i] = uniform(&seed, 0, 1);
     }
-    weights_assign(uneven_axes, scheme, N_MAX, table->x0, table->x1, &table->weights);
+    assign(uneven_axes, scheme, N_MAX, table->x0, table->x1, &table->weights);
     assert_int_equal(table->weights.n, N_MAX);
     return table;
 }
@@ -233,7 +239,7 @@ static void shares_of_a_particle_sum_to_one(void **state)
         for (size_t i = 0; i < N_MAX; i++) {
             double sum = 0.0;
 
-            for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+            for (size_t corner = 0; corner < 4; corner++) {
                 assert_true(table->share[i][corner] >= 0.0);
                 sum += table->share[i][corner];
             }
@@ -251,7 +257,7 @@ static void cloud_in_cell_keeps_the_centre_of_mass(void **state)
     for (size_t i = 0; i < N_MAX; i++) {
         double at0 = 0.0, at1 = 0.0;
 
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+        for (size_t corner = 0; corner < 4; corner++) {
             at0 += table->share[i][corner] * uneven[table->cell[i][corner] / 3];
             at1 += table->share[i][corner] * even[table->cell[i][corner] % 3];
         }
@@ -268,7 +274,7 @@ static void a_nearest_node_is_never_farther_than_its_neighbours(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_MAX; i++)
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
+        for (size_t corner = 0; corner < 4; corner++) {
             double distance = fabs(table->x0[i] - uneven[table->cell[i][corner] / 3]);
 
             if (table->share[i][corner] == 0.0)
@@ -314,8 +320,8 @@ static void both_schemes_agree_on_nodes(void **state)
         cic->x1[c] = even[c % 3];
         cic->mass[c] = 1.0 + (double)c;
     }
-    weights_assign(uneven_axes, WEIGHTS_CIC, 15, cic->x0, cic->x1, &cic->weights);
-    weights_assign(uneven_axes, WEIGHTS_NGP, 15, cic->x0, cic->x1, &ngp->weights);
+    assign(uneven_axes, WEIGHTS_CIC, 15, cic->x0, cic->x1, &cic->weights);
+    assign(uneven_axes, WEIGHTS_NGP, 15, cic->x0, cic->x1, &ngp->weights);
     histogram_of(&cic->weights, cic->mass, 15, from_cic);
     histogram_of(&ngp->weights, cic->mass, 15, from_ngp);
     assert_same_bits("cic", 15, from_cic, cic->mass); /* each particle on a node of its own */
@@ -338,7 +344,7 @@ static void particles_in_parts_have_the_bits_of_all(void **state)
         memset(along_in_parts, 0, sizeof(along_in_parts));
         for (size_t first = 0; first < N_MAX; first += part[p]) {
             size_t n = N_MAX - first < part[p] ? N_MAX - first : part[p];
-            const struct weights some = { n, table->weights.cell + first, table->weights.share + first };
+            const struct weights some = { n, 4, table->cell[first], table->share[first] };
 
             weights_histogram(&some, table->mass + first, in_parts);
             weights_histogram_axis(&uneven_axes[0], WEIGHTS_CIC, n, table->x0 + first, table->mass + first,
@@ -348,6 +354,45 @@ static void particles_in_parts_have_the_bits_of_all(void **state)
         assert_same_bits("along an axis", 5, along_in_parts, along);
     }
     free(table);
+}
+
+/* ---- other numbers of axes ------------------------------------------------------------------- */
+
+/* sum over corners of share * f(node), for f linear along each axis: f of the particle itself. */
+static void corners_of_one_to_six_axes_interpolate_what_is_linear(void **state)
+{
+    static const double node[WEIGHTS_AXIS_MAX][3] = { { 0, 1, 3 }, { -2, 0, 1 }, { 5, 6, 9 },
+                                                      { 0, 2, 3 }, { -1, 1, 2 }, { 1, 2, 4 } };
+    uint64_t seed = 3;
+
+    (void)state;
+    for (size_t n_axis = 0; n_axis <= WEIGHTS_AXIS_MAX; n_axis++) {
+        struct axis_nodes axis[WEIGHTS_AXIS_MAX];
+        double x[WEIGHTS_AXIS_MAX], expected = 1.0, got = 0.0, share[WEIGHTS_CORNER_MAX];
+        const double *coordinates[WEIGHTS_AXIS_MAX];
+        uint32_t cell[WEIGHTS_CORNER_MAX];
+        struct weights weights = { .cell = cell, .share = share };
+
+        for (size_t a = 0; a < n_axis; a++) {
+            axis[a] = (struct axis_nodes) { 3, node[a] };
+            x[a] = uniform(&seed, node[a][0], node[a][2]);
+            coordinates[a] = &x[a];
+            expected *= 1.5 + x[a];
+        }
+        weights_assign(n_axis, axis, WEIGHTS_CIC, 1, coordinates, &weights);
+        assert_int_equal(weights.n, 1);
+        assert_int_equal(weights.n_corner, weights_corners(n_axis));
+        for (size_t c = 0; c < weights.n_corner; c++) {
+            double f = share[c];
+            size_t rest = cell[c];
+
+            for (size_t a = n_axis; a-- > 0; rest /= 3)
+                f *= 1.5 + node[a][rest % 3];
+            assert_int_equal(rest, 0);
+            got += f;
+        }
+        assert_near(got, expected, 1e-14 * 1e4); /* factors up to 10, six of them, with signs */
+    }
 }
 
 int main(void)
@@ -365,6 +410,7 @@ int main(void)
         cmocka_unit_test(histograms_conserve_mass),
         cmocka_unit_test(both_schemes_agree_on_nodes),
         cmocka_unit_test(particles_in_parts_have_the_bits_of_all),
+        cmocka_unit_test(corners_of_one_to_six_axes_interpolate_what_is_linear),
     };
 
     return cmocka_run_group_tests_name("weights", tests, NULL, NULL);

@@ -6,10 +6,11 @@
 
 /* ---- weights at nodes ------------------------------------------------------------------------ */
 
-/* n_node is a constant of each call. */
+/* n_node is a constant of each call, and n_corner of most. */
 __attribute__((always_inline)) static inline void
-add_nodes_of(const struct screen_particles *particles, double tau_min, double tau_black, const uint32_t *slot,
-             size_t n_node, size_t stride, const double *restrict node, double *restrict weight)
+add_nodes_of(const struct screen_particles *particles, size_t n_corner, double tau_min, double tau_black,
+             const uint32_t *slot, size_t n_node, size_t stride, const double *restrict node,
+             double *restrict weight)
 {
     for (size_t i = 0; i < particles->n; i++) {
         double mass = particles->mass[i], tau = particles->tau[i] - tau_min;
@@ -20,9 +21,9 @@ add_nodes_of(const struct screen_particles *particles, double tau_min, double ta
 #pragma omp simd
         for (size_t m = 0; m < n_node; m++)
             transmitted[m] = mass * fast_exp(-tau * node[m]);
-        for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++) {
-            double share = particles->share[i][corner];
-            double *at_node = weight + (size_t)slot[particles->cell[i][corner]] * stride;
+        for (size_t corner = 0; corner < n_corner; corner++) {
+            double share = particles->share[i * n_corner + corner];
+            double *at_node = weight + (size_t)slot[particles->cell[i * n_corner + corner]] * stride;
 
             if (share == 0.0)
                 continue;
@@ -33,15 +34,26 @@ add_nodes_of(const struct screen_particles *particles, double tau_min, double ta
     }
 }
 
+/* n_corner is a constant of most calls. */
+__attribute__((always_inline)) static inline void
+add_nodes_any(const struct screen_particles *particles, size_t n_corner, double tau_min, double tau_black,
+              const uint32_t *slot, size_t n_node, size_t stride, const double *node, double *weight)
+{
+    if (n_node == 8)
+        add_nodes_of(particles, n_corner, tau_min, tau_black, slot, 8, stride, node, weight);
+    else if (n_node == 16)
+        add_nodes_of(particles, n_corner, tau_min, tau_black, slot, 16, stride, node, weight);
+    else
+        add_nodes_of(particles, n_corner, tau_min, tau_black, slot, 24, stride, node, weight);
+}
+
 static void add_nodes(const struct screen_particles *particles, double tau_min, double tau_black,
                       const uint32_t *slot, size_t n_node, size_t stride, const double *node, double *weight)
 {
-    if (n_node == 8)
-        add_nodes_of(particles, tau_min, tau_black, slot, 8, stride, node, weight);
-    else if (n_node == 16)
-        add_nodes_of(particles, tau_min, tau_black, slot, 16, stride, node, weight);
+    if (particles->n_corner == 4)
+        add_nodes_any(particles, 4, tau_min, tau_black, slot, n_node, stride, node, weight);
     else
-        add_nodes_of(particles, tau_min, tau_black, slot, 24, stride, node, weight);
+        add_nodes_any(particles, particles->n_corner, tau_min, tau_black, slot, n_node, stride, node, weight);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -117,34 +129,37 @@ static void add_columns(size_t n_cell, size_t n_node, const double *weight,
 /* The corners that a particle has a share in. */
 struct corners {
     size_t n;
-    double share[WEIGHTS_N_CORNER];
-    size_t first[WEIGHTS_N_CORNER]; /* of the cell's row */
+    double share[WEIGHTS_CORNER_MAX];
+    size_t first[WEIGHTS_CORNER_MAX]; /* of the cell's row */
 };
 
-static inline struct corners corners_of(const struct screen_particles *particles, size_t i, size_t n_column)
+static inline void find_corners(const struct screen_particles *particles, size_t i, size_t n_column,
+                                struct corners *ret_corners)
 {
-    struct corners corners = { 0 };
+    const size_t n_corner = particles->n_corner;
+    const uint32_t *cell = particles->cell + i * n_corner;
+    const double *share = particles->share + i * n_corner;
+    size_t n = 0;
 
-    for (size_t corner = 0; corner < WEIGHTS_N_CORNER; corner++)
-        if (particles->share[i][corner] != 0.0) {
-            corners.share[corners.n] = particles->share[i][corner];
-            corners.first[corners.n++] = particles->cell[i][corner] * n_column;
+    for (size_t corner = 0; corner < n_corner; corner++)
+        if (share[corner] != 0.0) {
+            ret_corners->share[n] = share[corner];
+            ret_corners->first[n++] = cell[corner] * n_column;
         }
-    return corners;
+    ret_corners->n = n;
 }
 
-/* n_corner is a constant of each call, and n of most. */
-__attribute__((always_inline)) static inline void add_corners(size_t n_corner, const struct corners *corners,
-                                                              size_t n, const double *restrict transmitted,
-                                                              const double *restrict value,
-                                                              double *restrict sum)
+/* n_corner is a constant of each call, and n of most: corners from `begin` on. */
+__attribute__((always_inline)) static inline void
+add_corners(size_t n_corner, const struct corners *corners, size_t begin, size_t n,
+            const double *restrict transmitted, const double *restrict value, double *restrict sum)
 {
-    double share[WEIGHTS_N_CORNER];
-    const double *row[WEIGHTS_N_CORNER];
+    double share[4];
+    const double *row[4];
 
     for (size_t corner = 0; corner < n_corner; corner++) {
-        share[corner] = corners->share[corner];
-        row[corner] = value + corners->first[corner];
+        share[corner] = corners->share[begin + corner];
+        row[corner] = value + corners->first[begin + corner];
     }
 #pragma omp simd
     for (size_t j = 0; j < n; j++) {
@@ -164,23 +179,27 @@ __attribute__((always_inline)) static inline void add_direct_to(const struct scr
 {
     for (size_t i = 0; i < particles->n; i++) {
         double mass = particles->mass[i], tau = particles->tau[i];
-        struct corners corners = corners_of(particles, i, n_column);
+        struct corners corners;
         double transmitted[SCREEN_DIRECT];
 
         if (mass == 0.0)
             continue;
+        find_corners(particles, i, n_column, &corners);
 #pragma omp simd
         for (size_t j = 0; j < n; j++)
             transmitted[j] = mass * fast_exp(-tau * k[j]);
-        for (size_t t = 0; t < n_table; t++)
-            if (corners.n == 4)
-                add_corners(4, &corners, n, transmitted, value[t], sum[t]);
-            else if (corners.n == 3)
-                add_corners(3, &corners, n, transmitted, value[t], sum[t]);
-            else if (corners.n == 2)
-                add_corners(2, &corners, n, transmitted, value[t], sum[t]);
-            else
-                add_corners(1, &corners, n, transmitted, value[t], sum[t]);
+        for (size_t t = 0; t < n_table; t++) {
+            size_t begin = 0;
+
+            for (; begin + 4 <= corners.n; begin += 4)
+                add_corners(4, &corners, begin, n, transmitted, value[t], sum[t]);
+            if (corners.n - begin == 3)
+                add_corners(3, &corners, begin, n, transmitted, value[t], sum[t]);
+            else if (corners.n - begin == 2)
+                add_corners(2, &corners, begin, n, transmitted, value[t], sum[t]);
+            else if (corners.n - begin == 1)
+                add_corners(1, &corners, begin, n, transmitted, value[t], sum[t]);
+        }
     }
 }
 

@@ -17,10 +17,10 @@
 
 /* Particles and where they are added. */
 struct screen_particles {
-    size_t n;
+    size_t n, n_corner;
     const double *mass, *tau; /* [n]; mass 0 does not matter */
-    const uint32_t (*cell)[WEIGHTS_N_CORNER];
-    const double (*share)[WEIGHTS_N_CORNER];
+    const uint32_t *cell;     /* [n][n_corner] */
+    const double *share;      /* [n][n_corner] */
 };
 
 struct attenuate_fast {

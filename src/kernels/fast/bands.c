@@ -42,57 +42,122 @@ static void dot(size_t n, const double *factor, const double *const row[BANDS_DO
 
 /*
  * What a particle takes of the rows of its cells. A corner without a share may be a cell that nobody
- * occupies, whose row is not there or is being made by another thread: it takes nothing of the row of a
- * corner that has a share.
+ * occupies, whose row is not there or is being made by another thread: it is left out. Of two axes, which
+ * are the usual, it takes nothing of the row of a corner that has a share instead, so that there are always
+ * four.
  */
-struct corners {
-    double weight[WEIGHTS_N_CORNER];
-    const double *row[WEIGHTS_N_CORNER];
-};
-
-static inline struct corners corners_of(const struct bands_block *block, const struct bands_table *table,
-                                        size_t i)
+static inline size_t find_corners(const struct bands_block *block, const struct bands_table *table, size_t i,
+                                  double *ret_weight, const double **ret_row)
 {
-    struct corners corners;
+    const uint32_t *cell = block->cell + i * block->n_corner;
+    const double *share = block->share + i * block->n_corner;
+    size_t n = 0;
+
+    for (size_t c = 0; c < block->n_corner; c++) {
+        if (share[c] == 0.0)
+            continue;
+        ret_weight[n] = block->mass[i] * share[c];
+        ret_row[n++] = table->row + (size_t)cell[c] * table->n_row;
+    }
+    return n;
+}
+
+static inline void find_four(const struct bands_block *block, const struct bands_table *table, size_t i,
+                             double ret_weight[4], const double *ret_row[4])
+{
+    const uint32_t *cell = block->cell + 4 * i;
+    const double *share = block->share + 4 * i;
     size_t some = 0;
 
-    while (some + 1 < WEIGHTS_N_CORNER && block->share[i][some] == 0.0)
+    while (some + 1 < 4 && share[some] == 0.0)
         some++;
-    for (size_t c = 0; c < WEIGHTS_N_CORNER; c++) {
-        size_t from = block->share[i][c] == 0.0 ? some : c;
+    for (size_t c = 0; c < 4; c++) {
+        size_t from = share[c] == 0.0 ? some : c;
 
-        corners.weight[c] = block->mass[i] * block->share[i][c];
-        corners.row[c] = table->row + (size_t)block->cell[i][from] * table->n_row;
+        ret_weight[c] = block->mass[i] * share[c];
+        ret_row[c] = table->row + (size_t)cell[from] * table->n_row;
     }
-    return corners;
+}
+
+/* ---- without screens ------------------------------------------------------------------------- */
+
+/* to[j] += sum over corners, in order, of weight * row[j]; n_corner is a constant of each call. */
+__attribute__((always_inline)) static inline void add_rows(size_t n_corner, const double *weight,
+                                                           const double *const *row, size_t from, size_t n,
+                                                           double *restrict to)
+{
+#pragma omp simd
+    for (size_t j = 0; j < n; j++) {
+        double sum = to[j];
+
+#pragma GCC unroll 8
+        for (size_t c = 0; c < n_corner; c++)
+            sum = fma(weight[c], row[c][from + j], sum);
+        to[j] = sum;
+    }
+}
+
+static void add_bare_four(const struct bands_block *block, const struct bands_table *table, size_t n_output,
+                          double *value)
+{
+    for (size_t i = 0; i < block->n; i++) {
+        double weight[4];
+        const double *row[4];
+
+        find_four(block, table, i, weight, row);
+        if (block->mass[i] == 0.0)
+            continue;
+        for (size_t r = 0; r < table->n_run; r++)
+            add_rows(4, weight, row, table->run[r].from, table->run[r].n,
+                     value + i * n_output + table->run[r].to);
+    }
+}
+
+/* A run from any number of corners. */
+static void add_run(size_t n_corner, const double *weight, const double *const *row,
+                    const struct bands_run *run, double *to)
+{
+    size_t c = 0;
+
+    for (; c + 8 <= n_corner; c += 8)
+        add_rows(8, weight + c, row + c, run->from, run->n, to);
+    if (c + 4 <= n_corner) {
+        add_rows(4, weight + c, row + c, run->from, run->n, to);
+        c += 4;
+    }
+    if (c + 2 <= n_corner) {
+        add_rows(2, weight + c, row + c, run->from, run->n, to);
+        c += 2;
+    }
+    if (c < n_corner)
+        add_rows(1, weight + c, row + c, run->from, run->n, to);
 }
 
 static void add_bare(const struct bands_block *block, const struct bands_table *table, size_t n_output,
                      double *value)
 {
+    if (block->n_corner == 4) {
+        add_bare_four(block, table, n_output, value);
+        return;
+    }
     for (size_t i = 0; i < block->n; i++) {
-        const struct corners at = corners_of(block, table, i);
+        double weight[WEIGHTS_CORNER_MAX];
+        const double *row[WEIGHTS_CORNER_MAX];
+        size_t n = block->mass[i] == 0.0 ? 0 : find_corners(block, table, i, weight, row);
 
-        if (block->mass[i] == 0.0)
-            continue;
-        for (size_t r = 0; r < table->n_run; r++) {
-            const double *row0 = at.row[0] + table->run[r].from, *row1 = at.row[1] + table->run[r].from;
-            const double *row2 = at.row[2] + table->run[r].from, *row3 = at.row[3] + table->run[r].from;
-            double *restrict to = value + i * n_output + table->run[r].to;
-            size_t n = table->run[r].n;
-
-#pragma omp simd
-            for (size_t j = 0; j < n; j++)
-                to[j] = fma(at.weight[3], row3[j],
-                            fma(at.weight[2], row2[j],
-                                fma(at.weight[1], row1[j], fma(at.weight[0], row0[j], to[j]))));
-        }
+        for (size_t r = 0; r < table->n_run; r++)
+            add_run(n, weight, row, &table->run[r], value + i * n_output + table->run[r].to);
     }
 }
 
-/* One group of lanes of one particle: transmitted at nodes, then each part. */
-static inline void add_group(const struct bands_table *table, size_t g, const struct corners *at,
-                             const eight weight[WEIGHTS_N_CORNER], double tau, double *restrict to)
+/* ---- behind screens -------------------------------------------------------------------------- */
+
+/* One group of lanes of one particle: transmitted at nodes, then each part. n_corner is a constant of most
+ * calls. */
+__attribute__((always_inline)) static inline void add_group(size_t n_corner, const struct bands_table *table,
+                                                            size_t g, const double *const *row,
+                                                            const eight *weight, double tau,
+                                                            double *restrict to)
 {
     size_t n_node = table->n_node, n = n_node * EIGHT;
     const double *k = table->k + g * n;
@@ -107,10 +172,10 @@ static inline void add_group(const struct bands_table *table, size_t g, const st
 
         for (size_t m = 0; m < n; m += EIGHT) {
             size_t j = p * n + m;
-            eight mixed = eight_mul(weight[0], eight_load(at->row[0] + j));
+            eight mixed = eight_mul(weight[0], eight_load(row[0] + j));
 
-            for (size_t c = 1; c < WEIGHTS_N_CORNER; c++)
-                mixed = eight_fma(weight[c], eight_load(at->row[c] + j), mixed);
+            for (size_t c = 1; c < n_corner; c++)
+                mixed = eight_fma(weight[c], eight_load(row[c] + j), mixed);
             sum = eight_fma(eight_load(transmitted + m), mixed, sum);
         }
         eight_store(of_lane, sum);
@@ -119,19 +184,51 @@ static inline void add_group(const struct bands_table *table, size_t g, const st
     }
 }
 
+/* All groups of one particle. */
+__attribute__((always_inline)) static inline void add_groups(size_t n_corner, const double *weight,
+                                                             const double *const *row,
+                                                             const struct bands_table *table, double tau,
+                                                             double *to)
+{
+    eight all[WEIGHTS_CORNER_MAX];
+
+    for (size_t c = 0; c < n_corner; c++)
+        all[c] = eight_all(weight[c]);
+    for (size_t g = 0; g < table->n_group; g++)
+        add_group(n_corner, table, g, row, all, tau, to);
+}
+
+static void add_screened_four(const struct bands_block *block, const struct bands_table *table,
+                              size_t n_output, double *value)
+{
+    for (size_t i = 0; i < block->n; i++) {
+        double weight[4];
+        const double *row[4];
+
+        find_four(block, table, i, weight, row);
+        if (block->mass[i] != 0.0)
+            add_groups(4, weight, row, table, block->tau[i], value + i * n_output);
+    }
+}
+
 static void add_screened(const struct bands_block *block, const struct bands_table *table, size_t n_output,
                          double *value)
 {
+    if (block->n_corner == 4) {
+        add_screened_four(block, table, n_output, value);
+        return;
+    }
     for (size_t i = 0; i < block->n; i++) {
-        const struct corners at = corners_of(block, table, i);
-        eight weight[WEIGHTS_N_CORNER];
+        double weight[WEIGHTS_CORNER_MAX], *to = value + i * n_output;
+        const double *row[WEIGHTS_CORNER_MAX];
+        size_t n = block->mass[i] == 0.0 ? 0 : find_corners(block, table, i, weight, row);
 
-        if (block->mass[i] == 0.0)
-            continue;
-        for (size_t c = 0; c < WEIGHTS_N_CORNER; c++)
-            weight[c] = eight_all(at.weight[c]);
-        for (size_t g = 0; g < table->n_group; g++)
-            add_group(table, g, &at, weight, block->tau[i], value + i * n_output);
+        if (n == 8)
+            add_groups(8, weight, row, table, block->tau[i], to);
+        else if (n == 2)
+            add_groups(2, weight, row, table, block->tau[i], to);
+        else if (n)
+            add_groups(n, weight, row, table, block->tau[i], to);
     }
 }
 

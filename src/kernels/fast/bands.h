@@ -10,9 +10,9 @@ enum { BANDS_DOT_ROWS = 8 };
 
 /* Particles in a row, of one source. */
 struct bands_block {
-    size_t n;
-    const uint32_t (*cell)[WEIGHTS_N_CORNER];
-    const double (*share)[WEIGHTS_N_CORNER];
+    size_t n, n_corner;
+    const uint32_t *cell; /* [n][n_corner] */
+    const double *share;  /* [n][n_corner] */
     const double *mass, *tau;
 };
 
