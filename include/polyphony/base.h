@@ -54,12 +54,28 @@ void warnings_gather(struct warnings *warnings, const struct warnings *more);
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-/** Zeroed array of n elements of `size` bytes; NULL when n*size overflows or memory is short. n = 0 gives a
- * valid pointer. */
-void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
+/*
+ * Where memory is short. Small blocks are those whose size neither galaxies nor grids decide: a path, a list of datasets, what an open
+ * file needs. For them nobody checks: mem_small(), mem_text() and mem_grow() end the program with one line and the exit code of
+ * POLYPHONY_INTERNAL. Blocks that grow with the data come from mem_array() or an arena, which give NULL, and the caller unwinds with
+ * mem_short(): a galaxy that is too large is a message, with its id, and not the end of all ranks.
+ */
 
-/** Copy of a string; NULL when memory is short. */
-char *mem_text(const char *text) __attribute__((warn_unused_result));
+/** Zeroed array of n elements of `size` bytes, never NULL. n = 0 gives a valid pointer. */
+void *mem_small(size_t n, size_t size) __attribute__((warn_unused_result, returns_nonnull));
+/** Copy of a string, never NULL. */
+char *mem_text(const char *text) __attribute__((warn_unused_result, returns_nonnull));
+/** Room for one more element behind the n of a small list that grows by doubling: the list, moved or not; never NULL. */
+void *mem_grow(void *list, size_t n, size_t *n_room, size_t size)
+    __attribute__((warn_unused_result, returns_nonnull));
+
+/** A small block of a library's own: the same pointer, never NULL. */
+void *mem_sure(void *block) __attribute__((returns_nonnull));
+
+/** As mem_small(), for data: NULL when n*size overflows or memory is short. */
+void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
+/** Record "no memory " and what for ("for 3 galaxies"), and return POLYPHONY_INTERNAL. */
+int mem_short(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * Scratch memory of one thread. Pieces are handed out in turn and all taken back at once by
@@ -92,19 +108,12 @@ void arena_free(struct arena *arena);
 /* ---- hashing (xxHash, XXH3 64 bit) --------------------------------------------------------- */
 
 struct hash {
-    struct XXH3_state_s *state;
+    _Alignas(64) unsigned char state[640];
 };
-int hash_open(struct hash *hash, struct error *err);
+/** Begin, or start over. Nothing is to be closed. */
+void hash_begin(struct hash *hash);
 void hash_add(struct hash *hash, const void *bytes, size_t n);
 uint64_t hash_value(const struct hash *hash);
-/** A state in memory of the caller's, on a stack say: begun, and not to be closed. */
-struct hash_room {
-    _Alignas(64) unsigned char bytes[640];
-};
-void hash_begin(struct hash *hash, struct hash_room *room);
-/** Start over, keeping the state's memory. */
-void hash_restart(struct hash *hash);
-void hash_close(struct hash *hash); /* NULL state is fine */
 /** Hash of one piece of memory. */
 uint64_t hash_bytes(const void *bytes, size_t n);
 
@@ -144,10 +153,10 @@ const char *text_nearest(const char *word, const char *const *names, size_t n);
 bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Texts one after the other, each with its closing zero, so that a list can be sent as bytes. */
 struct text_list {
-    size_t n, n_byte;
+    size_t n, n_byte, n_room;
     char *text;
 };
-int text_list_add(struct text_list *list, const char *text, struct error *err);
+void text_list_add(struct text_list *list, const char *text);
 /** The one after `text`, or the first after NULL; NULL: that was the last. */
 const char *text_list_next(const struct text_list *list, const char *text);
 void text_list_free(struct text_list *list);

@@ -61,7 +61,7 @@ int io_dataset_expect(struct io_file *file, const char *path, int rank, const ui
 
 /** All other files that the bytes of the datasets looked at so far come from, or that links on the way lie
  * in; free with text_list_free(). */
-int io_source_files(const struct io_file *file, struct text_list *ret_paths, struct error *err);
+struct text_list io_source_files(const struct io_file *file);
 
 /** Rows [row0, row0 + n_row) along the first axis, converted to double or int64. Integers are never rounded
  * or clamped: of floating-point data whole numbers up to 2^53 (2^24 in 4 bytes) are taken, of unsigned ones

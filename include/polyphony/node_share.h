@@ -8,7 +8,7 @@
 
 #include <mpi.h>
 
-/** Collective over `comm`. POLYPHONY_INTERNAL without memory. */
-int node_share_open(MPI_Comm comm, bool computes, struct node_share **ret_share, struct error *err);
+/** Collective over `comm`. */
+struct node_share *node_share_open(MPI_Comm comm, bool computes);
 /** Collective over the ranks of a node. Tables live on. NULL is fine. */
 void node_share_close(struct node_share *share);

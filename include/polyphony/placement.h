@@ -117,16 +117,15 @@ struct placement_plan {
  * out, disjoint ones kept, and of overlapping ones each rank takes what is left. A rank that only deals is
  * placed last, on a core of its own if one is left, else on an idle hardware thread, else it floats.
  *
- * Plain function, the same on all ranks of a node. POLYPHONY_INTERNAL without memory.
+ * Plain function, the same on all ranks of a node.
  */
-int placement_plan_make(const struct machine *machine, int n_rank, const struct placement_request *request,
-                        struct placement_plan *ret_plan, struct error *err);
+struct placement_plan placement_plan_make(const struct machine *machine, int n_rank,
+                                          const struct placement_request *request);
 void placement_plan_free(struct placement_plan *plan);
 
 /** Draw a plan: domains with a cell a core, marked with the rank that owns it, then a line a rank and its
- * warnings. At most about 100 columns wide. POLYPHONY_INTERNAL without memory. */
-int placement_draw(const struct machine *machine, const struct placement_plan *plan, char **ret_text,
-                   struct error *err); /* free() it */
+ * warnings. At most about 100 columns wide. To be freed. */
+char *placement_draw(const struct machine *machine, const struct placement_plan *plan);
 
 /* ---- this process --------------------------------------------------------------------------- */
 

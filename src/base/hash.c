@@ -10,47 +10,26 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
-_Static_assert(sizeof(XXH3_state_t) <= sizeof(struct hash_room), "a hash state fits its room");
+_Static_assert(sizeof(XXH3_state_t) <= sizeof(struct hash), "xxHash's state fits");
 
 #define MEBIBYTE         ((off_t)1 << 20)
 #define HASH_WHOLE_BYTES (64 * MEBIBYTE)
 #define HASH_PIECE_BYTES ((off_t)1 << 16)
 #define HASH_N_PIECE     256
 
-int hash_open(struct hash *hash, struct error *err)
+void hash_begin(struct hash *hash)
 {
-    hash->state = XXH3_createState();
-    if (!hash->state)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a hash state");
-    hash_restart(hash);
-    return 0;
-}
-
-void hash_begin(struct hash *hash, struct hash_room *room)
-{
-    hash->state = (XXH3_state_t *)room->bytes;
-    hash_restart(hash);
-}
-
-void hash_restart(struct hash *hash)
-{
-    XXH3_64bits_reset(hash->state);
+    XXH3_64bits_reset((XXH3_state_t *)hash->state);
 }
 
 void hash_add(struct hash *hash, const void *bytes, size_t n)
 {
-    XXH3_64bits_update(hash->state, bytes, n);
+    XXH3_64bits_update((XXH3_state_t *)hash->state, bytes, n);
 }
 
 uint64_t hash_value(const struct hash *hash)
 {
-    return XXH3_64bits_digest(hash->state);
-}
-
-void hash_close(struct hash *hash)
-{
-    XXH3_freeState(hash->state);
-    hash->state = NULL;
+    return XXH3_64bits_digest((const XXH3_state_t *)hash->state);
 }
 
 uint64_t hash_bytes(const void *bytes, size_t n)
@@ -92,9 +71,9 @@ static bool hash_add_file(struct hash *hash, FILE *file, off_t size, unsigned ch
 
 int hash_file(const char *path, uint64_t *ret_hash, struct error *err)
 {
-    struct hash hash = { 0 };
+    struct hash hash;
     struct stat st;
-    unsigned char *buffer = malloc((size_t)HASH_PIECE_BYTES);
+    unsigned char *buffer = mem_small((size_t)HASH_PIECE_BYTES, 1);
     FILE *file = fopen(path, "rb");
     int r = 0;
 
@@ -102,20 +81,13 @@ int hash_file(const char *path, uint64_t *ret_hash, struct error *err)
         r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
         goto out;
     }
-    if (!buffer) {
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to hash it", path);
-        goto out;
-    }
-    r = hash_open(&hash, err);
-    if (r)
-        goto out;
+    hash_begin(&hash);
     if (!hash_add_file(&hash, file, st.st_size, buffer)) {
         r = error_set(err, POLYPHONY_INPUT, "'%s': cannot be read to its end", path);
         goto out;
     }
     *ret_hash = hash_value(&hash);
 out:
-    hash_close(&hash);
     free(buffer);
     if (file)
         fclose(file);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/base.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One cache line, and the widest vector register of x86-64. */
 #define ARENA_ALIGN     ((size_t)64)
@@ -22,9 +24,42 @@ void *mem_array(size_t n, size_t size)
     return calloc(n ? n : 1, size ? size : 1);
 }
 
+/* _exit(): what is registered to run at the end, HDF5's part above all, would want memory too. */
+void *mem_sure(void *block)
+{
+    if (block)
+        return block;
+    fputs("polyphony: out of memory\n", stderr);
+    _exit(-POLYPHONY_INTERNAL);
+}
+
+void *mem_small(size_t n, size_t size)
+{
+    return mem_sure(mem_array(n, size));
+}
+
 char *mem_text(const char *text)
 {
-    return strdup(text);
+    return mem_sure(strdup(text));
+}
+
+void *mem_grow(void *list, size_t n, size_t *n_room, size_t size)
+{
+    if (n < *n_room)
+        return list;
+    *n_room = *n_room ? 2 * *n_room : 16;
+    return mem_sure(reallocarray(list, *n_room, size));
+}
+
+int mem_short(struct error *err, const char *format, ...)
+{
+    char what[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    return error_set(err, POLYPHONY_INTERNAL, "no memory %s", what);
 }
 
 static int arena_grow(struct arena *arena, size_t bytes)

@@ -22,7 +22,6 @@ char *path_follow(const char *path, struct error *err)
 {
     char here[PATH_BYTES_MAX], next[PATH_BYTES_MAX], target[PATH_BYTES_MAX];
     ssize_t n;
-    char *copy;
 
     if (!text_format(here, sizeof(here), "%s", path)) {
         error_set(err, POLYPHONY_OUTPUT, "'%.200s…': path too long", path);
@@ -30,12 +29,8 @@ char *path_follow(const char *path, struct error *err)
     }
     for (int i = 0; i < N_LINK_MAX; i++) {
         n = readlink(here, target, sizeof(target) - 1);
-        if (n < 0) { /* no link, or nothing there yet */
-            copy = mem_text(here);
-            if (!copy)
-                error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-            return copy;
-        }
+        if (n < 0) /* no link, or nothing there yet */
+            return mem_text(here);
         target[n] = '\0';
         if ((size_t)n == sizeof(target) - 1 || !beside(here, target, next, sizeof(next))) {
             error_set(err, POLYPHONY_OUTPUT, "'%s': the link leads to a path that is too long", path);

@@ -4,18 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-int text_list_add(struct text_list *list, const char *text, struct error *err)
+void text_list_add(struct text_list *list, const char *text)
 {
-    size_t n = strlen(text) + 1;
-    char *longer = realloc(list->text, list->n_byte + n);
-
-    if (!longer)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a list of texts");
-    memcpy(longer + list->n_byte, text, n);
-    list->text = longer;
-    list->n_byte += n;
+    for (bool is_last = false; !is_last; text++) {
+        list->text = mem_grow(list->text, list->n_byte, &list->n_room, 1);
+        list->text[list->n_byte++] = *text;
+        is_last = !*text;
+    }
     list->n++;
-    return 0;
 }
 
 const char *text_list_next(const struct text_list *list, const char *text)

@@ -201,7 +201,9 @@ static int find_parts(struct catalogue *catalogue, const char *path, struct erro
         catalogue->has_dust = reader->is_read[GAS_DUST_MASS] || reader->is_read[GAS_DUST_RATIO] ||
                               reader->has_column[INDEX_DUST_RATIO];
     }
-    return r ? r : io_source_files(reader->file, &catalogue->sources, err);
+    if (!r)
+        catalogue->sources = io_source_files(reader->file);
+    return r;
 }
 
 /* A list of one rank to the others. */

@@ -91,8 +91,6 @@ static int check_output(const struct plan *plan, struct error *err)
     char *copy = mem_text(path);
     int r;
 
-    if (!copy)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory");
     if (access(dirname(copy), W_OK | X_OK))
         r = error_set(err, POLYPHONY_OUTPUT, "output '%s': its directory cannot be written: %s", path,
                       strerror(errno));

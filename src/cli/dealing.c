@@ -60,21 +60,6 @@ struct dealer_item dealing_item(const struct plan *plan, uint64_t row)
     return item;
 }
 
-static int add_suspect(struct choosing *choosing, uint64_t row, struct error *err)
-{
-    if (choosing->n_suspect == choosing->n_suspect_room) {
-        size_t n_room = 2 * choosing->n_suspect_room + 16;
-        uint32_t *suspect = realloc(choosing->suspect, n_room * sizeof(*suspect));
-
-        if (!suspect)
-            return error_set(err, POLYPHONY_INTERNAL, "no memory to deal galaxies");
-        choosing->suspect = suspect;
-        choosing->n_suspect_room = n_room;
-    }
-    choosing->suspect[choosing->n_suspect++] = (uint32_t)row;
-    return 0;
-}
-
 static int choose_row(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
                       struct error *err)
 {
@@ -102,9 +87,12 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
     dealing->n_set_aside += entry->status == ROW_SET_ASIDE && !is_again;
     if (!is_asked || (entry->status != ROW_LEFT && !is_again))
         return 0;
-    if (entry->n_crash > 0 || entry->n_vanish > 0)
-        return add_suspect(choosing, row, err);
-    choosing->item[dealing->n_now++] = dealing_item(choosing->plan, row);
+    if (entry->n_crash > 0 || entry->n_vanish > 0) {
+        choosing->suspect = mem_grow(choosing->suspect, choosing->n_suspect, &choosing->n_suspect_room,
+                                     sizeof(*choosing->suspect));
+        choosing->suspect[choosing->n_suspect++] = (uint32_t)row;
+    } else
+        choosing->item[dealing->n_now++] = dealing_item(choosing->plan, row);
     return 0;
 }
 
@@ -115,9 +103,7 @@ static int read_wanted(struct wanted *wanted, const struct run_options *options,
     *wanted = (struct wanted) { 0 };
     if (options->galaxy_ids)
         r = options_read_ids(options->galaxy_ids, &wanted->id, &wanted->n_id, err);
-    wanted->is_found = mem_array(wanted->n_id, sizeof(*wanted->is_found));
-    if (!r && !wanted->is_found)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory for %zu ids", wanted->n_id);
+    wanted->is_found = mem_small(wanted->n_id, sizeof(*wanted->is_found));
     return r;
 }
 
@@ -153,7 +139,7 @@ static int choose_rows(struct choosing *choosing, struct error *err)
 
     choosing->item = mem_array(plan->catalogue->n_galaxy, sizeof(*choosing->item));
     if (!r && !choosing->item)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", plan->catalogue->n_galaxy);
+        r = mem_short(err, "to deal %zu galaxies", plan->catalogue->n_galaxy);
     if (!r)
         r = ledger_scan(plan->job->output, choose_row, choosing, &counts, err);
     /* Before their values are written: else a power cut could leave these behind the entry of before. */

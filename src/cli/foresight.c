@@ -28,7 +28,7 @@ static int allocate(struct foresight *foresight, const struct plan *plan, int n_
                                       .seconds = mem_array(n, sizeof(*foresight->seconds)) };
     if (!foresight->item || !foresight->seconds) {
         foresight_close(foresight);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for the costs of %zu galaxies", n);
+        return mem_short(err, "for the costs of %zu galaxies", n);
     }
     plan_cost_guess(plan, n_thread, foresight->guess_s);
     memcpy(foresight->cost_s, foresight->guess_s, sizeof(foresight->cost_s));
@@ -267,7 +267,7 @@ int foresight_parse_workers(const char *list, size_t ret_n_worker[FORESIGHT_WORK
                             struct error *err)
 {
     char *copy = mem_text(list), *rest = copy, *word;
-    int r = copy ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory");
+    int r = 0;
 
     *ret_n = 0;
     while (!r && (word = strsep(&rest, ","))) {

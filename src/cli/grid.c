@@ -90,15 +90,13 @@ static int by_value(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* Median of lambda over the distance to the next wavelength; 0 without memory. */
+/* Median of lambda over the distance to the next wavelength. */
 static double resolution(const struct grid *grid)
 {
     size_t n = grid->n_lambda - 1;
     const double *lambda = grid->lambda_rest_angstrom;
-    double *power = mem_array(n, sizeof(*power)), median;
+    double *power = mem_small(n, sizeof(*power)), median;
 
-    if (!power)
-        return 0;
     for (size_t i = 0; i < n; i++)
         power[i] = lambda[i] / (lambda[i + 1] - lambda[i]);
     qsort(power, n, sizeof(*power), by_value);
@@ -177,9 +175,7 @@ static int print_lines(const struct grid *grid, const char *path, const char *wo
 
     if (grid->n_line == 0)
         return error_set(err, POLYPHONY_INPUT, "'%s': the grid has no lines", path);
-    found = mem_array(grid->n_line, sizeof(*found));
-    if (!found)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for %zu lines", path, grid->n_line);
+    found = mem_small(grid->n_line, sizeof(*found));
     if (word)
         n = grid_find_lines(grid, word, is_one ? N_LIKELY : grid->n_line, found);
     if (is_one && meant.is_known)

@@ -84,11 +84,9 @@ static int compare_ids(const void *a, const void *b)
 static int split_ids(const char *source, char *text, int64_t **ret_id, size_t *ret_n, struct error *err)
 {
     size_t n = 0, n_max = strlen(text) / 2 + 1;
-    int64_t *id = mem_array(n_max, sizeof(*id));
+    int64_t *id = mem_small(n_max, sizeof(*id));
     char *rest = NULL;
 
-    if (!id)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a list of galaxies");
     for (char *word = strtok_r(text, ", \t\r\n", &rest); word; word = strtok_r(NULL, ", \t\r\n", &rest))
         if (!text_to_int64(word, &id[n++])) {
             free(id);
@@ -140,8 +138,6 @@ int options_read_ids(const char *list, int64_t **ret_id, size_t *ret_n, struct e
     text = is_list ? mem_text(list) : read_text(file);
     if (file)
         fclose(file);
-    if (!text)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a list of galaxies");
     text_format(source, sizeof(source), is_list ? "the list" : "'%s'", list);
     r = split_ids(source, text, ret_id, ret_n, err);
     free(text);

@@ -103,17 +103,14 @@ static int blame_earlier(void *context, const struct hands_blame *blame, struct 
     return results_set_aside(output->results, *row, blame->rank, 0.0, CRASH_STAGE, reason, err);
 }
 
-static int remember_aside(struct output *output, const struct hands_blame *blame, struct error *err)
+static void remember_aside(struct output *output, const struct hands_blame *blame)
 {
-    struct output_aside *aside = realloc(output->aside, (output->n_aside + 1) * sizeof(*aside));
+    struct output_aside *aside;
 
-    if (!aside)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to set a galaxy aside");
-    output->aside = aside;
-    aside += output->n_aside++;
+    output->aside = mem_sure(reallocarray(output->aside, output->n_aside + 1, sizeof(*aside)));
+    aside = &output->aside[output->n_aside++];
     *aside = (struct output_aside) { .row = *blame->row, .rank = blame->rank };
     describe(output->plan, blame, 1, blame->row, aside->reason, sizeof(aside->reason));
-    return 0;
 }
 
 enum schedule_blame output_blame_lost(struct output *output, int rank, double alone_s, size_t *ret_n,
@@ -131,7 +128,7 @@ enum schedule_blame output_blame_lost(struct output *output, int rank, double al
         return SCHEDULE_NOTHING;
     r = count_blame(output, &blame, blame.is_crash || is_only_one, ret_row, ret_n, &is_enough, &err);
     if (!r && is_enough)
-        r = remember_aside(output, &blame, &err);
+        remember_aside(output, &blame);
     if (r) /* the rows are dealt again: whoever has them will say more */
         fprintf(stderr, "warning: %s\n", err.text);
     is_enough = is_enough && !r;

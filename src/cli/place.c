@@ -11,11 +11,9 @@ static struct placement unplaced;
 static int make_plan(struct place *place, MPI_Comm node, int local_size, int n_thread_job, bool deals_only,
                      struct error *err)
 {
-    struct placement_request *all = mem_array((size_t)local_size, sizeof(*all)), self;
+    struct placement_request *all = mem_small((size_t)local_size, sizeof(*all)), self;
     int r = machine_open(&place->machine, err), worst = 0;
 
-    if (!r && !all)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory to place %d ranks", local_size);
     /* One rank without a machine would plan differently from the others: then none does. */
     MPI_Allreduce(&r, &worst, 1, MPI_INT, MPI_MIN, node);
     if (worst && !r)
@@ -24,7 +22,7 @@ static int make_plan(struct place *place, MPI_Comm node, int local_size, int n_t
         placement_request_make(place->machine, n_thread_job, deals_only, &self);
         cpuset_format(&self.allowed, place->cpuset, sizeof(place->cpuset));
         MPI_Allgather(&self, sizeof(self), MPI_BYTE, all, sizeof(self), MPI_BYTE, node);
-        r = placement_plan_make(place->machine, local_size, all, &place->plan, err);
+        place->plan = placement_plan_make(place->machine, local_size, all);
     }
     free(all);
     return r;

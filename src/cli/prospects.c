@@ -174,8 +174,6 @@ static int print_disk(const struct plan *plan, struct error *err)
     struct statvfs disk;
     int r;
 
-    if (!copy)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory");
     r = statvfs(dirname(copy), &disk);
     free(copy);
     if (r)

@@ -80,9 +80,7 @@ void report_placement(struct report *report, MPI_Comm comm, const struct placeme
 
     MPI_Comm_size(comm, &n_rank);
     if (report->rank == 0)
-        all = mem_array((size_t)n_rank, sizeof(*all));
-    if (report->rank == 0 && !all) /* the others send */
-        MPI_Abort(comm, -POLYPHONY_INTERNAL);
+        all = mem_small((size_t)n_rank, sizeof(*all));
     MPI_Gather(placement, sizeof(*placement), MPI_BYTE, all, sizeof(*all), MPI_BYTE, 0, comm);
     if (report->rank == 0)
         print_placements(n_rank, all);

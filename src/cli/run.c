@@ -294,11 +294,9 @@ static void open_stopping(struct run *run, int64_t begin_ns)
 static int open_inputs(struct run *run, struct error *err)
 {
     bool computes = run->rank > 0 || run->n_rank == 1;
-    struct node_share *share = NULL;
-    int r = agree(run, node_share_open(run->comm, computes, &share, err), err);
+    struct node_share *share = node_share_open(run->comm, computes);
+    int r = agree(run, plan_open(run->job, share, &run->plan, err), err);
 
-    if (!r)
-        r = agree(run, plan_open(run->job, share, &run->plan, err), err);
     node_share_close(share); /* what is shared lives on; closing is collective, and ranks may be lost later */
     return r;
 }

@@ -156,7 +156,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int parse_modes(const char *list, bool ret_is_wanted[N_MODE], struct error *err)
 {
     char *copy = mem_text(list), *rest = copy, *word;
-    int r = copy ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory");
+    int r = 0;
 
     while (!r && (word = strsep(&rest, ","))) {
         bool is_all = strcmp(word, "all") == 0, is_known = is_all;
@@ -312,11 +312,9 @@ static int simulate_all(const struct options *options, const struct plan *plan,
                         const struct foresight *foresight, const bool is_wanted[N_MODE], struct error *err)
 {
     size_t n_worker[FORESIGHT_WORKERS_MAX], n = 0, n_list;
-    struct simulated *simulated = mem_array(FORESIGHT_WORKERS_MAX * N_MODE, sizeof(*simulated));
+    struct simulated *simulated = mem_small(FORESIGHT_WORKERS_MAX * N_MODE, sizeof(*simulated));
     int r = foresight_parse_workers(options->workers, n_worker, &n_list, err);
 
-    if (!r && !simulated)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory");
     if (!r)
         print_head(options, plan, foresight);
     for (size_t i = 0; !r && i < n_list; i++)

@@ -226,11 +226,11 @@ bool state_read(const char *output, struct state_seen *ret_seen)
                                .n_lost = -1.0,
                                .pid = -1.0,
                                .age_s = (double)INFINITY };
-    char *json = mem_array(STATE_BYTES_MAX, 1);
+    char *json = mem_small(STATE_BYTES_MAX, 1);
     FILE *in = state_path(output, path, sizeof(path)) ? fopen(path, "re") : NULL;
     bool is_read = false;
 
-    if (in && json) {
+    if (in) {
         size_t n = fread(json, 1, STATE_BYTES_MAX - 1, in);
 
         json[n] = '\0';

@@ -168,28 +168,22 @@ static void print_machine(const struct machine *machine, const struct placement_
     fputs("\n\n", stdout);
 }
 
-static int print_plan(const struct machine *machine, int n_rank, const struct placement_request *request,
-                      struct error *err)
+static void print_plan(const struct machine *machine, int n_rank, const struct placement_request *request)
 {
-    struct placement_request *all = mem_array((size_t)n_rank, sizeof(*all));
-    struct placement_plan plan = { 0 };
-    char *text = NULL;
-    int r = all ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for %d ranks", n_rank);
+    struct placement_request *all = mem_small((size_t)n_rank, sizeof(*all));
+    struct placement_plan plan;
+    char *text;
 
-    for (int i = 0; i < n_rank && !r; i++) {
+    for (int i = 0; i < n_rank; i++) {
         all[i] = *request;
         all[i].deals_only = i == 0 && n_rank > 1;
     }
-    if (!r)
-        r = placement_plan_make(machine, n_rank, all, &plan, err);
-    if (!r)
-        r = placement_draw(machine, &plan, &text, err);
-    if (!r)
-        fputs(text, stdout);
+    plan = placement_plan_make(machine, n_rank, all);
+    text = placement_draw(machine, &plan);
+    fputs(text, stdout);
     free(text);
     placement_plan_free(&plan);
     free(all);
-    return r;
 }
 
 int cli_topology(int argc, char **argv, struct error *err)
@@ -216,7 +210,7 @@ int cli_topology(int argc, char **argv, struct error *err)
         if (options.n_rank == 0)
             options.n_rank = choose_ranks(count_cores(machine, &request.allowed), request.n_thread);
         print_machine(machine, &request);
-        r = print_plan(machine, options.n_rank, &request, err);
+        print_plan(machine, options.n_rank, &request);
     }
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");

@@ -135,7 +135,7 @@ static bool is_same_path(const char *a, const char *b)
 {
     char *copy_a = mem_text(a), *copy_b = mem_text(b);
     struct stat in_a, in_b;
-    bool is_same = copy_a && copy_b && !strcmp(file_name(a), file_name(b)) && !stat(dirname(copy_a), &in_a) &&
+    bool is_same = !strcmp(file_name(a), file_name(b)) && !stat(dirname(copy_a), &in_a) &&
                    !stat(dirname(copy_b), &in_b) && in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
 
     free(copy_a);
@@ -146,12 +146,14 @@ static bool is_same_path(const char *a, const char *b)
 /* A slip in the job must not cost an input or the results, nor hours of work before it is noticed. */
 static int check_path(const struct job *job, const char *given, struct error *err)
 {
-    char *path = path_follow(given, err), *copy = path ? mem_text(path) : NULL;
-    const char *directory = copy ? dirname(copy) : ".";
+    char *path = path_follow(given, err), *copy;
+    const char *directory;
     int r = 0;
 
     if (!path)
         return POLYPHONY_OUTPUT;
+    copy = mem_text(path);
+    directory = dirname(copy);
     if (is_same_path(path, job->output))
         r = job_error(job, err, "trace_output", "'%s' is the results file; give another name", path);
     else if (access(path, F_OK) == 0 && !is_trace_file(path, NULL))
@@ -210,18 +212,16 @@ static void forget_lost_ranks(struct tracing *tracing, MPI_Comm comm)
     int n_rank, *old_rank, *new_rank;
 
     MPI_Comm_size(MPI_COMM_WORLD, &n_rank);
-    old_rank = mem_array((size_t)n_rank, sizeof(*old_rank));
-    new_rank = mem_array((size_t)n_rank, sizeof(*new_rank));
+    old_rank = mem_small((size_t)n_rank, sizeof(*old_rank));
+    new_rank = mem_small((size_t)n_rank, sizeof(*new_rank));
     MPI_Comm_group(MPI_COMM_WORLD, &all);
     MPI_Comm_group(comm, &left);
-    for (int i = 0; old_rank && i < n_rank; i++)
+    for (int i = 0; i < n_rank; i++)
         old_rank[i] = i;
-    if (old_rank && new_rank) {
-        MPI_Group_translate_ranks(all, n_rank, old_rank, left, new_rank);
-        for (int i = 0; i < n_rank; i++)
-            new_rank[i] = new_rank[i] == MPI_UNDEFINED ? -1 : new_rank[i];
-        trace_renumber_batches(tracing->trace, new_rank);
-    }
+    MPI_Group_translate_ranks(all, n_rank, old_rank, left, new_rank);
+    for (int i = 0; i < n_rank; i++)
+        new_rank[i] = new_rank[i] == MPI_UNDEFINED ? -1 : new_rank[i];
+    trace_renumber_batches(tracing->trace, new_rank);
     MPI_Group_free(&all);
     MPI_Group_free(&left);
     free(old_rank);

@@ -253,12 +253,9 @@ int demo_catalogue_write(const struct demo_catalogue_options *options, struct er
 
     if (r)
         return r;
-    block = mem_array(3 * BLOCK_ROWS, sizeof(*block));
-    block_i64 = mem_array(BLOCK_ROWS, sizeof(*block_i64));
-    if (!block || !block_i64)
-        r = error_set(err, POLYPHONY_INTERNAL, "demo catalogue: no memory for %u rows", BLOCK_ROWS);
-    if (!r)
-        r = io_file_create(options->path, &file, err);
+    block = mem_small(3 * BLOCK_ROWS, sizeof(*block));
+    block_i64 = mem_small(BLOCK_ROWS, sizeof(*block_i64));
+    r = io_file_create(options->path, &file, err);
     if (!r)
         r = write_attributes(file, options, err);
     if (!r)

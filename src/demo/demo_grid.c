@@ -189,24 +189,23 @@ static void maker_free(struct grid_maker *maker)
         free(maker->scalars[i]);
 }
 
-static bool maker_allocate(struct grid_maker *m)
+static void maker_allocate(struct grid_maker *m)
 {
     size_t n_z = m->n_metallicity;
-    bool ok = (m->ages_yr = mem_array(m->n_age, sizeof(double))) &&
-              (m->metallicities = mem_array(n_z, sizeof(double))) &&
-              (m->lambda_angstrom = mem_array(m->n_lambda, sizeof(double))) &&
-              (m->width_hz = mem_array(m->n_lambda, sizeof(double))) &&
-              (m->nebular_per_photon = mem_array(m->n_lambda, sizeof(double))) &&
-              (m->sites = mem_array(m->n_line, sizeof(*m->sites))) &&
-              (m->populations = mem_array(n_z, sizeof(*m->populations)));
 
-    for (int i = 0; ok && i < n_spectrum; i++)
-        ok = (m->lnu[i] = mem_array(n_z * m->n_lambda, sizeof(double)));
-    for (int i = 0; ok && i < n_line_table; i++)
-        ok = (m->at_line[i] = mem_array(n_z * m->n_line, sizeof(double)));
-    for (int i = 0; ok && i < n_scalar; i++)
-        ok = (m->scalars[i] = mem_array(n_z, sizeof(double)));
-    return ok;
+    m->ages_yr = mem_small(m->n_age, sizeof(double));
+    m->metallicities = mem_small(n_z, sizeof(double));
+    m->lambda_angstrom = mem_small(m->n_lambda, sizeof(double));
+    m->width_hz = mem_small(m->n_lambda, sizeof(double));
+    m->nebular_per_photon = mem_small(m->n_lambda, sizeof(double));
+    m->sites = mem_small(m->n_line, sizeof(*m->sites));
+    m->populations = mem_small(n_z, sizeof(*m->populations));
+    for (int i = 0; i < n_spectrum; i++)
+        m->lnu[i] = mem_small(n_z * m->n_lambda, sizeof(double));
+    for (int i = 0; i < n_line_table; i++)
+        m->at_line[i] = mem_small(n_z * m->n_line, sizeof(double));
+    for (int i = 0; i < n_scalar; i++)
+        m->scalars[i] = mem_small(n_z, sizeof(double));
 }
 
 static void logarithmic_fill(size_t n, double first, double last, double *ret_values)
@@ -233,19 +232,13 @@ static void sites_fill(struct grid_maker *maker)
     }
 }
 
-static int maker_open(const struct demo_grid_options *o, struct grid_maker *maker, struct error *err)
+static void maker_open(const struct demo_grid_options *o, struct grid_maker *maker)
 {
-    int r = lines_create(&maker->lines, &maker->n_line, err);
-
-    if (r)
-        return r;
+    maker->lines = lines_create(&maker->n_line);
     maker->n_age = o->n_age;
     maker->n_metallicity = o->n_metallicity;
     maker->n_lambda = o->n_lambda;
-    if (!maker_allocate(maker))
-        return error_set(err, POLYPHONY_INTERNAL,
-                         "demo grid: no memory for %zu metallicities of %zu wavelengths", o->n_metallicity,
-                         o->n_lambda);
+    maker_allocate(maker);
     logarithmic_fill(o->n_age, o->age_min_yr, o->age_max_yr, maker->ages_yr);
     logarithmic_fill(o->n_metallicity, o->metallicity_min, o->metallicity_max, maker->metallicities);
     wavelengths_fill(o->n_lambda, maker->lambda_angstrom);
@@ -253,7 +246,7 @@ static int maker_open(const struct demo_grid_options *o, struct grid_maker *make
     for (size_t k = 0; k < o->n_lambda; k++)
         maker->nebular_per_photon[k] = nebular_continuum(maker->lambda_angstrom[k]);
     sites_fill(maker);
-    return templates_create(o->n_lambda, maker->lambda_angstrom, &maker->templates, err);
+    maker->templates = templates_create(o->n_lambda, maker->lambda_angstrom);
 }
 
 static double site_interpolate(const struct line_site *site, const double *lnu)
@@ -360,18 +353,15 @@ static int write_rows(struct io_file *file, size_t i_age, int n, const struct da
 
 static int write_line_list(struct io_file *file, const struct grid_maker *maker, struct error *err)
 {
-    const char **ids = mem_array(maker->n_line, sizeof(*ids));
-    double *lambda_angstrom = mem_array(maker->n_line, sizeof(*lambda_angstrom));
-    int r = 0;
+    const char **ids = mem_small(maker->n_line, sizeof(*ids));
+    double *lambda_angstrom = mem_small(maker->n_line, sizeof(*lambda_angstrom));
+    int r;
 
-    if (!ids || !lambda_angstrom)
-        r = error_set(err, POLYPHONY_INTERNAL, "demo grid: no memory for %zu lines", maker->n_line);
-    for (size_t i = 0; !r && i < maker->n_line; i++) {
+    for (size_t i = 0; i < maker->n_line; i++) {
         ids[i] = maker->lines[i].id;
         lambda_angstrom[i] = maker->lines[i].lambda_angstrom;
     }
-    if (!r)
-        r = io_write_strings(file, "lines/id", maker->n_line, ids, "Cloudy's name of the line", err);
+    r = io_write_strings(file, "lines/id", maker->n_line, ids, "Cloudy's name of the line", err);
     if (!r)
         r = mark(file, "lines/id", false, err);
     if (!r)
@@ -446,9 +436,9 @@ int demo_grid_write(const struct demo_grid_options *options, struct error *err)
     int r = options_check(options, err);
 
     if (!r)
-        r = maker_open(options, &maker, err);
-    if (!r)
         r = io_file_create(options->path, &file, err);
+    if (!r)
+        maker_open(options, &maker);
     if (!r)
         r = write_layout(file, &maker, err);
     for (size_t i_age = 0; !r && i_age < maker.n_age; i_age++) {

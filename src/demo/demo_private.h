@@ -62,8 +62,7 @@ struct templates {
     double *lnu_blanketed;                         /* same */
     double blanketed_fraction[DEMO_N_TEMPERATURE]; /* of the luminosity, at b = 1 [-] */
 };
-int templates_create(size_t n_lambda, const double *lambda_angstrom, struct templates *ret_templates,
-                     struct error *err);
+struct templates templates_create(size_t n_lambda, const double *lambda_angstrom);
 void templates_free(struct templates *templates);
 /** lnu[n_population][n_lambda] of populations of these metallicities [erg s^-1 Hz^-1 Msun^-1]. */
 void templates_mix(const struct templates *templates, size_t n_population,
@@ -97,7 +96,7 @@ struct ionising {
 };
 
 /** All lines, ascending in wavelength; the caller frees *ret_lines with free(). */
-int lines_create(struct line **ret_lines, size_t *ret_n, struct error *err);
+struct line *lines_create(size_t *ret_n);
 /** Luminosity of a line, every ionising photon absorbed [erg s^-1 Msun^-1]. */
 double line_luminosity(const struct line *line, const struct ionising *ionising, double metallicity);
 /** Case B intensity of upper to lower over that of 4 to 2, for nuclear charge 1 or 2 at 1e4 K. */

@@ -284,16 +284,13 @@ static int compare_lines(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-int lines_create(struct line **ret_lines, size_t *ret_n, struct error *err)
+struct line *lines_create(size_t *ret_n)
 {
     size_t n_max = n_table_line + 1, n = 0;
 
     for (int i = 0; i < n_series; i++)
         n_max += (size_t)(series_listed[i].n_upper_max - series_listed[i].n_lower);
-    struct line *lines = mem_array(n_max, sizeof(*lines));
-
-    if (!lines)
-        return error_set(err, POLYPHONY_INTERNAL, "demo grid: no memory for %zu lines", n_max);
+    struct line *lines = mem_small(n_max, sizeof(*lines));
     double lyman_alpha_angstrom = line_wavelength_angstrom(1, 2, 1);
     double lyman_alpha_erg = DEMO_H_ERG_S * DEMO_C_ANGSTROM_S / lyman_alpha_angstrom;
 
@@ -311,9 +308,8 @@ int lines_create(struct line **ret_lines, size_t *ret_n, struct error *err)
         line_set(&lines[n++], entry->ion, entry->lambda_angstrom);
     }
     qsort(lines, n, sizeof(*lines), compare_lines);
-    *ret_lines = lines;
     *ret_n = n;
-    return 0;
+    return lines;
 }
 
 double line_luminosity(const struct line *line, const struct ionising *ionising, double metallicity)

@@ -313,20 +313,13 @@ static double blanket_strength(double metallicity)
     return fmin(0.95, 0.85 * pow(metallicity / DEMO_SOLAR_METALLICITY, 0.25));
 }
 
-int templates_create(size_t n_lambda, const double *lambda_angstrom, struct templates *ret_templates,
-                     struct error *err)
+struct templates templates_create(size_t n_lambda, const double *lambda_angstrom)
 {
     struct templates t = { .n_lambda = n_lambda };
-    double *width_hz = mem_array(n_lambda, sizeof(*width_hz));
+    double *width_hz = mem_small(n_lambda, sizeof(*width_hz));
 
-    t.lnu_plain = mem_array(DEMO_N_TEMPERATURE * n_lambda, sizeof(*t.lnu_plain));
-    t.lnu_blanketed = mem_array(DEMO_N_TEMPERATURE * n_lambda, sizeof(*t.lnu_blanketed));
-    if (!width_hz || !t.lnu_plain || !t.lnu_blanketed) {
-        templates_free(&t);
-        free(width_hz);
-        return error_set(err, POLYPHONY_INTERNAL, "demo grid: no memory for templates of %zu wavelengths",
-                         n_lambda);
-    }
+    t.lnu_plain = mem_small(DEMO_N_TEMPERATURE * n_lambda, sizeof(*t.lnu_plain));
+    t.lnu_blanketed = mem_small(DEMO_N_TEMPERATURE * n_lambda, sizeof(*t.lnu_blanketed));
     frequency_widths_fill(n_lambda, lambda_angstrom, width_hz);
     for (int i = 0; i < DEMO_N_TEMPERATURE; i++) {
         double *plain = t.lnu_plain + (size_t)i * n_lambda;
@@ -347,8 +340,7 @@ int templates_create(size_t n_lambda, const double *lambda_angstrom, struct temp
         }
     }
     free(width_hz);
-    *ret_templates = t;
-    return 0;
+    return t;
 }
 
 void templates_free(struct templates *templates)

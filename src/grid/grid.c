@@ -69,7 +69,7 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct nod
     if (!r && needs->lines)
         r = grid_make_continua(&reading, err);
     if (!r)
-        r = io_source_files(reading.file, &reading.grid->sources, err);
+        reading.grid->sources = io_source_files(reading.file);
     if (!r)
         grid_warn_unitless(&reading);
     r = share_warnings(&reading, share, r);

@@ -239,7 +239,7 @@ int band_make(const struct filter *filter, enum band_frame frame, double redshif
     lambda = arena_array(arena, n, sizeof(*lambda));
     integral = arena_array(arena, n, sizeof(*integral));
     if (!weight || !t || !nu || !lambda || !integral)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s' on the grid", filter->code);
+        return mem_short(err, "for filter '%s' on the grid", filter->code);
     lambda_rest_angstrom += first;
     filter_on_grid(filter, frame, redshift, n, lambda_rest_angstrom, t);
     for (size_t i = 0; i < n; i++) {

@@ -196,12 +196,8 @@ static int read_pair(const struct curve_file *curve, struct io_file *file, const
     dim = r ? 0 : info.n;
     if (!r && dim > 0)
         r = io_dataset_expect(file, place->transmission, 1, &dim, &info, err);
-    if (!r) {
-        lambda = mem_array(dim, sizeof(*lambda));
-        transmission = mem_array(dim, sizeof(*transmission));
-        if (!lambda || !transmission)
-            r = error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", curve->code);
-    }
+    lambda = mem_small(dim, sizeof(*lambda));
+    transmission = mem_small(dim, sizeof(*transmission));
     if (!r && dim > 0)
         r = io_read_rows_f64(file, place->lambda, 0, dim, lambda, err);
     if (!r && dim > 0)

@@ -471,12 +471,10 @@ static int finish(const struct columns *c, struct error *err)
 
 int curve_read_columns(const struct curve_file *file, struct curve_table *table, struct error *err)
 {
-    struct columns *c = mem_array(1, sizeof(*c));
+    struct columns *c = mem_small(1, sizeof(*c));
     char *at = file->bytes, *end = file->bytes + file->n;
     int r = 0;
 
-    if (!c)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", file->code);
     c->file = file;
     c->table = table;
     table->place_word = "line";

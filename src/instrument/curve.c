@@ -28,33 +28,17 @@
 int curve_add(const struct curve_file *file, struct curve_table *table, double lambda, double transmission,
               size_t place, struct error *err)
 {
-    if (table->n == table->capacity) {
-        size_t more = table->capacity ? 2 * table->capacity : 256;
-        double *a = reallocarray(table->lambda, more, sizeof(*a));
-        double *b = a ? reallocarray(table->transmission, more, sizeof(*b)) : NULL;
-        size_t *c = b ? reallocarray(table->place, more, sizeof(*c)) : NULL;
-
-        table->lambda = a ? a : table->lambda;
-        table->transmission = b ? b : table->transmission;
-        if (!c)
-            return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", file->code);
-        table->place = c;
-        table->capacity = more;
-    }
     if (table->n == CURVE_N_MAX)
         return error_set(err, POLYPHONY_INPUT, "'%s' %s %zu: a filter curve has %d rows at most", file->path,
                          table->place_word, place, CURVE_N_MAX);
-    table->lambda[table->n] = lambda;
-    table->transmission[table->n] = transmission;
-    table->place[table->n++] = place;
+    table->row = mem_grow(table->row, table->n, &table->capacity, sizeof(*table->row));
+    table->row[table->n++] = (struct curve_row) { lambda, transmission, place };
     return 0;
 }
 
 void curve_free(struct curve_table *table)
 {
-    free(table->lambda);
-    free(table->transmission);
-    free(table->place);
+    free(table->row);
     *table = (struct curve_table) { 0 };
 }
 
@@ -98,7 +82,7 @@ static int say_place(const struct curve_file *file, const struct curve_table *ta
                      const char *what, double value, const char *must, struct error *err)
 {
     return error_set(err, POLYPHONY_INPUT, "'%s' %s %zu: %s %.10g must be %s", file->path, table->place_word,
-                     table->place[i], what, value, must);
+                     table->row[i].place, what, value, must);
 }
 
 /* ---- wavelengths ------------------------------------------------------------------------------------ */
@@ -106,10 +90,7 @@ static int say_place(const struct curve_file *file, const struct curve_table *ta
 /* The first row goes. */
 static void drop_first(struct curve_table *table)
 {
-    table->n--;
-    memmove(table->lambda, table->lambda + 1, table->n * sizeof(*table->lambda));
-    memmove(table->transmission, table->transmission + 1, table->n * sizeof(*table->transmission));
-    memmove(table->place, table->place + 1, table->n * sizeof(*table->place));
+    memmove(table->row, table->row + 1, --table->n * sizeof(*table->row));
 }
 
 /* A wavelength of 0 where T is 0 is a way of saying that there is no light on that side. */
@@ -117,9 +98,9 @@ static void drop_zero(const struct curve_file *file, struct curve_table *table)
 {
     size_t last = table->n - 1;
 
-    if (table->n > 2 && table->lambda[last] == 0.0 && table->transmission[last] == 0.0)
+    if (table->n > 2 && table->row[last].lambda == 0.0 && table->row[last].transmission == 0.0)
         table->n--;
-    else if (table->n > 2 && table->lambda[0] == 0.0 && table->transmission[0] == 0.0)
+    else if (table->n > 2 && table->row[0].lambda == 0.0 && table->row[0].transmission == 0.0)
         drop_first(table);
     else
         return;
@@ -132,44 +113,37 @@ static void drop_zero(const struct curve_file *file, struct curve_table *table)
 static void reverse(struct curve_table *table)
 {
     for (size_t i = 0, j = table->n - 1; i < j; i++, j--) {
-        double lambda = table->lambda[i], transmission = table->transmission[i];
-        size_t place = table->place[i];
+        struct curve_row row = table->row[i];
 
-        table->lambda[i] = table->lambda[j];
-        table->transmission[i] = table->transmission[j];
-        table->place[i] = table->place[j];
-        table->lambda[j] = lambda;
-        table->transmission[j] = transmission;
-        table->place[j] = place;
+        table->row[i] = table->row[j];
+        table->row[j] = row;
     }
 }
 
 /* Ascending; a wavelength that is repeated with one transmission is one row, with two it is a step. */
 static int order(const struct curve_file *file, struct curve_table *table, struct error *err)
 {
-    double *lambda = table->lambda, *t = table->transmission;
-    bool descends = lambda[table->n - 1] < lambda[0];
+    struct curve_row *row = table->row;
+    bool descends = row[table->n - 1].lambda < row[0].lambda;
     size_t n = 0;
 
     for (size_t i = 1; i < table->n; i++)
-        if (descends ? lambda[i] > lambda[i - 1] : lambda[i] < lambda[i - 1])
+        if (descends ? row[i].lambda > row[i - 1].lambda : row[i].lambda < row[i - 1].lambda)
             return error_set(
                 err, POLYPHONY_INPUT,
                 "'%s' %s %zu: wavelengths must ascend or descend, but %.10g follows %.10g and the curve goes from %.10g to %.10g",
-                file->path, table->place_word, table->place[i], lambda[i], lambda[i - 1], lambda[0],
-                lambda[table->n - 1]);
+                file->path, table->place_word, row[i].place, row[i].lambda, row[i - 1].lambda, row[0].lambda,
+                row[table->n - 1].lambda);
     if (descends)
         reverse(table);
     for (size_t i = 0; i < table->n; i++) {
-        if (n > 0 && lambda[i] == lambda[n - 1] && t[i] == t[n - 1])
+        if (n > 0 && row[i].lambda == row[n - 1].lambda && row[i].transmission == row[n - 1].transmission)
             continue;
-        if (n > 1 && lambda[i] == lambda[n - 2])
+        if (n > 1 && row[i].lambda == row[n - 2].lambda)
             return error_set(err, POLYPHONY_INPUT,
                              "'%s' %s %zu: wavelength %.10g has more than two transmissions; two are a step",
-                             file->path, table->place_word, table->place[i], lambda[i]);
-        lambda[n] = lambda[i];
-        t[n] = t[i];
-        table->place[n++] = table->place[i];
+                             file->path, table->place_word, row[i].place, row[i].lambda);
+        row[n++] = row[i];
     }
     table->n = n;
     return 0;
@@ -178,11 +152,11 @@ static int order(const struct curve_file *file, struct curve_table *table, struc
 static int check_numbers(const struct curve_file *file, const struct curve_table *table, struct error *err)
 {
     for (size_t i = 0; i < table->n; i++) {
-        if (!isfinite(table->lambda[i]) || table->lambda[i] <= 0)
-            return say_place(file, table, i, "wavelength", table->lambda[i], "> 0", err);
-        if (!isfinite(table->transmission[i]))
-            return say_place(file, table, i, "transmission", table->transmission[i], "a number within 0 to 1",
-                             err);
+        if (!isfinite(table->row[i].lambda) || table->row[i].lambda <= 0)
+            return say_place(file, table, i, "wavelength", table->row[i].lambda, "> 0", err);
+        if (!isfinite(table->row[i].transmission))
+            return say_place(file, table, i, "transmission", table->row[i].transmission,
+                             "a number within 0 to 1", err);
     }
     return 0;
 }
@@ -192,7 +166,7 @@ static int check_numbers(const struct curve_file *file, const struct curve_table
 static void scale(struct curve_table *table, double factor)
 {
     for (size_t i = 0; i < table->n; i++)
-        table->transmission[i] *= factor;
+        table->row[i].transmission *= factor;
 }
 
 static size_t index_of_largest(const struct curve_table *table, double sign)
@@ -200,7 +174,7 @@ static size_t index_of_largest(const struct curve_table *table, double sign)
     size_t largest = 0;
 
     for (size_t i = 1; i < table->n; i++)
-        if (sign * table->transmission[i] > sign * table->transmission[largest])
+        if (sign * table->row[i].transmission > sign * table->row[largest].transmission)
             largest = i;
     return largest;
 }
@@ -208,10 +182,11 @@ static size_t index_of_largest(const struct curve_table *table, double sign)
 /* As a column of wavelengths is, behind one of numbers. */
 static bool is_monotonic(const struct curve_table *table)
 {
-    const double *t = table->transmission;
+    const struct curve_row *row = table->row;
 
     for (size_t i = 1; i < table->n; i++)
-        if (t[i] == t[i - 1] || (t[i] > t[i - 1]) != (t[1] > t[0]))
+        if (row[i].transmission == row[i - 1].transmission ||
+            (row[i].transmission > row[i - 1].transmission) != (row[1].transmission > row[0].transmission))
             return false;
     return true;
 }
@@ -220,13 +195,13 @@ static bool is_monotonic(const struct curve_table *table)
 static int scale_to_one(const struct curve_file *file, struct curve_table *table, struct error *err)
 {
     size_t i_high = index_of_largest(table, 1.0);
-    double high = table->transmission[i_high];
+    double high = table->row[i_high].transmission;
 
     if (high > 1 + EXCURSION_MAX && table->is_columns_guessed && is_monotonic(table))
         return error_set(
             err, POLYPHONY_INPUT,
             "'%s' %s %zu: transmission %g must be within 0 to 1; the first two of the file's columns were taken, and the second ascends as wavelengths do: name them in a first line 'number wavelength transmission'",
-            file->path, table->place_word, table->place[i_high], high);
+            file->path, table->place_word, table->row[i_high].place, high);
     if (high > 1 && table->is_per_cent) {
         scale(table, 0.01);
         high *= 0.01;
@@ -236,7 +211,7 @@ static int scale_to_one(const struct curve_file *file, struct curve_table *table
         warnings_add(
             table->warnings,
             "filter '%s' ('%s'): transmissions reach %g (%s %zu), so they are not fractions (per cent, an effective area?); they are divided by that, which band averages do not depend on",
-            file->code, file->path, high, table->place_word, table->place[i_high]);
+            file->code, file->path, high, table->place_word, table->row[i_high].place);
     }
     return 0;
 }
@@ -244,13 +219,13 @@ static int scale_to_one(const struct curve_file *file, struct curve_table *table
 static int clip(const struct curve_file *file, struct curve_table *table, struct error *err)
 {
     size_t i_low = index_of_largest(table, -1.0), i_high = index_of_largest(table, 1.0);
-    double low = table->transmission[i_low], high = table->transmission[i_high];
+    double low = table->row[i_low].transmission, high = table->row[i_high].transmission;
 
     if (low < 0 && low < -EXCURSION_MAX * high)
         return error_set(
             err, POLYPHONY_INPUT,
             "'%s' %s %zu: transmission %g must be within 0 to 1; down to -%g of the largest, %g, would be taken for 0",
-            file->path, table->place_word, table->place[i_low], low, EXCURSION_MAX, high);
+            file->path, table->place_word, table->row[i_low].place, low, EXCURSION_MAX, high);
     if (high < TRANSMISSION_MIN)
         return error_set(err, POLYPHONY_INPUT,
                          "filter '%s': '%s' lets no light through (%zu rows, transmissions of %g at most)",
@@ -258,13 +233,13 @@ static int clip(const struct curve_file *file, struct curve_table *table, struct
     if (low < 0)
         warnings_add(table->warnings,
                      "filter '%s' ('%s'): transmissions below 0 are taken as 0 (down to %g, %s %zu)",
-                     file->code, file->path, low, table->place_word, table->place[i_low]);
+                     file->code, file->path, low, table->place_word, table->row[i_low].place);
     if (high > 1)
         warnings_add(table->warnings,
                      "filter '%s' ('%s'): transmissions above 1 are taken as 1 (up to %.10g, %s %zu)",
-                     file->code, file->path, high, table->place_word, table->place[i_high]);
+                     file->code, file->path, high, table->place_word, table->row[i_high].place);
     for (size_t i = 0; i < table->n; i++)
-        table->transmission[i] = fmin(fmax(table->transmission[i], 0.0), 1.0);
+        table->row[i].transmission = fmin(fmax(table->row[i].transmission, 0.0), 1.0);
     return 0;
 }
 
@@ -299,7 +274,7 @@ static void warn_of_unit(const struct curve_file *file, const struct curve_table
 static int check_unit(const struct curve_file *file, const struct curve_table *table, double pivot,
                       struct error *err)
 {
-    const double *lambda = table->lambda;
+    double first = table->row[0].lambda, last = table->row[table->n - 1].lambda;
     bool is_odd = !(pivot >= PIVOT_MIN_ANGSTROM && pivot <= PIVOT_MAX_ANGSTROM);
     char claim[96] = "no unit is said";
 
@@ -326,8 +301,7 @@ static int check_unit(const struct curve_file *file, const struct curve_table *t
         return error_set(
             err, POLYPHONY_INPUT,
             "filter '%s': '%s': wavelengths of %.6g to %.6g would be %.6g to %.6g angstrom (%s); say the unit in the file's first line, '# wavelength [nm] transmission' (or angstrom, micron, mm)",
-            file->code, file->path, lambda[0] / table->angstrom, lambda[table->n - 1] / table->angstrom,
-            lambda[0], lambda[table->n - 1], claim);
+            file->code, file->path, first, last, first * table->angstrom, last * table->angstrom, claim);
     warn_of_unit(file, table, pivot, is_odd ? claim : NULL);
     return 0;
 }
@@ -358,7 +332,7 @@ static int normalise(const struct curve_file *file, struct curve_table *table, s
     r = check_numbers(file, table, err);
     if (!r && table->n)
         r = order(file, table, err);
-    if (!r && (table->n < 2 || table->lambda[0] == table->lambda[table->n - 1]))
+    if (!r && (table->n < 2 || table->row[0].lambda == table->row[table->n - 1].lambda))
         r = error_set(
             err, POLYPHONY_INPUT,
             "filter '%s': '%s' lets no light through (%zu rows of wavelength and transmission; two wavelengths are needed)",
@@ -379,23 +353,25 @@ int curve_finish(const struct curve_file *file, struct curve_table *table, struc
         return r;
     if (!table->claim)
         table->angstrom = 1.0;
-    if (table->angstrom != 1.0)
-        for (size_t i = 0; i < table->n; i++)
-            table->lambda[i] *= table->angstrom;
     filter.n = table->n;
-    filter.lambda_angstrom = table->lambda;
-    filter.transmission = table->transmission;
+    filter.lambda_angstrom = mem_small(table->n, sizeof(double));
+    filter.transmission = mem_small(table->n, sizeof(double));
+    for (size_t i = 0; i < table->n; i++) {
+        filter.lambda_angstrom[i] = table->row[i].lambda * table->angstrom;
+        filter.transmission[i] = table->row[i].transmission;
+    }
     pivot = filter_pivot_angstrom(&filter);
     r = check_unit(file, table, pivot, err);
-    if (r)
+    if (r) {
+        filter_free(&filter);
         return r;
+    }
     if (table->is_energy_counter)
         warnings_add(
             table->warnings,
             "filter '%s' ('%s'): the file says that it counts energy; it is used as one that counts photons, as Synthesizer does, which moves its pivot wavelength from %.6g to %.6g angstrom",
             file->code, file->path, pivot_of_energy(&filter), pivot);
     text_format(filter.code, sizeof(filter.code), "%s", file->code);
-    table->lambda = table->transmission = NULL; /* the filter's now */
     *ret_filter = filter;
     return 0;
 }

@@ -30,11 +30,15 @@ enum curve_surety {
 /* Bytes of a piece of a file in a message. */
 #define CURVE_QUOTE_MAX 64
 
+struct curve_row {
+    double lambda, transmission; /* in the file's units */
+    size_t place;                /* line, or row, of the file */
+};
+
 struct curve_table {
     size_t n, capacity;
-    double *lambda, *transmission; /* [n], in the file's units and order */
-    size_t *place;                 /* [n] line, or row, of the file */
-    const char *place_word;        /* "line" or "row" */
+    struct curve_row *row;  /* [n], in the file's order */
+    const char *place_word; /* "line" or "row" */
 
     enum curve_surety claim;
     double angstrom;   /* a unit of lambda, where claimed */

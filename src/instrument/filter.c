@@ -18,12 +18,8 @@ int filter_top_hat(const char *code, double lambda_min_angstrom, double lambda_m
     if (!text_format(filter.code, sizeof(filter.code), "%s", code))
         return error_set(err, POLYPHONY_USAGE, "filter code '%.100s' is longer than %d bytes", code,
                          INSTRUMENT_NAME_MAX - 1);
-    filter.lambda_angstrom = mem_array(TOP_HAT_N, sizeof(double));
-    filter.transmission = mem_array(TOP_HAT_N, sizeof(double));
-    if (!filter.lambda_angstrom || !filter.transmission) {
-        filter_free(&filter);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", code);
-    }
+    filter.lambda_angstrom = mem_small(TOP_HAT_N, sizeof(double));
+    filter.transmission = mem_small(TOP_HAT_N, sizeof(double));
     for (size_t i = 0; i < TOP_HAT_N; i++) {
         double lambda = low + (high - low) * (double)i / (TOP_HAT_N - 1);
 

@@ -95,10 +95,8 @@ static int refuse_strangers(const struct curve_file *file, struct error *err)
 /* All of it, or what there is of `most` bytes. */
 static int read_bytes(int fd, struct curve_file *file, size_t most, struct error *err)
 {
-    char *bytes = realloc(file->bytes, most + 1);
+    char *bytes = mem_sure(realloc(file->bytes, most + 1));
 
-    if (!bytes)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", file->code);
     file->bytes = bytes;
     file->n = 0;
     while (file->n < most) {

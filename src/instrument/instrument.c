@@ -35,9 +35,7 @@ int instrument_builtin(const char *name, const char *label, double resolution_ar
     if (!text_format(instrument.label, sizeof(instrument.label), "%s", label))
         return error_set(err, POLYPHONY_USAGE, "instrument label '%s' is longer than %d bytes", label,
                          INSTRUMENT_NAME_MAX - 1);
-    instrument.filter = mem_array(n, sizeof(*instrument.filter));
-    if (!instrument.filter)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filters");
+    instrument.filter = mem_small(n, sizeof(*instrument.filter));
     text_format(instrument.source, sizeof(instrument.source),
                 "top hats between the published half-power wavelengths (JWST User Documentation)");
     for (size_t i = 0; !r && i < n; i++)

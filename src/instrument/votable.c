@@ -268,9 +268,7 @@ int curve_read_votable(const struct curve_file *file, struct curve_table *table,
     enum XML_Status status;
     int r;
 
-    v.parser = XML_ParserCreate(NULL);
-    if (!v.parser)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for filter '%s'", file->code);
+    v.parser = mem_sure(XML_ParserCreate(NULL));
     table->place_word = "line";
     XML_SetUserData(v.parser, &v);
     XML_SetElementHandler(v.parser, begin_element, end_element);

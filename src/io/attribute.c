@@ -148,19 +148,16 @@ int io_make_group(struct io_file *file, const char *path, struct error *err)
 
 struct attr_list {
     char (*names)[IO_NAME_MAX];
-    size_t n;
+    size_t n, n_room;
 };
 
 static herr_t attr_list_add(hid_t object, const char *name, const H5A_info_t *info, void *data)
 {
     struct attr_list *list = data;
-    void *names = reallocarray(list->names, list->n + 1, sizeof(*list->names));
 
     (void)object;
     (void)info;
-    if (!names)
-        return -1;
-    list->names = names;
+    list->names = mem_grow(list->names, list->n, &list->n_room, sizeof(*list->names));
     text_format(list->names[list->n++], IO_NAME_MAX, "%s", name);
     return 0;
 }

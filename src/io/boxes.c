@@ -13,18 +13,12 @@
 
 static int add_box(struct io_boxes *boxes, const struct io_box *box, struct error *err)
 {
-    if (boxes->n == boxes->capacity) {
-        size_t more = boxes->capacity ? 2 * boxes->capacity : 16;
-        struct io_box *list = more <= N_PIECE_MAX ? reallocarray(boxes->box, more, sizeof(*list)) : NULL;
-
-        if (!list)
-            return error_set(
-                err, POLYPHONY_INPUT,
-                "is a virtual dataset of more than %d pieces, too many to see whether it is complete; map fewer and larger ones",
-                N_PIECE_MAX / 2);
-        boxes->box = list;
-        boxes->capacity = more;
-    }
+    if (boxes->n == N_PIECE_MAX)
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "is a virtual dataset of more than %d pieces, too many to see whether it is complete; map fewer and larger ones",
+            N_PIECE_MAX);
+    boxes->box = mem_grow(boxes->box, boxes->n, &boxes->capacity, sizeof(*box));
     boxes->box[boxes->n++] = *box;
     return 0;
 }
@@ -60,17 +54,15 @@ static bool cover_last(const struct io_box **box, size_t n, int axis, const stru
 /* The ends of all boxes along an axis, and those of the whole, in order; to be freed. */
 static uint64_t *sorted_ends(const struct io_box **box, size_t n, int axis, const struct io_box *whole)
 {
-    uint64_t *end = mem_array(2 * n + 2, sizeof(*end));
+    uint64_t *end = mem_small(2 * n + 2, sizeof(*end));
 
-    for (size_t i = 0; end && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         end[2 * i] = box[i]->begin[axis];
         end[2 * i + 1] = box[i]->end[axis];
     }
-    if (end) {
-        end[2 * n] = whole->begin[axis];
-        end[2 * n + 1] = whole->end[axis];
-        qsort(end, 2 * n + 2, sizeof(*end), compare_places);
-    }
+    end[2 * n] = whole->begin[axis];
+    end[2 * n + 1] = whole->end[axis];
+    qsort(end, 2 * n + 2, sizeof(*end), compare_places);
     return end;
 }
 
@@ -81,14 +73,13 @@ static bool cover(const struct io_box **box, size_t n, int axis, int rank, const
 {
     const struct io_box **some;
     uint64_t *end;
-    bool ok;
+    bool ok = true;
 
     qsort_r(box, n, sizeof(*box), compare_boxes, &axis);
     if (axis == rank - 1 || axis == IO_RANK_MAX - 1)
         return cover_last(box, n, axis, whole, ret_hole);
     end = sorted_ends(box, n, axis, whole);
-    some = mem_array(n + 1, sizeof(*some));
-    ok = end && some;
+    some = mem_small(n + 1, sizeof(*some));
     for (size_t i = 0, first = 0; ok && i + 1 < 2 * n + 2; i++) {
         size_t n_some = 0;
 
@@ -110,14 +101,14 @@ static bool cover(const struct io_box **box, size_t n, int axis, int rank, const
 bool io_boxes_cover(struct io_boxes *boxes, int rank, const struct io_box *whole,
                     uint64_t ret_hole[IO_RANK_MAX])
 {
-    const struct io_box **box = mem_array(boxes->n + 1, sizeof(*box));
-    bool ok = box != NULL;
+    const struct io_box **box = mem_small(boxes->n + 1, sizeof(*box));
+    bool ok;
 
     for (int i = 0; i < rank; i++)
         ret_hole[i] = whole->begin[i];
-    for (size_t i = 0; ok && i < boxes->n; i++)
+    for (size_t i = 0; i < boxes->n; i++)
         box[i] = &boxes->box[i];
-    ok = ok && (rank == 0 ? boxes->n > 0 : cover(box, boxes->n, 0, rank, whole, ret_hole));
+    ok = rank == 0 ? boxes->n > 0 : cover(box, boxes->n, 0, rank, whole, ret_hole);
     free(box);
     return ok;
 }
@@ -182,7 +173,7 @@ static int add_blocks(struct io_boxes *boxes, hid_t space, int rank, struct erro
 {
     hssize_t n = H5Sget_select_hyper_nblocks(space);
     hsize_t *corner =
-        n > 0 && n < N_PIECE_MAX ? mem_array((size_t)n, 2 * (size_t)rank * sizeof(*corner)) : NULL;
+        n > 0 && n < N_PIECE_MAX ? mem_small((size_t)n, 2 * (size_t)rank * sizeof(*corner)) : NULL;
     int r = 0;
 
     if (!corner || H5Sget_select_hyper_blocklist(space, 0, (hsize_t)n, corner) < 0)

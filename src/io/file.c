@@ -116,10 +116,6 @@ static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_fil
         r = POLYPHONY_OUTPUT;
         goto out;
     }
-    if (!file || access < 0) {
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-        goto out;
-    }
     if (comm != MPI_COMM_NULL && strlen(place) > MPI_PATH_MAX) {
         r = error_set(
             err, POLYPHONY_OUTPUT,
@@ -277,15 +273,7 @@ static herr_t list_add(hid_t group, const char *name, const H5L_info_t *info, vo
 
     (void)group;
     (void)info;
-    if (list->n == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 16;
-        void *names = reallocarray(list->names, capacity, sizeof(*list->names));
-
-        if (!names)
-            return -1;
-        list->names = names;
-        list->capacity = capacity;
-    }
+    list->names = mem_grow(list->names, list->n, &list->capacity, sizeof(*list->names));
     text_format(list->names[list->n++], IO_NAME_MAX, "%s", name);
     return 0;
 }

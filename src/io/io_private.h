@@ -20,7 +20,7 @@ struct io_file {
     struct io_known *known;  /* what was found out of its datasets; NULL: nothing */
 };
 
-/** An empty one; NULL without memory. */
+/** One that is not open yet. */
 struct io_file *io_file_new(const char *path, bool is_partial);
 
 /** Dataset id, or a negative number with `err` set. */

@@ -38,10 +38,11 @@ static void candidates_free(struct candidates *candidates)
 static void add_candidate(struct candidates *candidates, const char *directory, size_t n, const char *name)
 {
     size_t size = n + strlen(name) + 2;
-    char *path = candidates->n < N_CANDIDATE_MAX ? malloc(size) : NULL;
+    char *path;
 
-    if (!path)
+    if (candidates->n == N_CANDIDATE_MAX)
         return;
+    path = mem_small(size, 1);
     text_format(path, size, "%.*s%s%s", (int)n, directory, n && directory[n - 1] != '/' ? "/" : "", name);
     candidates->path[candidates->n++] = path;
 }
@@ -161,18 +162,15 @@ struct way {
 };
 
 /* `value` and what is left of the path behind the link that ended at `end`. */
-static int go_on_with(struct way *way, const char *directory, size_t n_directory, const char *value,
-                      const char *rest, struct error *err)
+static void go_on_with(struct way *way, const char *directory, size_t n_directory, const char *value,
+                       const char *rest)
 {
     size_t size = n_directory + strlen(value) + strlen(rest) + 3;
-    char *path = malloc(size);
+    char *path = mem_small(size, 1);
 
-    if (!path)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to follow links");
     text_format(path, size, "%.*s/%s%s%s", (int)n_directory, directory, value, *rest ? "/" : "", rest);
     free(way->path);
     way->path = path;
-    return 0;
 }
 
 static int go_to_file(struct way *way, const char *link, const char *name, const char *object,
@@ -219,17 +217,17 @@ static int hop(struct way *way, io_visit_file visit, void *context, bool *ret_is
             before = end;
             continue;
         }
-        value = info.u.val_size < LINK_VALUE_MAX ? mem_array(info.u.val_size + 1, 1) : NULL;
+        value = info.u.val_size < LINK_VALUE_MAX ? mem_small(info.u.val_size + 1, 1) : NULL;
         if (!value || H5Lget_val(way->file, path, value, info.u.val_size + 1, H5P_DEFAULT) < 0)
             r = error_set(err, POLYPHONY_INPUT, "'%s' is a link that cannot be read", path);
         else if (info.type == H5L_TYPE_SOFT)
-            r = go_on_with(way, path, *value == '/' ? 0 : before, value + (*value == '/'),
-                           kept ? path + end + 1 : "", err);
+            go_on_with(way, path, *value == '/' ? 0 : before, value + (*value == '/'),
+                       kept ? path + end + 1 : "");
         else if (info.type == H5L_TYPE_EXTERNAL &&
                  H5Lunpack_elink_val(value, info.u.val_size, NULL, &name, &object) >= 0) {
             r = go_to_file(way, path, name, object, visit, context, err);
             if (!r)
-                r = go_on_with(way, "", 0, object + (*object == '/'), kept ? path + end + 1 : "", err);
+                go_on_with(way, "", 0, object + (*object == '/'), kept ? path + end + 1 : "");
         } else
             r = error_set(err, POLYPHONY_INPUT, "'%s' is a link of a kind that is not understood", path);
         free(value);
@@ -254,7 +252,7 @@ int io_follow(hid_t file, const char *path, io_visit_file visit, void *context, 
 {
     struct way way = { .file = file, .path = mem_text(path) };
     bool is_done = false;
-    int r = way.path ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to follow links");
+    int r = 0;
 
     for (int i = 0; !r && !is_done; i++)
         r = i > N_HOP_MAX ? error_set(err, POLYPHONY_INPUT,

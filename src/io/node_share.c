@@ -28,16 +28,11 @@ static void measure_group(struct node_group *group)
     MPI_Comm_size(group->comm, &group->n_rank);
 }
 
-int node_share_open(MPI_Comm comm, bool computes, struct node_share **ret_share, struct error *err)
+struct node_share *node_share_open(MPI_Comm comm, bool computes)
 {
-    struct node_share *share = mem_array(1, sizeof(*share));
-    int rank, n_rank, failed = !share, any_failed = 0;
+    struct node_share *share = mem_small(1, sizeof(*share));
+    int rank, n_rank;
 
-    MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, comm);
-    if (any_failed) {
-        free(share);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to share tables on a node");
-    }
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &n_rank);
     /* Ranks that only deal come last: the first one reads and fills. */
@@ -46,8 +41,7 @@ int node_share_open(MPI_Comm comm, bool computes, struct node_share **ret_share,
     MPI_Comm_split(share->all.comm, computes ? 0 : MPI_UNDEFINED, rank, &share->computing.comm);
     measure_group(&share->all);
     measure_group(&share->computing);
-    *ret_share = share;
-    return 0;
+    return share;
 }
 
 void node_share_close(struct node_share *share)
@@ -206,7 +200,7 @@ int node_table_take(const struct node_group *group, size_t n, size_t size, struc
     }
     if (node_agree(group, ret_table->value ? 0 : -1)) {
         node_table_release(ret_table);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a table of %zu bytes", n_byte);
+        return mem_short(err, "for a table of %zu bytes", n_byte);
     }
     return 0;
 }

@@ -39,25 +39,18 @@ static void tell_hdf5(void)
 
 struct io_file *io_file_new(const char *path, bool is_partial)
 {
-    struct io_file *file = mem_array(1, sizeof(*file));
+    struct io_file *file = mem_small(1, sizeof(*file));
 
-    if (!file)
-        return NULL;
     tell_hdf5();
     file->id = H5I_INVALID_HID;
     file->comm = MPI_COMM_NULL;
     file->room_fd = file->lock_fd = -1;
     file->path = mem_text(path);
-    if (is_partial && file->path) {
+    if (is_partial) {
         size_t size = strlen(path) + sizeof(".partial");
 
-        file->partial_path = malloc(size);
-        if (file->partial_path)
-            text_format(file->partial_path, size, "%s.partial", path);
-    }
-    if (!file->path || (is_partial && !file->partial_path)) {
-        io_file_close(file);
-        return NULL;
+        file->partial_path = mem_small(size, 1);
+        text_format(file->partial_path, size, "%s.partial", path);
     }
     return file;
 }
@@ -211,11 +204,8 @@ int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
 {
     struct io_file *file = io_file_new(path, false);
     struct stat st;
-    int r;
+    int r = io_hdf5_open(path, &file->id, &file->lock_fd, err);
 
-    if (!file)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-    r = io_hdf5_open(path, &file->id, &file->lock_fd, err);
     if (!r && !fstat(file->lock_fd, &st))
         file->size_bytes = st.st_size;
     if (r) {

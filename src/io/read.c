@@ -418,8 +418,8 @@ int io_attr_read_texts(struct io_file *file, const char *object, const char *nam
                       object);
         goto out;
     }
-    names = mem_array((size_t)n, sizeof(*names));
-    if (!names || !read_strings(id, true, type, space, (uint64_t)n, names)) {
+    names = mem_small((size_t)n, sizeof(*names));
+    if (!read_strings(id, true, type, space, (uint64_t)n, names)) {
         r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read", file->path, name,
                       object);
         goto out;

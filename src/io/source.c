@@ -74,24 +74,6 @@ void io_known_free(struct io_known *known)
     free(known);
 }
 
-/* Room for one more; NULL without memory, and the list stays. */
-static void *with_room(void *list, size_t n, size_t *capacity, size_t size)
-{
-    size_t more = *capacity ? 2 * *capacity : 16;
-
-    if (n < *capacity)
-        return list;
-    list = reallocarray(list, more, size);
-    if (list)
-        *capacity = more;
-    return list;
-}
-
-static int no_memory(struct error *err)
-{
-    return error_set(err, POLYPHONY_INTERNAL, "no memory to look at it");
-}
-
 /* The input itself is none of its own sources. */
 static bool is_input(const struct io_file *file, const struct stat *st)
 {
@@ -100,24 +82,18 @@ static bool is_input(const struct io_file *file, const struct stat *st)
     return !fstat(io_descriptor_of(file->id), &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
 }
 
-static int find_or_add_file(struct io_known *known, const char *path, const struct stat *st, size_t *ret_i,
-                            struct error *err)
+static size_t find_or_add_file(struct io_known *known, const char *path, const struct stat *st)
 {
-    struct source_file *file;
+    size_t i = 0;
 
-    for (*ret_i = 0; *ret_i < known->n_file; ++*ret_i)
-        if (known->file[*ret_i].device == st->st_dev && known->file[*ret_i].inode == st->st_ino)
-            return 0;
-    file = with_room(known->file, known->n_file, &known->file_capacity, sizeof(*file));
-    if (!file)
-        return no_memory(err);
-    known->file = file;
-    file += known->n_file;
-    *file = (struct source_file) { mem_text(path), st->st_dev, st->st_ino, st->st_size, st->st_mtim };
-    if (!file->path)
-        return no_memory(err);
-    known->n_file++;
-    return 0;
+    while (i < known->n_file && (known->file[i].device != st->st_dev || known->file[i].inode != st->st_ino))
+        i++;
+    if (i < known->n_file)
+        return i;
+    known->file = mem_grow(known->file, i, &known->file_capacity, sizeof(*known->file));
+    known->file[known->n_file++] =
+        (struct source_file) { mem_text(path), st->st_dev, st->st_ino, st->st_size, st->st_mtim };
+    return i;
 }
 
 int io_look_remember(void *context, const char *path, struct error *err)
@@ -125,27 +101,21 @@ int io_look_remember(void *context, const char *path, struct error *err)
     struct io_look *look = context;
     struct io_known *known = look->file->known;
     struct known_dataset *dataset = &known->dataset[look->i_dataset];
-    struct origin *origin;
     struct stat st;
-    size_t i_file = 0;
-    int r;
+    size_t i_file;
 
     if (stat(path, &st))
         return error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
     if (is_input(look->file, &st))
         return 0;
-    r = find_or_add_file(known, path, &st, &i_file, err);
-    if (r)
-        return r;
+    i_file = find_or_add_file(known, path, &st);
     for (size_t i = dataset->n_origin; i > 0 && dataset->n_origin - i < 8; i--)
         if (dataset->origin[i - 1].i_file == i_file && dataset->origin[i - 1].row_begin == look->row_begin &&
             dataset->origin[i - 1].row_end == look->row_end)
             return 0;
-    origin = with_room(dataset->origin, dataset->n_origin, &dataset->origin_capacity, sizeof(*origin));
-    if (!origin)
-        return no_memory(err);
-    dataset->origin = origin;
-    origin[dataset->n_origin++] = (struct origin) { look->row_begin, look->row_end, i_file };
+    dataset->origin =
+        mem_grow(dataset->origin, dataset->n_origin, &dataset->origin_capacity, sizeof(*dataset->origin));
+    dataset->origin[dataset->n_origin++] = (struct origin) { look->row_begin, look->row_end, i_file };
     return 0;
 }
 
@@ -243,13 +213,8 @@ static bool is_known_whole(const struct io_known *known, const struct io_identit
 
 static void keep_whole(struct io_known *known, const struct io_identity *identity)
 {
-    struct io_identity *whole =
-        with_room(known->whole, known->n_whole, &known->whole_capacity, sizeof(*whole));
-
-    if (!whole)
-        return; /* it is looked at again */
-    known->whole = whole;
-    whole[known->n_whole++] = *identity;
+    known->whole = mem_grow(known->whole, known->n_whole, &known->whole_capacity, sizeof(*known->whole));
+    known->whole[known->n_whole++] = *identity;
 }
 
 /* A view that leads to itself would have HDF5 call itself until its stack is full. */
@@ -298,24 +263,15 @@ int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void
 
 /* ---- once a dataset ------------------------------------------------------------------------- */
 
-static int begin_dataset(struct io_file *file, const char *path, struct io_look *ret_look, struct error *err)
+static struct io_look begin_dataset(struct io_file *file, const char *path)
 {
-    struct io_known *known = file->known ? file->known : mem_array(1, sizeof(*known));
-    struct known_dataset *dataset;
+    struct io_known *known = file->known ? file->known : mem_small(1, sizeof(*known));
+    size_t i = known->n_dataset++;
 
-    if (!known)
-        return no_memory(err);
     file->known = known;
-    dataset = with_room(known->dataset, known->n_dataset, &known->dataset_capacity, sizeof(*dataset));
-    if (!dataset)
-        return no_memory(err);
-    known->dataset = dataset;
-    dataset[known->n_dataset] = (struct known_dataset) { .path = mem_text(path) };
-    if (!dataset[known->n_dataset].path)
-        return no_memory(err);
-    *ret_look = (struct io_look) { .file = file, .i_dataset = known->n_dataset, .row_end = UINT64_MAX };
-    known->n_dataset++;
-    return 0;
+    known->dataset = mem_grow(known->dataset, i, &known->dataset_capacity, sizeof(*known->dataset));
+    known->dataset[i] = (struct known_dataset) { .path = mem_text(path) };
+    return (struct io_look) { .file = file, .i_dataset = i, .row_end = UINT64_MAX };
 }
 
 /* Of one that is not whole nothing is kept but the files. */
@@ -345,9 +301,7 @@ int io_know(struct io_file *file, const char *path, hid_t dataset, struct error 
 
     if (find_known(file, path))
         return 0;
-    r = begin_dataset(file, path, &look, err);
-    if (r)
-        return error_prefix(err, r, "'%s': dataset '%s'", file->path, path);
+    look = begin_dataset(file, path);
     r = remember_way(&look, path, err);
     if (!r)
         r = io_look_at(&look, dataset, NULL, NULL, err);
@@ -415,17 +369,11 @@ int io_known_unchanged(const struct io_file *file, const char *path, uint64_t ro
     return 0;
 }
 
-int io_source_files(const struct io_file *file, struct text_list *ret_paths, struct error *err)
+struct text_list io_source_files(const struct io_file *file)
 {
     struct text_list paths = { 0 };
-    int r = 0;
 
-    for (size_t i = 0; !r && file->known && i < file->known->n_file; i++)
-        r = text_list_add(&paths, file->known->file[i].path, err);
-    if (r) {
-        text_list_free(&paths);
-        return r;
-    }
-    *ret_paths = paths;
-    return 0;
+    for (size_t i = 0; file->known && i < file->known->n_file; i++)
+        text_list_add(&paths, file->known->file[i].path);
+    return paths;
 }

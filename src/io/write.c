@@ -130,11 +130,10 @@ int io_write_names(struct io_file *file, const char *path, size_t n, const char 
         size = strlen(text[i]) > size ? strlen(text[i]) : size;
     H5Tset_size(type, size);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
-    packed = mem_array(n, size);
-    for (size_t i = 0; packed && i < n; i++)
+    packed = mem_small(n, size);
+    for (size_t i = 0; i < n; i++)
         memcpy(packed + i * size, text[i], strlen(text[i]));
-    r = packed ? create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err)
-               : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", file->path, path);
+    r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err);
     if (!r)
         r = share_status(file, path,
                          file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0,

@@ -217,27 +217,18 @@ static void draw(struct drawing *drawing)
     draw_ranks(drawing);
 }
 
-int placement_draw(const struct machine *machine, const struct placement_plan *plan, char **ret_text,
-                   struct error *err)
+char *placement_draw(const struct machine *machine, const struct placement_plan *plan)
 {
     struct drawing drawing = { .machine = machine, .plan = plan };
     char *text = NULL;
     size_t size = 0;
-    bool failed = true;
 
-    drawing.order = mem_array((size_t)machine->n_core, sizeof(*drawing.order));
-    drawing.cell = mem_array((size_t)machine->n_core, sizeof(*drawing.cell));
-    drawing.out = open_memstream(&text, &size);
-    if (drawing.order && drawing.cell && drawing.out)
-        draw(&drawing);
-    if (drawing.out)
-        failed = fclose(drawing.out) || !drawing.order || !drawing.cell;
+    drawing.order = mem_small((size_t)machine->n_core, sizeof(*drawing.order));
+    drawing.cell = mem_small((size_t)machine->n_core, sizeof(*drawing.cell));
+    drawing.out = mem_sure(open_memstream(&text, &size));
+    draw(&drawing);
+    fclose(drawing.out);
     free(drawing.order);
     free(drawing.cell);
-    if (failed) {
-        free(text);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to draw %d cores", machine->n_core);
-    }
-    *ret_text = text;
-    return 0;
+    return text;
 }

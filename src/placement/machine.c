@@ -62,13 +62,12 @@ struct reader {
     hwloc_obj_t last_owner;
 };
 
-static bool numbering_open(struct numbering *numbering, int n_hwloc)
+static void numbering_open(struct numbering *numbering, int n_hwloc)
 {
     numbering->n_hwloc = n_hwloc;
-    numbering->ours = mem_array((size_t)n_hwloc, sizeof(*numbering->ours));
-    for (int i = 0; i < n_hwloc && numbering->ours; i++)
+    numbering->ours = mem_small((size_t)n_hwloc, sizeof(*numbering->ours));
+    for (int i = 0; i < n_hwloc; i++)
         numbering->ours[i] = -1;
-    return numbering->ours != NULL;
 }
 
 static int number(struct numbering *numbering, int i_hwloc)
@@ -132,12 +131,11 @@ static int read_cpus(struct reader *reader, struct error *err)
     if (last >= CPUSET_MAX)
         return error_set(err, POLYPHONY_INPUT, "%s: cpu %d, expected numbers below %d", machine->name, last,
                          CPUSET_MAX);
-    machine->core = mem_array((size_t)n_cpu, sizeof(*machine->core));
-    machine->numa_bytes = mem_array((size_t)n_numa + 1, sizeof(*machine->numa_bytes));
-    if (!machine->core || !machine->numa_bytes ||
-        !numbering_open(&reader->package, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE) + 1) ||
-        !numbering_open(&reader->numa, n_numa + 1) || !numbering_open(&reader->l3, n_l3 + n_numa + 1))
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a machine of %d cpus", n_cpu);
+    machine->core = mem_small((size_t)n_cpu, sizeof(*machine->core));
+    machine->numa_bytes = mem_small((size_t)n_numa + 1, sizeof(*machine->numa_bytes));
+    numbering_open(&reader->package, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE) + 1);
+    numbering_open(&reader->numa, n_numa + 1);
+    numbering_open(&reader->l3, n_l3 + n_numa + 1);
     for (int i = 0; i < n_cpu; i++)
         add_cpu(reader, hwloc_get_obj_by_type(topology, HWLOC_OBJ_PU, (unsigned)i));
     read_memory(reader);
@@ -152,11 +150,11 @@ static int read_cpus(struct reader *reader, struct error *err)
 /* An empty topology of hwloc's, not loaded yet. */
 static int make_empty(const char *name, struct machine **ret_machine, struct error *err)
 {
-    struct machine *machine = mem_array(1, sizeof(*machine));
+    struct machine *machine = mem_small(1, sizeof(*machine));
 
-    if (!machine || hwloc_topology_init(&machine->topology)) {
+    if (hwloc_topology_init(&machine->topology)) {
         free(machine);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a machine");
+        return error_set(err, POLYPHONY_INTERNAL, "hwloc cannot begin");
     }
     text_format(machine->name, sizeof(machine->name), "%s", name);
     *ret_machine = machine;

@@ -80,33 +80,25 @@ static void grow_tree(struct tree *tree)
     }
 }
 
-int tree_open(const struct machine *machine, struct tree *ret_tree, struct error *err)
+struct tree tree_open(const struct machine *machine)
 {
     struct tree tree = { .machine = machine };
     size_t n_core = (size_t)machine->n_core;
-    bool is_short;
 
-    tree.core = mem_array(n_core, sizeof(*tree.core));
-    tree.place_of = mem_array(n_core, sizeof(*tree.place_of));
-    tree.picked = mem_array(n_core * MACHINE_SMT_MAX, sizeof(*tree.picked));
-    is_short = !tree.core || !tree.place_of || !tree.picked;
+    tree.core = mem_small(n_core, sizeof(*tree.core));
+    tree.place_of = mem_small(n_core, sizeof(*tree.place_of));
+    tree.picked = mem_small(n_core * MACHINE_SMT_MAX, sizeof(*tree.picked));
     for (int l = 0; l < N_LEVEL; l++) {
         struct tree_level *level = &tree.level[l];
 
-        level->parent = mem_array(n_core, sizeof(*level->parent));
-        level->first_child = mem_array(n_core + 1, sizeof(*level->first_child));
-        level->n_free = mem_array(n_core, sizeof(*level->n_free));
-        is_short |= !level->parent || !level->first_child || !level->n_free;
-    }
-    if (is_short) {
-        tree_close(&tree);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to plan %d cores", machine->n_core);
+        level->parent = mem_small(n_core, sizeof(*level->parent));
+        level->first_child = mem_small(n_core + 1, sizeof(*level->first_child));
+        level->n_free = mem_small(n_core, sizeof(*level->n_free));
     }
     for (int i = 0; i < machine->n_core; i++)
         tree.core[i] = i;
     grow_tree(&tree);
-    *ret_tree = tree;
-    return 0;
+    return tree;
 }
 
 void tree_close(struct tree *tree)

@@ -30,10 +30,8 @@ static void find_places(struct cpuset *ret_set)
 {
     for (int place = 0; place < omp_get_num_places(); place++) {
         int n = omp_get_place_num_procs(place);
-        int *cpu = mem_array((size_t)n, sizeof(*cpu));
+        int *cpu = mem_small((size_t)n, sizeof(*cpu));
 
-        if (!cpu)
-            return;
         omp_get_place_proc_ids(place, cpu);
         for (int i = 0; i < n; i++)
             cpuset_add(ret_set, cpu[i]);

@@ -29,7 +29,7 @@ struct tree {
     int *place_of; /* [n_core] the domain of LEVEL_CORE of each core */
 };
 
-int tree_open(const struct machine *machine, struct tree *ret_tree, struct error *err);
+struct tree tree_open(const struct machine *machine);
 void tree_close(struct tree *tree);
 /** Start over: n_unit[n_core] units may be taken of each core, none is picked. */
 void tree_offer(struct tree *tree, const int *n_unit);

@@ -429,56 +429,46 @@ static void planner_close(struct planner *planner)
     free(planner->n_unit);
 }
 
-static int planner_open(struct planner *planner, struct error *err)
+static void planner_open(struct planner *planner)
 {
     size_t n_rank = (size_t)planner->plan->n_rank, n_core = (size_t)planner->machine->n_core;
-    int r = tree_open(planner->machine, &planner->tree, err);
 
-    if (r)
-        return r;
-    planner->asker = mem_array(n_rank, sizeof(*planner->asker));
-    planner->group = mem_array(n_rank, sizeof(*planner->group));
-    planner->order = mem_array(n_rank, sizeof(*planner->order));
-    planner->state = mem_array(n_core, sizeof(*planner->state));
-    planner->state_before = mem_array(n_core, sizeof(*planner->state_before));
-    planner->n_unit = mem_array(n_core, sizeof(*planner->n_unit));
-    planner->plan->rank = mem_array(n_rank, sizeof(*planner->plan->rank));
-    planner->plan->cpu = mem_array(n_core * MACHINE_SMT_MAX, sizeof(*planner->plan->cpu));
-    if (!planner->asker || !planner->group || !planner->order || !planner->state || !planner->state_before ||
-        !planner->n_unit || !planner->plan->rank || !planner->plan->cpu)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to plan %zu ranks on %zu cores", n_rank, n_core);
-    return 0;
+    planner->tree = tree_open(planner->machine);
+    planner->asker = mem_small(n_rank, sizeof(*planner->asker));
+    planner->group = mem_small(n_rank, sizeof(*planner->group));
+    planner->order = mem_small(n_rank, sizeof(*planner->order));
+    planner->state = mem_small(n_core, sizeof(*planner->state));
+    planner->state_before = mem_small(n_core, sizeof(*planner->state_before));
+    planner->n_unit = mem_small(n_core, sizeof(*planner->n_unit));
+    planner->plan->rank = mem_small(n_rank, sizeof(*planner->plan->rank));
+    planner->plan->cpu = mem_small(n_core * MACHINE_SMT_MAX, sizeof(*planner->plan->cpu));
 }
 
-int placement_plan_make(const struct machine *machine, int n_rank, const struct placement_request *request,
-                        struct placement_plan *ret_plan, struct error *err)
+struct placement_plan placement_plan_make(const struct machine *machine, int n_rank,
+                                          const struct placement_request *request)
 {
     struct placement_plan plan = { .n_rank = n_rank };
     struct planner planner = { .machine = machine, .request = request, .plan = &plan };
-    int r = planner_open(&planner, err);
 
-    if (!r) {
-        for (int i = 0; i < n_rank; i++) {
-            find_allowed(&planner, i);
-            planner.order[i] = i;
-        }
-        for (int i = 0; i < n_rank; i++)
-            count_threads(&planner, i);
-        qsort_r(planner.order, (size_t)n_rank, sizeof(*planner.order), compare_ranks, plan.rank);
-        find_groups(&planner);
-        place_groups(&planner);
-        for (int i = 0; i < n_rank; i++) {
-            if (plan.rank[i].n_core == 0)
-                planner.asker[i].fate = FATE_UNKNOWN;
-            else if (request[i].deals_only)
-                planner.asker[i].fate = place_dealer(&planner, i);
-        }
-        describe(&planner);
-        *ret_plan = plan;
-    } else
-        placement_plan_free(&plan);
+    planner_open(&planner);
+    for (int i = 0; i < n_rank; i++) {
+        find_allowed(&planner, i);
+        planner.order[i] = i;
+    }
+    for (int i = 0; i < n_rank; i++)
+        count_threads(&planner, i);
+    qsort_r(planner.order, (size_t)n_rank, sizeof(*planner.order), compare_ranks, plan.rank);
+    find_groups(&planner);
+    place_groups(&planner);
+    for (int i = 0; i < n_rank; i++) {
+        if (plan.rank[i].n_core == 0)
+            planner.asker[i].fate = FATE_UNKNOWN;
+        else if (request[i].deals_only)
+            planner.asker[i].fate = place_dealer(&planner, i);
+    }
+    describe(&planner);
     planner_close(&planner);
-    return r;
+    return plan;
 }
 
 void placement_plan_free(struct placement_plan *plan)

@@ -15,19 +15,16 @@ static int write_axis(struct io_file *file, const char *path, size_t n, const do
 static int write_lines(struct io_file *file, const struct plan *plan, struct error *err)
 {
     const struct grid *grid = plan->grid;
-    double *lambda = mem_array(plan->n_line, sizeof(*lambda));
-    const char **id = mem_array(plan->n_line, sizeof(*id));
-    int r = 0;
+    double *lambda = mem_small(plan->n_line, sizeof(*lambda));
+    const char **id = mem_small(plan->n_line, sizeof(*id));
+    int r;
 
-    if (!lambda || !id)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory for the list of lines");
-    for (size_t i = 0; !r && i < plan->n_line; i++) {
+    for (size_t i = 0; i < plan->n_line; i++) {
         lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
         id[i] = grid->line_id[plan->i_line[i]];
     }
-    if (!r)
-        r = write_axis(file, "Lines/Wavelengths", plan->n_line, lambda, "angstrom", "Rest-frame wavelengths",
-                       err);
+    r = write_axis(file, "Lines/Wavelengths", plan->n_line, lambda, "angstrom", "Rest-frame wavelengths",
+                   err);
     if (!r)
         r = io_write_names(file, "Lines/IDs", plan->n_line, id, "Line ids of the grid", err);
     free(lambda);
@@ -68,13 +65,12 @@ static int write_filter(struct io_file *file, const struct plan *plan, const cha
 static int write_instrument(struct io_file *file, const struct plan *plan,
                             const struct instrument *instrument, struct error *err)
 {
-    double *scratch = mem_array(plan->grid->n_lambda, sizeof(*scratch));
+    double *scratch = mem_small(plan->grid->n_lambda, sizeof(*scratch));
     char group[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
-    int r = scratch ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for filters");
+    int r;
 
     text_format(group, sizeof(group), "Instruments/%s", instrument->label);
-    if (!r)
-        r = io_make_group(file, group, err);
+    r = io_make_group(file, group, err);
     if (!r)
         r = io_attr_write_text(file, group, "label", instrument->label, err);
     if (!r)

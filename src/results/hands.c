@@ -76,10 +76,8 @@ static off_t slot_offset(int rank, enum hand hand)
 
 static int hands_new(const char *output, struct hands **ret_hands, struct error *err)
 {
-    struct hands *hands = mem_array(1, sizeof(*hands));
+    struct hands *hands = mem_small(1, sizeof(*hands));
 
-    if (!hands)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for its lock", output);
     hands->fd = hands->output_fd = -1;
     if (!text_format(hands->path, sizeof(hands->path), "%s.lock", output)) {
         free(hands);

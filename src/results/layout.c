@@ -33,21 +33,11 @@ void layout_free(struct layout *layout)
     layout->n = layout->capacity = 0;
 }
 
-static int add_part(struct layout *layout, const char *path, const struct io_place *place, struct error *err)
+static void add_part(struct layout *layout, const char *path, const struct io_place *place)
 {
-    if (layout->n == layout->capacity) {
-        size_t capacity = layout->capacity ? 2 * layout->capacity : 64;
-        struct layout_part *part = reallocarray(layout->part, capacity, sizeof(*part));
-
-        if (!part)
-            return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for its layout",
-                             io_file_path(layout->file));
-        layout->part = part;
-        layout->capacity = capacity;
-    }
+    layout->part = mem_grow(layout->part, layout->n, &layout->capacity, sizeof(*layout->part));
     text_format(layout->part[layout->n].path, RESULTS_PATH_MAX, "%s", path);
     layout->part[layout->n++].place = *place;
-    return 0;
 }
 
 int layout_dataset(struct layout *layout, const char *path, const struct io_shape *shape, const char *units,
@@ -69,7 +59,9 @@ int layout_note(struct layout *layout, const char *path, const struct io_shape *
     struct io_place place;
     int r = io_layout_expect(layout->file, path, shape, &place, err);
 
-    return r ? r : add_part(layout, path, &place, err);
+    if (!r)
+        add_part(layout, path, &place);
+    return r;
 }
 
 int layout_view(struct layout *layout, const char *path, const char *source, int rank, const uint64_t *column,
@@ -128,9 +120,7 @@ static int write_places(struct layout *layout, struct error *err)
     int r;
 
     describe_record(layout, member, &shape);
-    record = mem_array(layout->n, shape.record_bytes);
-    if (!record)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for the layout");
+    record = mem_small(layout->n, shape.record_bytes);
     for (size_t i = 0; i < layout->n; i++) {
         memcpy(record + i * shape.record_bytes, &layout->part[i].place, path_offset);
         memcpy(record + i * shape.record_bytes + path_offset, layout->part[i].path,
@@ -174,9 +164,9 @@ static int compare_places(struct layout *layout, struct io_place *ret_place, str
     char *record;
 
     describe_record(layout, member, &shape);
-    record = mem_array(layout->n, shape.record_bytes);
-    if (!record || fd < 0)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(record ? errno : ENOMEM));
+    record = mem_small(layout->n, shape.record_bytes);
+    if (fd < 0)
+        r = error_set(err, POLYPHONY_INPUT, "'%s': %s", path, strerror(errno));
     if (!r)
         r = io_layout_expect(layout->file, LAYOUT_PATH, &shape, ret_place, err);
     if (!r)
@@ -199,14 +189,12 @@ static int by_offset(const void *a, const void *b)
 
 static int check_overlaps(struct layout *layout, struct error *err)
 {
-    struct layout_part **sorted = mem_array(layout->n, sizeof(*sorted));
+    struct layout_part **sorted = mem_small(layout->n, sizeof(*sorted));
     char what[RESULTS_PATH_MAX + 64];
     uint64_t end = SUPERBLOCK_BYTES;
     const char *before = "the superblock";
     int r = 0;
 
-    if (!sorted)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for the layout");
     for (size_t i = 0; i < layout->n; i++)
         sorted[i] = &layout->part[i];
     qsort(sorted, layout->n, sizeof(*sorted), by_offset);
@@ -235,7 +223,8 @@ int layout_finish(struct layout *layout, struct error *err)
     if (layout->is_new)
         return write_places(layout, err);
     r = compare_places(layout, &own, err);
-    if (!r)
-        r = add_part(layout, LAYOUT_PATH, &own, err);
-    return r ? r : check_overlaps(layout, err);
+    if (r)
+        return r;
+    add_part(layout, LAYOUT_PATH, &own);
+    return check_overlaps(layout, err);
 }

@@ -145,11 +145,9 @@ int ledger_scan(const char *path, ledger_visit visit, void *context, struct ledg
     struct ledger_reader reader = { .fd = -1 };
     struct ledger_counts counts = { 0 };
     struct io_file *file = NULL;
-    struct piece *piece = mem_array(1, sizeof(*piece));
-    int r = piece ? 0 : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for the ledger", path);
+    struct piece *piece = mem_small(1, sizeof(*piece));
+    int r = results_file_open(path, &file, err);
 
-    if (!r)
-        r = results_file_open(path, &file, err);
     if (!r)
         r = ledger_reader_open(path, file, &reader, err);
     io_file_close(file);

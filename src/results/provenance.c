@@ -38,8 +38,8 @@ static int hash_sources(const char *input, const struct text_list *sources, char
                         struct error *err)
 {
     size_t size = sources->n_byte + sources->n * (HASH_DIGITS + 2) + 1, n = 0;
-    char *text = mem_array(size, 1);
-    int r = text ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the sources of '%s'", input);
+    char *text = mem_small(size, 1);
+    int r = 0;
 
     for (const char *source = NULL; !r && (source = text_list_next(sources, source)); n += strlen(text + n)) {
         uint64_t hash = 0;
@@ -64,13 +64,11 @@ int provenance_make(const struct plan *plan, struct provenance *ret_provenance, 
         r = hash_file(plan->job->grid, &ret_provenance->grid_hash, err);
     if (!r)
         r = hash_sources(plan->job->grid, &plan->grid->sources, &ret_provenance->grid_sources, err);
-    if (!r)
-        r = hash_open(&hash, err);
     if (r)
         return r;
+    hash_begin(&hash);
     hash_filters(plan, &hash);
     ret_provenance->filters_hash = hash_value(&hash);
-    hash_close(&hash);
     return job_echo(plan->job, &ret_provenance->echo, err);
 }
 

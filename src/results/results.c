@@ -66,28 +66,21 @@ static int find_offsets(struct results *results, struct io_file *file, struct er
 
 int results_open(const char *path, const struct plan *plan, struct results **ret_results, struct error *err)
 {
-    struct results *results = mem_array(1, sizeof(*results));
+    struct results *results = mem_small(1, sizeof(*results));
     struct io_file *file = NULL;
-    int r = 0;
+    int r;
 
-    if (!results)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
     results->plan = plan;
     results->fd = -1;
     results->path = mem_text(path);
-    results->column = mem_array(plan->n_product, sizeof(*results->column));
-    if (!results->path || !results->column)
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", path);
-    if (!r)
-        r = io_file_open(path, &file, err);
+    results->column = mem_small(plan->n_product, sizeof(*results->column));
+    r = io_file_open(path, &file, err);
     if (!r)
         r = find_offsets(results, file, err);
     io_file_close(file);
-    if (!r)
-        r = results_find_spans(results, err);
-    if (!r)
-        r = results_unsynced_open(results, err);
     if (!r) {
+        results_find_spans(results);
+        results_unsynced_open(results);
         results->fd = open(path, O_RDWR | O_CLOEXEC);
         if (results->fd < 0)
             r = error_set(err, POLYPHONY_OUTPUT, "'%s': cannot be written: %s", path, strerror(errno));

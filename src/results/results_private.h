@@ -95,14 +95,14 @@ struct results {
     struct unsynced *unsynced; /* rows that are not known to be on disk */
 };
 
-int results_unsynced_open(struct results *results, struct error *err);
+void results_unsynced_open(struct results *results);
 void results_unsynced_close(struct results *results);
 
 /* Type of a product's dataset. */
 enum io_type results_product_type(const struct plan *plan, const struct product *product);
 
 /* From the columns. POLYPHONY_INTERNAL. */
-int results_find_spans(struct results *results, struct error *err);
+void results_find_spans(struct results *results);
 /* All that a row has becomes NaN, but for what is known of it. */
 int results_write_nan_row(struct results *results, uint64_t row, struct error *err);
 /* POLYPHONY_OUTPUT. */

@@ -105,13 +105,12 @@ static size_t choose_place(const struct results_session all[RESULTS_SESSION_MAX]
 
 int results_note_session(struct results *results, const struct provenance *provenance, struct error *err)
 {
-    struct results_session *all = mem_array(RESULTS_SESSION_MAX, sizeof(*all));
+    struct results_session *all = mem_small(RESULTS_SESSION_MAX, sizeof(*all));
     struct results_session session = { .n_run = 1,
                                        .n_rank = provenance->n_rank,
                                        .n_thread = provenance->n_thread };
     size_t n = 0;
-    int r = all ? read_entries(results->path, results->fd, results->sessions_offset, all, &n, err)
-                : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", results->path);
+    int r = read_entries(results->path, results->fd, results->sessions_offset, all, &n, err);
 
     copy_text(session.date_utc, sizeof(session.date_utc), provenance->date_utc);
     copy_text(session.host, sizeof(session.host), provenance->host);

@@ -35,13 +35,11 @@ struct unsynced {
     int failed; /* errno of the first sync that did: what it was to bring to disk may be lost */
 };
 
-int results_unsynced_open(struct results *results, struct error *err)
+void results_unsynced_open(struct results *results)
 {
-    struct unsynced *unsynced = mem_array(1, sizeof(*unsynced));
+    struct unsynced *unsynced = mem_small(1, sizeof(*unsynced));
     pthread_condattr_t attributes;
 
-    if (!unsynced)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", results->path);
     pthread_mutex_init(&unsynced->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -49,12 +47,8 @@ int results_unsynced_open(struct results *results, struct error *err)
     pthread_cond_init(&unsynced->ended, &attributes);
     pthread_condattr_destroy(&attributes);
     results->unsynced = unsynced;
-    unsynced->row = mem_array(RESULTS_UNSYNCED_MAX, sizeof(*unsynced->row));
-    unsynced->under_way = mem_array(RESULTS_UNSYNCED_MAX, sizeof(*unsynced->under_way));
-    return unsynced->row && unsynced->under_way
-               ? 0
-               : error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for the list of its rows",
-                           results->path);
+    unsynced->row = mem_small(RESULTS_UNSYNCED_MAX, sizeof(*unsynced->row));
+    unsynced->under_way = mem_small(RESULTS_UNSYNCED_MAX, sizeof(*unsynced->under_way));
 }
 
 void results_unsynced_close(struct results *results)

@@ -165,17 +165,16 @@ static int layout_particles(struct layout *layout, const char *path, const char 
 /* The order in which the values of a row are in its checksum. */
 static int compare_rows_list(struct io_file *file, size_t n, const char *const *name, struct error *err)
 {
-    char(*found)[IO_NAME_MAX] = NULL;
+    char(*found)[IO_NAME_MAX];
     struct io_info info;
     int r = io_dataset_info(file, ROWS_PATH, &info, err);
 
     if (!r && (info.class != IO_STRING || info.rank != 1 || info.n != n))
         return io_expect_fail(file, ROWS_PATH, "does not list the datasets of this job", err);
-    if (!r)
-        found = mem_array(n, sizeof(*found));
-    if (!r)
-        r = found ? io_read_names(file, ROWS_PATH, n, found, err)
-                  : error_set(err, POLYPHONY_INTERNAL, "no memory for the list of datasets");
+    if (r)
+        return r;
+    found = mem_small(n, sizeof(*found));
+    r = io_read_names(file, ROWS_PATH, n, found, err);
     for (size_t i = 0; !r && i < n; i++)
         if (strncmp(found[i], name[i], IO_NAME_MAX - 1))
             r = io_expect_fail(file, ROWS_PATH, "does not list the datasets of this job", err);
@@ -185,18 +184,18 @@ static int compare_rows_list(struct io_file *file, size_t n, const char *const *
 
 static int layout_rows_list(struct layout *layout, const struct plan *plan, struct error *err)
 {
-    char(*path)[RESULTS_PATH_MAX] = mem_array(plan->n_product, sizeof(*path));
-    const char **name = mem_array(plan->n_product, sizeof(*name));
-    int r = path && name ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the list of datasets");
+    char(*path)[RESULTS_PATH_MAX] = mem_small(plan->n_product, sizeof(*path));
+    const char **name = mem_small(plan->n_product, sizeof(*name));
+    int r = 0;
 
-    for (size_t i = 0; !r && i < plan->n_product; i++) {
+    for (size_t i = 0; i < plan->n_product; i++) {
         results_product_path(plan, &plan->product[i], path[i], sizeof(path[i]));
         name[i] = path[i];
     }
-    if (!r && layout->is_new)
+    if (layout->is_new)
         r = io_write_names(layout->file, ROWS_PATH, plan->n_product, name,
                            "Datasets of a row, in the order of its checksum; particles follow", err);
-    else if (!r)
+    else
         r = compare_rows_list(layout->file, plan->n_product, name, err);
     free(name);
     free(path);

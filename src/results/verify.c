@@ -46,7 +46,8 @@ struct verifier {
 
     /* The rows in hand: [N_ROW], or as many as there are. */
     uint64_t first;
-    size_t n, n_hash;
+    size_t n;
+    struct arena arena; /* of all below */
     struct hash *hash;
     struct ledger_entry *entry;
     int64_t *id, *n_particle[N_PARTICLES], *first_particle;
@@ -82,12 +83,9 @@ static int open_columns(struct verifier *v, struct io_file *file, struct error *
 
     if (r)
         return r;
-    names = mem_array(info.n, sizeof(*names));
-    v->column = mem_array(info.n, sizeof(*v->column));
-    if (!names || !v->column)
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for the list of datasets", v->path);
-    if (!r)
-        r = io_read_names(file, ROWS_PATH, info.n, names, err);
+    names = mem_small(info.n, sizeof(*names));
+    v->column = mem_small(info.n, sizeof(*v->column));
+    r = io_read_names(file, ROWS_PATH, info.n, names, err);
     for (size_t i = 0; !r && i < info.n; i++) {
         memcpy(v->column[i].path, names[i], sizeof(names[i]));
         r = open_column(file, v->reader.n_galaxy, &v->column[i], err);
@@ -122,23 +120,21 @@ static int open_particles(struct verifier *v, struct io_file *file, struct depth
 static int make_room(struct verifier *v, struct error *err)
 {
     size_t n = v->reader.n_galaxy < N_ROW ? (size_t)v->reader.n_galaxy : N_ROW;
-    int r = 0;
+    struct arena *arena = &v->arena;
 
-    v->hash = mem_array(n, sizeof(*v->hash));
-    v->entry = mem_array(n, sizeof(*v->entry));
-    v->id = mem_array(n, sizeof(*v->id));
-    v->first_particle = mem_array(n, sizeof(*v->first_particle));
-    v->is_bad = mem_array(n, sizeof(*v->is_bad));
-    v->is_wanted = mem_array(n, sizeof(*v->is_wanted));
-    v->bytes = mem_array(N_VALUE, sizeof(double));
+    v->hash = arena_zeros(arena, n, sizeof(*v->hash));
+    v->entry = arena_zeros(arena, n, sizeof(*v->entry));
+    v->id = arena_zeros(arena, n, sizeof(*v->id));
+    v->first_particle = arena_zeros(arena, n, sizeof(*v->first_particle));
+    v->is_bad = arena_zeros(arena, n, sizeof(*v->is_bad));
+    v->is_wanted = arena_zeros(arena, n, sizeof(*v->is_wanted));
+    v->bytes = arena_zeros(arena, N_VALUE, sizeof(double));
     for (size_t p = 0; p < N_PARTICLES; p++)
-        v->n_particle[p] = mem_array(n, sizeof(*v->n_particle[p]));
+        v->n_particle[p] = arena_zeros(arena, n, sizeof(*v->n_particle[p]));
     if (!v->hash || !v->entry || !v->id || !v->first_particle || !v->is_bad || !v->is_wanted || !v->bytes ||
         !v->n_particle[OF_STARS] || !v->n_particle[OF_BLACK_HOLES])
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to verify it", v->path);
-    for (; !r && v->n_hash < n; v->n_hash += !r)
-        r = hash_open(&v->hash[v->n_hash], err);
-    return r;
+        return mem_short(err, "to verify '%s'", v->path);
+    return 0;
 }
 
 static int verifier_open(struct verifier *v, struct error *err)
@@ -163,18 +159,8 @@ static int verifier_open(struct verifier *v, struct error *err)
 static void verifier_close(struct verifier *v)
 {
     ledger_reader_close(&v->reader);
-    for (size_t i = 0; i < v->n_hash; i++)
-        hash_close(&v->hash[i]);
-    for (size_t p = 0; p < N_PARTICLES; p++)
-        free(v->n_particle[p]);
     free(v->column);
-    free(v->hash);
-    free(v->entry);
-    free(v->id);
-    free(v->first_particle);
-    free(v->is_bad);
-    free(v->is_wanted);
-    free(v->bytes);
+    arena_free(&v->arena);
 }
 
 /* ---- values -------------------------------------------------------------------------------------- */
@@ -387,7 +373,7 @@ static int verify_rows(struct verifier *v, struct error *err)
         return r;
     choose_rows(v);
     for (size_t i = 0; i < v->n; i++) {
-        hash_restart(&v->hash[i]);
+        hash_begin(&v->hash[i]);
         v->is_bad[i] = false;
     }
     for (size_t i = 0; !r && i < v->n_column; i++)

@@ -121,13 +121,11 @@ static bool is_within(size_t n, const double *value, double bound)
     return n_outside == 0;
 }
 
-int results_find_spans(struct results *results, struct error *err)
+void results_find_spans(struct results *results)
 {
     const struct plan *plan = results->plan;
 
-    results->span = mem_array(plan->n_value / RESULTS_SPAN_MAX + plan->n_product, sizeof(*results->span));
-    if (!results->span)
-        return error_set(err, POLYPHONY_INTERNAL, "'%s': no memory", results->path);
+    results->span = mem_small(plan->n_value / RESULTS_SPAN_MAX + plan->n_product, sizeof(*results->span));
     for (size_t i = 0; i < plan->n_product; i++) {
         const struct product *product = &plan->product[i];
 
@@ -141,7 +139,6 @@ int results_find_spans(struct results *results, struct error *err)
                                         .bound = results->column[i].bound };
         }
     }
-    return 0;
 }
 
 /* Inputs within their bounds can still overflow (a star of 1e300 Msun): what is not a number is not a result. */
@@ -183,12 +180,11 @@ static void find_outside(const struct results *results, const struct pipeline_ro
 static uint64_t row_checksum(const struct results *results, const struct pipeline_row *row)
 {
     const struct plan *plan = results->plan;
-    struct hash_room room;
     struct hash hash;
     float single[N_CONVERT];
     size_t n_hashed = 0;
 
-    hash_begin(&hash, &room);
+    hash_begin(&hash);
     for (size_t i = 0; i < plan->n_product; i++) {
         const double *value = row->value + plan->product[i].offset;
 

@@ -100,9 +100,7 @@ int beats_begin(MPI_Comm comm, double silence_s, struct beats **ret_beats, struc
     int n_rank;
 
     MPI_Comm_size(comm, &n_rank);
-    beats = mem_array(1, sizeof(*beats) + (size_t)n_rank * sizeof(*beats->peer));
-    if (!beats)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for heartbeats");
+    beats = mem_small(1, sizeof(*beats) + (size_t)n_rank * sizeof(*beats->peer));
     beats->comm = comm;
     beats->silence_ns = (int64_t)(silence_s * 1e9);
     MPI_Comm_rank(comm, &beats->rank);

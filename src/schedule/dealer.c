@@ -157,11 +157,11 @@ static int assign(struct dealer *dealer)
 {
     size_t n_worker = dealer->settings.n_worker, begin = 0;
     struct loads loads = { .n = n_worker,
-                           .load_s = mem_array(n_worker, sizeof(double)),
-                           .heap = mem_array(n_worker, sizeof(size_t)) };
+                           .load_s = mem_small(n_worker, sizeof(double)),
+                           .heap = mem_small(n_worker, sizeof(size_t)) };
     uint32_t *owner = mem_array(dealer->n_regular, sizeof(*owner));
     uint32_t *sorted = mem_array(dealer->n_regular, sizeof(*sorted));
-    int r = loads.load_s && loads.heap && owner && sorted ? 0 : -1;
+    int r = owner && sorted ? 0 : -1;
 
     for (size_t w = 0; !r && w < n_worker; w++)
         loads.heap[w] = w;
@@ -191,18 +191,16 @@ static int assign(struct dealer *dealer)
 
 static struct dealer *allocate(const struct dealer_settings *settings, size_t n)
 {
-    struct dealer *dealer = mem_array(1, sizeof(*dealer));
+    struct dealer *dealer = mem_small(1, sizeof(*dealer));
 
-    if (!dealer)
-        return NULL;
     dealer->n = n;
     dealer->settings = *settings;
     dealer->n_back_room = (DEALER_HOLD_MAX + 1) * settings->n_worker + 1;
     dealer->cost_s = mem_array(n, sizeof(*dealer->cost_s));
     dealer->order = mem_array(n, sizeof(*dealer->order));
-    dealer->worker = mem_array(settings->n_worker, sizeof(*dealer->worker));
-    dealer->back = mem_array(dealer->n_back_room, sizeof(*dealer->back));
-    if (!dealer->cost_s || !dealer->order || !dealer->worker || !dealer->back) {
+    dealer->worker = mem_small(settings->n_worker, sizeof(*dealer->worker));
+    dealer->back = mem_small(dealer->n_back_room, sizeof(*dealer->back));
+    if (!dealer->cost_s || !dealer->order) {
         dealer_close(dealer);
         return NULL;
     }
@@ -216,7 +214,7 @@ int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_
     enum dealer_mode mode = settings->mode;
 
     if (!dealer)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", n);
+        return mem_short(err, "to deal %zu galaxies", n);
     if (dealer->settings.n_max_batch > DEALER_BATCH_MAX)
         dealer->settings.n_max_batch = DEALER_BATCH_MAX;
     dealer->n_regular = n - settings->n_last;
@@ -233,7 +231,7 @@ int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_
     if (mode != DEALER_DYNAMIC && assign(dealer)) {
         dealer->item = NULL;
         dealer_close(dealer);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to deal %zu galaxies", n);
+        return mem_short(err, "to deal %zu galaxies", n);
     }
     *ret_dealer = dealer;
     return 0;

@@ -267,11 +267,9 @@ static void call_roll(struct desk *desk)
 static void leave_the_lost(struct desk *desk)
 {
     struct schedule *schedule = desk->schedule;
-    int *lost = mem_array((size_t)desk->n_rank, sizeof(*lost)), n_lost = 0;
+    int *lost = mem_small((size_t)desk->n_rank, sizeof(*lost)), n_lost = 0;
 
     schedule_guard_end(schedule);
-    if (!lost)
-        MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
     for (int rank = 1; rank < desk->n_rank; rank++)
         if (desk->seat[rank].is_lost)
             lost[n_lost++] = rank;
@@ -317,9 +315,7 @@ int desk_run(struct schedule *schedule, struct beats *beats, struct error *err)
     struct desk desk = { .schedule = schedule, .beats = beats, .err = err, .roll_call_ns = clock_ns() };
 
     MPI_Comm_size(schedule->comm, &desk.n_rank);
-    desk.seat = mem_array((size_t)desk.n_rank, sizeof(*desk.seat));
-    if (!desk.seat)
-        MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
+    desk.seat = mem_small((size_t)desk.n_rank, sizeof(*desk.seat));
     for (int rank = 1; rank < desk.n_rank; rank++)
         desk.seat[rank].heard_ns = clock_ns();
     if (!schedule_is_stopping(schedule))

@@ -157,9 +157,9 @@ static int finish_well(struct schedule *schedule, int r, struct error *err)
 
 static int run_alone(struct schedule *schedule, struct error *err)
 {
-    struct held *held = mem_array(DEALER_HOLD_MAX, sizeof(*held));
+    struct held *held = mem_small(DEALER_HOLD_MAX, sizeof(*held));
     size_t n_held = 0;
-    int r = held ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory to deal");
+    int r = 0;
 
     while (!r && (n_held = refill(schedule, held, n_held)) > 0) {
         r = work_alone(schedule, held, err);

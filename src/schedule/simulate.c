@@ -59,7 +59,6 @@ struct simulation {
     uint64_t n_order;
     double dealer_free_s, dealer_busy_s, disk_free_s, disk_busy_s;
     uint64_t *row; /* [DEALER_BATCH_MAX] */
-    bool is_short_of_memory;
     struct simulate_outcome outcome;
 };
 
@@ -123,11 +122,7 @@ static void deal(struct simulation *sim, size_t i_worker, double now_s)
 
         *hand = (struct hand) { .number = batch.number,
                                 .n = batch.n,
-                                .row = mem_array(batch.n, sizeof(*hand->row)) };
-        if (!hand->row) {
-            sim->is_short_of_memory = true;
-            return;
-        }
+                                .row = mem_small(batch.n, sizeof(*hand->row)) };
         for (size_t i = 0; i < batch.n; i++) {
             hand->row[i] = (uint32_t)sim->row[i];
             hand->seconds += (double)sim->seconds[sim->row[i]];
@@ -360,7 +355,7 @@ static int simulation_open(struct simulation *sim, struct error *err)
     int r;
 
     if (!item)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to simulate %zu galaxies", sim->n);
+        return mem_short(err, "to simulate %zu galaxies", sim->n);
     memcpy(item, sim->item, sim->n * sizeof(*item));
     r = dealer_open(&settings->dealer, sim->n, item, &sim->dealer, err);
     if (r) {
@@ -369,11 +364,9 @@ static int simulation_open(struct simulation *sim, struct error *err)
     }
     /* Of a worker: two deals, two reports, what it does, and that it goes or is missed. */
     sim->n_heap = 6 * n_worker + settings->n_loss;
-    sim->heap = mem_array(sim->n_heap, sizeof(*sim->heap));
-    sim->worker = mem_array(n_worker, sizeof(*sim->worker));
-    sim->row = mem_array(DEALER_BATCH_MAX, sizeof(*sim->row));
-    if (!sim->heap || !sim->worker || !sim->row)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to simulate %zu workers", n_worker);
+    sim->heap = mem_small(sim->n_heap, sizeof(*sim->heap));
+    sim->worker = mem_small(n_worker, sizeof(*sim->worker));
+    sim->row = mem_small(DEALER_BATCH_MAX, sizeof(*sim->row));
     cost_model_begin(&sim->costs, settings->dealer.cost_s, settings->dealer.n_worker);
     for (size_t w = 0; w < n_worker; w++)
         sim->worker[w].free_s = settings->start_up_s;
@@ -401,16 +394,11 @@ int simulate_run(const struct simulate_settings *settings, size_t n, const struc
 
     if (!r) {
         deal_all(&sim, settings->start_up_s);
-        while (!dealer_is_over(sim.dealer) && sim.n_event > 0 && !sim.is_short_of_memory) {
+        while (!dealer_is_over(sim.dealer) && sim.n_event > 0) {
             struct event event = pop(&sim);
 
             happen(&sim, &event);
         }
-        if (sim.is_short_of_memory)
-            r = error_set(err, POLYPHONY_INTERNAL, "no memory to simulate batches of %zu workers",
-                          settings->dealer.n_worker);
-    }
-    if (!r) {
         conclude(&sim);
         *ret_outcome = sim.outcome;
     }

@@ -137,9 +137,7 @@ static void leave_the_lost(struct worker *worker)
     }
     schedule_guard_end(schedule);
     MPI_Get_count(&status, MPI_INT, &n_lost);
-    lost = mem_array((size_t)n_lost, sizeof(*lost));
-    if (!lost)
-        MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
+    lost = mem_small((size_t)n_lost, sizeof(*lost));
     MPI_Recv(lost, n_lost, MPI_INT, 0, TAG_END, schedule->comm, MPI_STATUS_IGNORE);
     if (n_lost)
         schedule->comm = schedule_survivors(schedule->comm, n_lost, lost);
@@ -152,10 +150,8 @@ int worker_run(struct schedule *schedule, struct error *err)
     struct report farewell = { 0 };
     int status = 0;
 
-    worker.held = mem_array(DEALER_HOLD_MAX, sizeof(*worker.held));
-    worker.message = mem_array(DEALER_BATCH_MAX + 2, sizeof(*worker.message));
-    if (!worker.held || !worker.message) /* rank 0 waits for a report that cannot be made */
-        MPI_Abort(schedule->comm, -POLYPHONY_INTERNAL);
+    worker.held = mem_small(DEALER_HOLD_MAX, sizeof(*worker.held));
+    worker.message = mem_small(DEALER_BATCH_MAX + 2, sizeof(*worker.message));
     while (!worker.is_called || worker.n_held > 0) {
         if (worker.n_held == 0)
             wait_for_deal(&worker);

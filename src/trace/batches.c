@@ -23,18 +23,16 @@ struct batches {
 
 int batches_open(size_t n_max, int n_rank, struct batches **ret_batches, struct error *err)
 {
-    struct batches *batches = mem_array(1, sizeof(*batches));
+    struct batches *batches = mem_small(1, sizeof(*batches));
 
-    if (batches) {
-        batches->n_max = n_max > 4 * (size_t)n_rank ? n_max : 4 * (size_t)n_rank;
-        batches->n_merge = 1;
-        batches->n_rank = n_rank;
-        batches->row = trace_array(batches->n_max, sizeof(*batches->row));
-        batches->last = mem_array((size_t)n_rank, sizeof(*batches->last));
-    }
-    if (!batches || !batches->row || !batches->last) {
+    batches->n_max = n_max > 4 * (size_t)n_rank ? n_max : 4 * (size_t)n_rank;
+    batches->n_merge = 1;
+    batches->n_rank = n_rank;
+    batches->row = trace_array(batches->n_max, sizeof(*batches->row));
+    batches->last = mem_small((size_t)n_rank, sizeof(*batches->last));
+    if (!batches->row) {
         batches_close(batches);
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a trace of %zu batches", n_max);
+        return mem_short(err, "for a trace of %zu batches", n_max);
     }
     for (int r = 0; r < n_rank; r++)
         batches->last[r] = -1;

@@ -147,7 +147,7 @@ static int collect_spans(struct part *part, struct error *err)
     }
     part->span = mem_array(n_all, sizeof(*part->span));
     if (!part->span)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to write a trace of %zu spans", n_all);
+        return mem_short(err, "to write a trace of %zu spans", n_all);
     for (size_t t = 0; t < trace->settings.n_thread; t++) {
         const struct trace_span_row *span = trace_spans(&trace->thread[t], &n, &n_merge);
 
@@ -171,7 +171,7 @@ static int collect_samples(struct part *part, struct error *err)
 
     part->rss = mem_array(n, sizeof(*part->rss));
     if (!part->rss)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to write a trace of %zu samples", n);
+        return mem_short(err, "to write a trace of %zu samples", n);
     for (size_t i = 0; i < n; i++)
         part->rss[i] =
             (struct rss_row) { part->rank, sample[i].time_ns + part->to_common_ns, sample[i].rss_bytes };
@@ -186,7 +186,7 @@ static int collect_batches(struct part *part, struct error *err)
 
     part->batch = mem_array(part->n_batch, sizeof(*part->batch));
     if (!part->batch)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory to write a trace of %zu batches", part->n_batch);
+        return mem_short(err, "to write a trace of %zu batches", part->n_batch);
     for (size_t i = 0; i < part->n_batch; i++) {
         part->batch[i] = batch[i];
         part->batch[i].dealt_ns += part->to_common_ns;
@@ -369,16 +369,13 @@ static int write_columns(const struct part *part, struct io_file *file, const ch
 {
     const size_t n_stage = part->trace->settings.n_stage, n_rank = (size_t)part->n_rank, size = 8;
     const uint64_t start[2] = { 0, 0 }, count[2] = { part->rank == 0 ? n_stage : 0, n_rank };
-    char *all = part->rank == 0 ? mem_array(n_stage * n_rank, size) : NULL;
-    int r =
-        part->rank == 0 && !all ? error_set(err, POLYPHONY_INTERNAL, "'%s': no memory to write it", path) : 0;
+    char *all = part->rank == 0 ? mem_small(n_stage * n_rank, size) : NULL;
+    int r;
 
-    r = agree(part->comm, r);
-    for (size_t s = 0; !r && s < n_stage; s++)
+    for (size_t s = 0; s < n_stage; s++)
         MPI_Gather((const char *)mine + s * size, (int)size, MPI_BYTE, all ? all + s * n_rank * size : NULL,
                    (int)size, MPI_BYTE, 0, part->comm);
-    if (!r)
-        r = io_layout_write_block(file, path, start, count, all, err);
+    r = io_layout_write_block(file, path, start, count, all, err);
     free(all);
     return r;
 }

@@ -119,12 +119,10 @@ static int start_thread(struct sampler *sampler)
 
 int sampler_open(int hz, size_t n_max, struct sampler **ret_sampler, struct error *err)
 {
-    struct sampler *sampler = mem_array(1, sizeof(*sampler));
+    struct sampler *sampler = mem_small(1, sizeof(*sampler));
     pthread_condattr_t attributes;
     int status;
 
-    if (!sampler)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for %zu samples of memory", n_max);
     sampler->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     sampler->period_ns = 1000000000 / hz;
     sampler->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);

@@ -45,8 +45,8 @@ static int open_threads(struct trace *trace, struct error *err)
                         ? rows_of_rank(settings->n_span_max, most, SPAN_ALL_MAX, settings->n_rank)
                         : 0;
 
-    trace->thread = mem_array(settings->n_thread, sizeof(*trace->thread));
-    for (size_t t = 0; trace->thread && t < settings->n_thread; t++) {
+    trace->thread = mem_small(settings->n_thread, sizeof(*trace->thread));
+    for (size_t t = 0; t < settings->n_thread; t++) {
         struct trace_thread *thread = &trace->thread[t];
 
         *thread = (struct trace_thread) {
@@ -55,9 +55,9 @@ static int open_threads(struct trace *trace, struct error *err)
         thread->n_span_max = n_span / settings->n_thread > 2 ? n_span / settings->n_thread : 2;
         thread->span = n_span ? trace_array(thread->n_span_max, sizeof(*thread->span)) : NULL;
         if (n_span && !thread->span)
-            return error_set(err, POLYPHONY_INTERNAL, "no memory for a trace of %zu spans", n_span);
+            return mem_short(err, "for a trace of %zu spans", n_span);
     }
-    return trace->thread ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for a trace");
+    return 0;
 }
 
 static void note_start(struct trace *trace)
@@ -71,14 +71,12 @@ static void note_start(struct trace *trace)
 
 int trace_open(const struct trace_settings *settings, struct trace **ret_trace, struct error *err)
 {
-    struct trace *trace = mem_array(1, sizeof(*trace));
+    struct trace *trace = mem_small(1, sizeof(*trace));
     bool has_spans = settings->mode == TRACE_SPANS;
     int r;
 
     assert(settings->n_stage <= TRACE_STAGE_MAX && settings->n_thread > 0);
     assert(settings->sample_hz >= 0 && settings->sample_hz <= TRACE_HZ_MAX);
-    if (!trace)
-        return error_set(err, POLYPHONY_INTERNAL, "no memory for a trace");
     trace->settings = *settings;
     note_start(trace);
     /* With several threads at work a mark set back by one would be missed by the others. */

@@ -144,7 +144,7 @@ static int integrate_distance(const struct cosmology *cosmology, double redshift
 {
     struct background background = background_make(cosmology);
     gsl_function integrand = { inverse_efunc, &background };
-    gsl_integration_workspace *workspace = gsl_integration_workspace_alloc(QUADRATURE_N_INTERVAL);
+    gsl_integration_workspace *workspace = mem_sure(gsl_integration_workspace_alloc(QUADRATURE_N_INTERVAL));
     double error_estimate;
     int r = 0;
 

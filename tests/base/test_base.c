@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../files.h"
 
@@ -102,6 +104,39 @@ static void arrays_are_zeroed_and_refuse_sizes_that_overflow(void **state)
     free(array);
     free(empty);
     free(copy);
+}
+
+static void without_a_small_block_the_program_ends(void **state)
+{
+    volatile size_t huge = SIZE_MAX / 2;
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        fclose(stderr);
+        free(mem_small(huge, 4));
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), -POLYPHONY_INTERNAL);
+}
+
+static void a_list_that_grows_keeps_what_it_has(void **state)
+{
+    size_t n_room = 0, *list = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        list = mem_grow(list, i, &n_room, sizeof(*list));
+        assert_true(n_room > i);
+        list[i] = i;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(list[i], i);
+    assert_in_range(n_room, 1000, 2000);
+    free(list);
 }
 
 static void pieces_of_an_arena_are_aligned_and_apart(void **state)
@@ -294,21 +329,18 @@ static uint64_t hash_of(const char *path)
 
 static void pieces_hash_like_the_whole(void **state)
 {
-    struct error err = { "" };
-    struct hash hash = { 0 };
+    struct hash hash;
 
     (void)state;
     /* XXH3_64bits of nothing with seed 0, from the sanity checks of the xxHash repository */
     assert_true(hash_bytes("", 0) == UINT64_C(0x2D06800538D394C2));
-    EXPECT_OK(hash_open(&hash, &err), err);
+    hash_begin(&hash);
     hash_add(&hash, "poly", 4);
     hash_add(&hash, "phony", 5);
     assert_true(hash_value(&hash) == hash_bytes("polyphony", 9));
-    hash_restart(&hash);
+    hash_begin(&hash);
     hash_add(&hash, "x", 1);
     assert_true(hash_value(&hash) == hash_bytes("x", 1));
-    hash_close(&hash);
-    hash_close(&hash); /* twice is fine */
 }
 
 static void every_byte_of_a_small_file_counts(void **state)
@@ -457,6 +489,8 @@ int main(void)
         cmocka_unit_test(context_goes_before_what_was_said),
         cmocka_unit_test(long_texts_are_cut_inside_the_buffer),
         cmocka_unit_test(arrays_are_zeroed_and_refuse_sizes_that_overflow),
+        cmocka_unit_test(without_a_small_block_the_program_ends),
+        cmocka_unit_test(a_list_that_grows_keeps_what_it_has),
         cmocka_unit_test(pieces_of_an_arena_are_aligned_and_apart),
         cmocka_unit_test(zeros_are_zero_also_in_used_memory),
         cmocka_unit_test(a_size_that_overflows_gives_no_piece),

@@ -57,8 +57,8 @@ static void lay_out(struct writing *w, size_t n, bool is_shuffled, unsigned *see
             .row_bytes = n * sizeof(double)
         };
     }
-    results_find_spans(results, NULL);
-    results_unsynced_open(results, NULL);
+    results_find_spans(results);
+    results_unsynced_open(results);
     w->row = mem_array(w->n_row, sizeof(*w->row));
     for (size_t i = 0; i < w->n_row; i++)
         w->row[i] = (struct pipeline_row) { .row = i, .value = w->value + i % w->n_group * plan->n_value };

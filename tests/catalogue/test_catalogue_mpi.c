@@ -41,9 +41,8 @@ static const char *write_for_all(const struct made *made)
 static struct node_share *open_share(bool computes)
 {
     struct node_share *share = NULL;
-    struct error err = { "" };
 
-    check(node_share_open(MPI_COMM_WORLD, computes, &share, &err) == 0, err.text);
+    share = node_share_open(MPI_COMM_WORLD, computes);
     return share;
 }
 

@@ -103,9 +103,8 @@ static void make_turned(void)
 static struct node_share *open_share(bool wants_tables)
 {
     struct node_share *share = NULL;
-    struct error err = { "" };
 
-    check(node_share_open(MPI_COMM_WORLD, wants_tables, &share, &err) == 0, err.text);
+    share = node_share_open(MPI_COMM_WORLD, wants_tables);
     return share;
 }
 

@@ -15,11 +15,7 @@
 
 static struct node_share *open_share(bool computes)
 {
-    struct node_share *share = NULL;
-    struct error err = { "" };
-
-    check(node_share_open(MPI_COMM_WORLD, computes, &share, &err) == 0, err.text);
-    return share;
+    return node_share_open(MPI_COMM_WORLD, computes);
 }
 
 /* value[i] = 3 i, by whoever is to fill it. */

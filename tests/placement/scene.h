@@ -120,11 +120,8 @@ static inline void expect_lawful(void)
 
 static inline void make_plan(void)
 {
-    struct error err = { 0 };
-
     placement_plan_free(&scene.plan);
-    if (placement_plan_make(scene.machine, scene.n_rank, scene.request, &scene.plan, &err))
-        fail_msg("%s", err.text);
+    scene.plan = placement_plan_make(scene.machine, scene.n_rank, scene.request);
     expect_lawful();
 }
 

@@ -131,8 +131,7 @@ static void be_rank(const struct trial *trial, int rank)
     pthread_barrier_wait(&shared->barrier);
     for (int i = 0; i < trial->n_rank; i++)
         request[i] = shared->rank[i].request;
-    if (placement_plan_make(machine, trial->n_rank, request, &plan, &err))
-        _exit(3);
+    plan = placement_plan_make(machine, trial->n_rank, request);
     placement_apply(machine, &plan.rank[rank]);
     read_bindings(found);
     found->placement = plan.rank[rank];
@@ -450,8 +449,7 @@ static int place_alone(struct placement_request *ret_request, struct placement *
     if (machine_open(&machine, &err))
         return 1;
     placement_request_make(machine, 0, false, ret_request);
-    if (placement_plan_make(machine, 1, ret_request, &plan, &err))
-        return 1;
+    plan = placement_plan_make(machine, 1, ret_request);
     placement_apply(machine, &plan.rank[0]);
     *ret_placement = plan.rank[0];
     placement_plan_free(&plan);

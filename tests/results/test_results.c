@@ -26,12 +26,11 @@ static struct kept write_row(struct session *s, uint64_t row)
     memcpy(kept.value, out.value, s->plan->n_value * sizeof(double));
     memcpy(kept.star_tau, out.star_tau, out.n_star * sizeof(double));
     memcpy(kept.black_hole_tau, out.black_hole_tau, out.n_black_hole * sizeof(double));
-    EXPECT_OK(hash_open(&hash, &err), err);
+    hash_begin(&hash);
     hash_add(&hash, kept.value, s->plan->n_value * sizeof(double));
     hash_add(&hash, kept.star_tau, out.n_star * sizeof(double));
     hash_add(&hash, kept.black_hole_tau, out.n_black_hole * sizeof(double));
     kept.checksum = hash_value(&hash);
-    hash_close(&hash);
     EXPECT_OK(results_write(s->results, &out, 5, 0.25, &err), err);
     return kept;
 }
