@@ -15,7 +15,7 @@
 
 struct node_share;
 
-#define CATALOGUE_PARAMETER_MAX 8
+#define CATALOGUE_PARAMETER_MAX 12
 
 /** What a galaxy consists of. */
 enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
@@ -52,6 +52,10 @@ struct catalogue_needs {
     /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
     size_t n_parameter;
     const char *parameter[CATALOGUE_PARAMETER_MAX];
+    /* Of what is no parameter of the model: its unit, taken as it is (NULL or "": a pure number), and what to
+     * do where the file does not have it (NULL: of the model). */
+    const char *parameter_unit[CATALOGUE_PARAMETER_MAX];
+    const char *parameter_advice[CATALOGUE_PARAMETER_MAX];
     /* Parameters that the job leaves at their defaults: what the file has of them is to be said. */
     size_t n_defaulted;
     const char *defaulted[CATALOGUE_PARAMETER_MAX];

@@ -49,10 +49,10 @@ void observe_depths_summary(const struct observe_depths *depths, size_t n, const
 
 /* ---- histories ----------------------------------------------------------------------------------- */
 
-/** Add the stellar mass formed by age [Msun], [n_age]: always over log10 age. */
+/** Add the stellar mass formed by age [Msun], [ages of the grid]: over log10 age, unless one is 0. */
 void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                  double *sfh_msun);
-/** By age and metallicity [Msun], [n_age][n_metallicity]: over log10 age and log10 metallicity. */
+/** By age and metallicity [Msun], [ages][metallicities] of a grid that has both: over their logarithms. */
 void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                   double *sfzh_msun);
 
@@ -87,6 +87,8 @@ struct stellar_light {
     /* Set by the caller of observe_light_begin(). */
     const struct emission_program *program;
     const struct grid *grid;
+    size_t
+        axis_parameter[WEIGHTS_AXIS_MAX]; /* of a GRID_OTHER axis: the catalogue's that it is looked up by */
     enum weights_scheme scheme;
     double tolerance; /* truncation error allowed where a screen differs from star to star, relative to the
                          largest value of a sum */
@@ -118,7 +120,8 @@ int observe_parameters_check(const struct emission_program *program, const struc
                              struct error *err);
 /**
  * Place a tile of stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
- * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0.
+ * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0; or what a further axis of the grid,
+ * interpolated in its logarithm, is looked up by is below 0.
  */
 int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy,
                         const struct observe_parameter parameter[EMISSION_N_PARAMETER], struct arena *arena,
@@ -127,7 +130,7 @@ void observe_light_add(struct stellar_light *light);
 int observe_light_end(struct stellar_light *light, struct arena *arena, struct error *err);
 /** What the arenas are for: all stars together, and each star that is placed [bytes]. */
 uint64_t observe_light_bytes(const struct emission_program *program, size_t n_cell);
-size_t observe_light_star_bytes(const struct emission_program *program);
+size_t observe_light_star_bytes(const struct emission_program *program, const struct grid *grid);
 
 /**
  * Sums over all stars, for some labels in some columns. After observe_light_end(): begin; add each tile; and

@@ -86,6 +86,11 @@ struct plan {
     const struct job *job;
     struct catalogue *catalogue;
     struct grid *grid;
+    size_t n_fix;
+    struct grid_fix fix[GRID_AXIS_MAX]; /* axes that the job fixes */
+    struct grid_fields fields;          /* of its further axes, whose first is parameter i_first_field */
+    size_t i_first_field;
+    size_t axis_parameter[WEIGHTS_AXIS_MAX]; /* the catalogue's parameter that such an axis is looked up by */
     size_t n_instrument;
     struct instrument *instrument;
 

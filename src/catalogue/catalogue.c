@@ -139,13 +139,18 @@ static int check_fields(struct catalogue *catalogue, struct error *err)
     return r;
 }
 
-static int no_parameter(struct catalogue *catalogue, const char *name, struct error *err)
+static int no_parameter(struct catalogue *catalogue, size_t i_parameter, struct error *err)
 {
     struct io_file *file = catalogue->reader->file;
+    const char *name = catalogue->reader->needs.parameter[i_parameter];
+    const char *advice = catalogue->reader->needs.parameter_advice[i_parameter];
     char(*names)[IO_NAME_MAX] = NULL;
     const char *known[256], *nearest = NULL;
     size_t n = 0;
 
+    if (advice)
+        return error_set(err, POLYPHONY_INPUT, "'%s': no dataset 'Stars/%s' or 'Galaxies/%s': %s",
+                         io_file_path(file), name, name, advice);
     if (!io_list(file, "Galaxies", &names, &n, NULL)) {
         n = n < 256 ? n : 256;
         for (size_t i = 0; i < n; i++)
@@ -170,13 +175,13 @@ static int find_parameter(struct catalogue *catalogue, size_t i, struct error *e
     if (io_has(reader->file, path)) {
         r = shape_expect(reader->file, path, catalogue->n_particle_all[STARS], 1, err);
         if (!r)
-            r = catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, &reader->star_parameter_factor[i], err);
+            r = catalogue_parameter_unit(catalogue, i, path, &reader->star_parameter_factor[i], err);
         memcpy(reader->star_parameter_path[i], path, sizeof(path));
         catalogue->parameter_is_per_particle[i] = true;
         return r;
     }
     if (!index_is_in_file(catalogue, INDEX_PARAMETER + i))
-        return no_parameter(catalogue, name, err);
+        return no_parameter(catalogue, i, err);
     return index_add(catalogue, INDEX_PARAMETER + i, err);
 }
 

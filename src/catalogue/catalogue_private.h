@@ -92,6 +92,9 @@ struct catalogue_reader {
  * anything else a missing unit is an error, and so is an unfit one. */
 int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kind kind, double *ret_factor,
                    struct error *err);
+/* The same of parameter i of the needs. */
+int catalogue_parameter_unit(struct catalogue *catalogue, size_t i, const char *path, double *ret_factor,
+                             struct error *err);
 /* The text of its unit; *ret_found is false without any. */
 int catalogue_unit_text(struct io_file *file, const char *path, char ret_unit[IO_NAME_MAX], bool *ret_found,
                         struct error *err);

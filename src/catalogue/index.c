@@ -83,7 +83,10 @@ int index_add(struct catalogue *catalogue, size_t i_column, struct error *err)
 
     column_path(catalogue, i_column, path);
     r = shape_expect(reader->file, path, catalogue->n_galaxy, column_width(i_column), err);
-    if (!r)
+    if (!r && i_column >= INDEX_PARAMETER)
+        r = catalogue_parameter_unit(catalogue, i_column - INDEX_PARAMETER, path,
+                                     &reader->column_factor[i_column], err);
+    else if (!r)
         r = catalogue_unit(catalogue, path, kind, &reader->column_factor[i_column], err);
     reader->has_column[i_column] = true;
     return r;

@@ -181,6 +181,26 @@ int catalogue_unit(struct catalogue *catalogue, const char *path, enum units_kin
     return r ? error_prefix(err, r, "'%s': dataset '%s'", io_file_path(reader->file), path) : 0;
 }
 
+int catalogue_parameter_unit(struct catalogue *catalogue, size_t i, const char *path, double *ret_factor,
+                             struct error *err)
+{
+    const char *wanted = catalogue->reader->needs.parameter_unit[i];
+    char unit[IO_NAME_MAX];
+    bool found;
+    int r;
+
+    if (!wanted || !*wanted || !units_factor(wanted, UNITS_DIMENSIONLESS, NULL, ret_factor, NULL))
+        return catalogue_unit(catalogue, path, UNITS_DIMENSIONLESS, ret_factor, err);
+    r = catalogue_unit_text(catalogue->reader->file, path, unit, &found, err);
+    *ret_factor = 1;
+    if (!r && found && strcmp(unit, wanted))
+        r = error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': dataset '%s' has the unit '%.80s', the grid's axis of that name '%.80s'; give it in that",
+            io_file_path(catalogue->reader->file), path, unit, wanted);
+    return r;
+}
+
 /* ---- redshifts --------------------------------------------------------------------------------- */
 
 void catalogue_settle_redshifts(struct catalogue *catalogue, double *redshift)

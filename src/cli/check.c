@@ -57,6 +57,33 @@ static void print_costliest(const struct catalogue *catalogue, uint64_t row)
            (unsigned long long)catalogue->n_particle[GAS][row], particles);
 }
 
+/* "51 ages x 13 metallicities x 4 ionisation_parameters x " */
+static void print_axes(const struct grid *grid)
+{
+    static const char *const names[] = { [GRID_AGE] = "ages", [GRID_METALLICITY] = "metallicities" };
+
+    for (enum grid_quantity quantity = GRID_AGE; quantity <= GRID_OTHER; quantity++)
+        for (size_t a = 0; a < grid->n_axis_all; a++) {
+            const struct grid_axis *axis = &grid->axis[a];
+
+            if (axis->quantity == quantity && (quantity != GRID_OTHER || axis->n > 1))
+                printf("%zu %s x ", axis->n, quantity == GRID_OTHER ? axis->name : names[quantity]);
+        }
+}
+
+static void print_fixed(const struct grid *grid)
+{
+    for (size_t a = grid->n_axis; a < grid->n_axis_all; a++) {
+        const struct grid_axis *axis = &grid->axis[a];
+
+        if (axis->is_fixed && axis->below == axis->above)
+            printf("            fixed: %s %g, a node\n", axis->name, axis->node[0]);
+        else if (axis->is_fixed)
+            printf("            fixed: %s %g, interpolated %s between its nodes %g and %g\n", axis->name,
+                   axis->node[0], axis->is_log ? "in log10" : "linearly", axis->below, axis->above);
+    }
+}
+
 static void print_plan(const struct plan *plan)
 {
     const struct catalogue *catalogue = plan->catalogue;
@@ -71,10 +98,11 @@ static void print_plan(const struct plan *plan)
            (unsigned long long)catalogue->n_particle_all[BLACK_HOLES]);
     if (catalogue->n_galaxy)
         print_costliest(catalogue, sample_costliest(plan));
-    printf(
-        "grid        %s: %zu ages x %zu metallicities x %zu wavelengths, %zu lines (%s in memory, each node)\n",
-        plan->job->grid, plan->grid->n_age, plan->grid->n_metallicity, plan->grid->n_lambda,
-        plan->grid->n_line, grid);
+    printf("grid        %s: ", plan->job->grid);
+    print_axes(plan->grid);
+    printf("%zu wavelengths, %zu lines (%s in memory, each node)\n", plan->grid->n_lambda, plan->grid->n_line,
+           grid);
+    print_fixed(plan->grid);
     printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n",
            plan->model->name, plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
     print_operations(plan);

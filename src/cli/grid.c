@@ -69,6 +69,22 @@ static void settle(struct options *options)
 
 /* ---- what there is ----------------------------------------------------------------------------- */
 
+/* What becomes of an axis. */
+static void print_axis(const struct grid_axis *axis)
+{
+    const char *how = axis->is_log ? "in log10" : "linearly";
+    double first = axis->node[0], last = axis->node[axis->n - 1];
+
+    if (axis->quantity == GRID_AGE)
+        printf("ages        %zu, %g to %g yr, interpolated %s\n", axis->n, first, last, how);
+    else if (axis->quantity == GRID_METALLICITY)
+        printf("metals      %zu, %g to %g, interpolated %s\n", axis->n, first, last, how);
+    else if (axis->n > 1)
+        printf(
+            "further     %s: interpolated %s, by 'Stars/%s' or 'Galaxies/%s' of the catalogue, or fixed: 'grid: {file: ..., fix: {%s: %g}}'\n",
+            axis->name, how, axis->name, axis->name, axis->name, first);
+}
+
 static void print_axes(const struct grid *grid)
 {
     for (size_t i = 0; i < grid->n_file_axis; i++) {
@@ -77,10 +93,8 @@ static void print_axes(const struct grid *grid)
         printf("axis        %s: %zu value%s, %g to %g, unit %s\n", axis->name, axis->n,
                axis->n > 1 ? "s" : "", axis->first, axis->last, *axis->unit ? axis->unit : "not given");
     }
-    printf("ages        %zu, %g to %g yr, interpolated %s\n", grid->n_age, grid->age_yr[0],
-           grid->age_yr[grid->n_age - 1], grid->axis_is_log[0] ? "in log10" : "linearly");
-    printf("metals      %zu, %g to %g, interpolated %s\n", grid->n_metallicity, grid->metallicity[0],
-           grid->metallicity[grid->n_metallicity - 1], grid->axis_is_log[1] ? "in log10" : "linearly");
+    for (size_t a = 0; a < grid->n_axis_all; a++)
+        print_axis(&grid->axis[a]);
 }
 
 static int by_value(const void *a, const void *b)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The axes of a grid, of this and older generations, to ours: ages [yr] and metallicities, ascending. What
- * they hold must look like it: no unit tells ages in Gyr that are called yr.
+ * All axes of a grid: which of them the tables keep, and where a cell's rows are in the file.
+ *
+ * Axes of one value are cut away, and so are those for which the job has a value: the row of that node is
+ * taken, or, between two nodes, the rows of both, interpolated as a particle of that value would be. So of f
+ * such axes a cell is made of 2^f rows, with the same weights for all cells.
  */
 #include "grid_private.h"
 
@@ -10,283 +13,21 @@
 #include <string.h>
 #include <strings.h>
 
-enum role { ROLE_AGE, ROLE_METALLICITY, ROLE_OTHER };
+/* A fixed value so near to a node, of the distance to the next one, is that node: float32 makes 1e-7. */
+#define NEAR_A_NODE 1e-6
 
-/* What a name says; one with log10 in it holds logarithms. */
-static enum role role_of(const char *name, bool *ret_holds_log)
-{
-    static const char *const prefixes[] = { "log10_", "log10", "log_", "log" };
-    static const char *const ages[] = { "age", "ages", "stellar_age", "stellar_ages" };
-    static const char *const metallicities[] = { "metallicity", "metallicities", "stellar_metallicity",
-                                                 "stellar_metallicities" };
-
-    *ret_holds_log = false;
-    for (size_t i = 0; i < 4 && !*ret_holds_log; i++)
-        if (!strncasecmp(name, prefixes[i], strlen(prefixes[i]))) {
-            *ret_holds_log = true;
-            name += strlen(prefixes[i]);
-        }
-    for (size_t i = 0; i < 4; i++) {
-        if (!strcasecmp(name, ages[i]))
-            return ROLE_AGE;
-        if (!strcasecmp(name, metallicities[i]))
-            return ROLE_METALLICITY;
-    }
-    return !strcmp(name, "Z") || !strcmp(name, "Zs") ? ROLE_METALLICITY : ROLE_OTHER;
-}
-
-/* ---- one population axis ----------------------------------------------------------------------- */
-
-/* An axis between the file and our coordinates. */
-struct population_axis {
+/* The axes as the file has them. */
+struct file_axes {
     struct reading *reading;
-    const char *path;
-    enum units_kind kind;
-    bool holds_log; /* the numbers of the file are logarithms */
-    bool is_log;    /* logarithms are interpolated */
-    bool descends;
     size_t n;
-    double *value, *log10_value; /* ascending, in yr or as mass fractions */
+    struct file_axis axis[GRID_AXIS_MAX];
+    size_t stride[GRID_AXIS_MAX];              /* rows */
+    const struct grid_fix *fix[GRID_AXIS_MAX]; /* NULL: not fixed */
+    size_t lower[GRID_AXIS_MAX];               /* node of a fixed axis, and how far it is to the next one */
+    double fraction[GRID_AXIS_MAX];
 };
 
-#define OLDEST_LEAST_YR   1e5  /* less is Gyr, Myr or logarithms of years that are called yr */
-#define OLDEST_MOST_YR    2e12 /* more is years that are called Myr or Gyr; BPASS ends at 1e11 */
-#define OLDEST_USUAL_YR   1e8
-#define YOUNGEST_USUAL_YR 1e8
-
-static bool is_within(const struct population_axis *axis, double low, double high, double log10_factor)
-{
-    for (size_t i = 0; i < axis->n; i++)
-        if (!(axis->value[i] + log10_factor >= low && axis->value[i] + log10_factor <= high))
-            return false;
-    return true;
-}
-
-/* A name or unit says log10: do the numbers? Where they cannot be logarithms, and can be what they are the
- * logarithms of, they are that. */
-static bool holds_logarithms(const struct population_axis *axis, double factor)
-{
-    double oldest = axis->value[axis->n - 1], shift = log10(factor);
-
-    if (axis->kind != UNITS_TIME)
-        return is_within(axis, -HUGE_VAL, 0.0, shift) || !is_within(axis, 0.0, 1.0, 0.0);
-    return is_within(axis, -HUGE_VAL, log10(OLDEST_MOST_YR), shift) || axis->value[0] < 0 ||
-           oldest * factor < OLDEST_LEAST_YR || oldest * factor > OLDEST_MOST_YR;
-}
-
-static int read_log_axis(struct population_axis *axis, struct error *err)
-{
-    struct reading *reading = axis->reading;
-    const char *of = axis->kind == UNITS_TIME ? "yr" : "mass fractions", *file = io_file_path(reading->file);
-    double factor = 1.0;
-    bool is_of_numbers = false;
-    int r = grid_read_list(reading->file, axis->path, 1.0, &axis->n, &axis->value, err);
-
-    if (!r)
-        r = grid_log_unit_factor(reading, axis->path, axis->kind, &factor, &is_of_numbers, err);
-    if (!r)
-        r = grid_order_list(reading->file, axis->path, axis->n, axis->value, &axis->descends, err);
-    if (r)
-        return r;
-    axis->holds_log = holds_logarithms(axis, factor);
-    if (!axis->holds_log)
-        warnings_add(
-            &reading->grid->warnings,
-            "'%s': dataset '%s' is said to hold logarithms, but holds %g to %g: taken as %s, not as their logarithms",
-            file, axis->path, axis->value[0], axis->value[axis->n - 1], of);
-    else if (is_of_numbers)
-        warnings_add(
-            &reading->grid->warnings,
-            "'%s': dataset '%s' has the unit of %s, but holds %g to %g: taken as their logarithms to base 10, as its name says",
-            file, axis->path, of, axis->value[0], axis->value[axis->n - 1]);
-    for (size_t i = 0; i < axis->n && factor != 1.0; i++)
-        axis->value[i] = axis->holds_log ? axis->value[i] + log10(factor) : axis->value[i] * factor;
-    return 0;
-}
-
-static int read_plain_axis(struct population_axis *axis, struct error *err)
-{
-    struct reading *reading = axis->reading;
-    double factor = 1.0;
-    int r = grid_unit_factor(reading, axis->path, axis->kind, &factor, err);
-
-    if (!r)
-        r = grid_read_list(reading->file, axis->path, factor, &axis->n, &axis->value, err);
-    return r ? r : grid_order_list(reading->file, axis->path, axis->n, axis->value, &axis->descends, err);
-}
-
-/* A truth value of any type: h5py's bool, a number, or a word. */
-static int read_truth(struct io_file *file, const char *path, const char *name, bool *ret_value,
-                      struct error *err)
-{
-    static const char *const words[] = { "false", "true", "no", "yes", "f", "t", "0", "1" };
-    int64_t whole = -1;
-    double number = -1;
-    char word[32] = "";
-
-    if (!io_attr_read_i64(file, path, name, &whole, NULL))
-        number = (double)whole;
-    else if (io_attr_read_f64(file, path, name, &number, NULL) &&
-             !io_attr_read_text(file, path, name, word, sizeof(word), NULL))
-        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-            if (!strcasecmp(word, words[i]))
-                number = (double)(i & 1);
-    if (number != 0.0 && number != 1.0)
-        return error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is neither true nor false%s%s",
-                         io_file_path(file), name, path, *word ? ": " : "", word);
-    *ret_value = number == 1.0;
-    return 0;
-}
-
-static int choose_coordinate(struct population_axis *axis, bool is_named_log, struct error *err)
-{
-    struct reading *reading = axis->reading;
-    const char *file = io_file_path(reading->file);
-    int r = 0;
-
-    axis->is_log = is_named_log;
-    if (is_named_log)
-        return 0;
-    if (io_attr_has(reading->file, axis->path, "log_on_read"))
-        r = read_truth(reading->file, axis->path, "log_on_read", &axis->is_log, err);
-    else if (axis->n > 1)
-        warnings_add(&reading->grid->warnings,
-                     "'%s': dataset '%s' has no 'log_on_read': interpolated linearly, not in its logarithm",
-                     file, axis->path);
-    return r;
-}
-
-/* ---- plausible? -------------------------------------------------------------------------------- */
-
-static int check_ages(const struct population_axis *axis, struct error *err)
-{
-    struct warnings *warnings = &axis->reading->grid->warnings;
-    const char *file = io_file_path(axis->reading->file);
-    double youngest = axis->value[0], oldest = axis->value[axis->n - 1];
-
-    if (youngest < 0)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is %g yr, must be >= 0; logarithms belong to an axis 'log10ages'",
-            file, axis->path, grid_index_in_file(0, axis->n, axis->descends), youngest);
-    if (oldest < OLDEST_LEAST_YR)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' ends at %g yr, after which no population fades: are these Gyr, Myr or logarithms of years? Correct 'Units', or call the axis 'log10ages'",
-            file, axis->path, oldest);
-    if (oldest > OLDEST_MOST_YR)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' ends at %g yr, far beyond the age of the universe: are these years? Correct 'Units'",
-            file, axis->path, oldest);
-    if (oldest < OLDEST_USUAL_YR)
-        warnings_add(warnings,
-                     "'%s': the grid's oldest age is %g yr; stars beyond it shine as if of that age", file,
-                     oldest);
-    if (youngest > YOUNGEST_USUAL_YR)
-        warnings_add(warnings,
-                     "'%s': the grid's youngest age is %g yr; stars below it shine as if of that age", file,
-                     youngest);
-    return 0;
-}
-
-static int check_metallicities(const struct population_axis *axis, struct error *err)
-{
-    const char *file = io_file_path(axis->reading->file);
-    double least = axis->value[0], most = axis->value[axis->n - 1];
-
-    if (least < 0)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is >= 0; logarithms belong to an axis 'log10metallicities'",
-            file, axis->path, grid_index_in_file(0, axis->n, axis->descends), least);
-    if (most > 1)
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is %g, but a mass fraction of metals is at most 1; multiply what is in units of the Sun's by that",
-            file, axis->path, grid_index_in_file(axis->n - 1, axis->n, axis->descends), most);
-    if (most > 0.2)
-        warnings_add(&axis->reading->grid->warnings,
-                     "'%s': the grid's metallicities reach %g, which is much for a mass fraction of metals",
-                     file, most);
-    return 0;
-}
-
-/* Logarithms, where there are any; 0 has none, which matters where something is interpolated in them. */
-static int check_coordinates(const struct population_axis *axis, struct error *err)
-{
-    const double *x = axis->is_log ? axis->log10_value : axis->value;
-    const char *file = io_file_path(axis->reading->file);
-
-    if (axis->n > 1 && axis->is_log && !(axis->value[0] > 0))
-        return error_set(
-            err, POLYPHONY_INPUT,
-            "'%s': dataset '%s' index %zu is 0, which has no logarithm, and logarithms are to be interpolated: %s, or set its 'log_on_read' to false",
-            file, axis->path, grid_index_in_file(0, axis->n, axis->descends),
-            axis->kind == UNITS_TIME ? "give that node a small age, such as 1e4 yr"
-                                     : "leave that metallicity out");
-    for (size_t i = 1; i < axis->n; i++)
-        if (!(x[i] > x[i - 1]))
-            return error_set(err, POLYPHONY_INPUT,
-                             "'%s': dataset '%s' index %zu is %.17g, too near to %.17g to tell them apart",
-                             file, axis->path, grid_index_in_file(i, axis->n, axis->descends), axis->value[i],
-                             axis->value[i - 1]);
-    return 0;
-}
-
-static void keep_axis(const struct population_axis *axis, int i_axis)
-{
-    struct grid *grid = axis->reading->grid;
-    bool history_is_log = axis->n == 1 || axis->value[0] > 0;
-
-    *(i_axis ? &grid->metallicity : &grid->age_yr) = axis->value;
-    *(i_axis ? &grid->log10_metallicity : &grid->log10_age) = axis->log10_value;
-    *(i_axis ? &grid->n_metallicity : &grid->n_age) = axis->n;
-    grid->axis_is_log[i_axis] = axis->is_log;
-    grid->axis[i_axis] = (struct axis_nodes) { axis->n, axis->is_log ? axis->log10_value : axis->value };
-    grid->history_is_log[i_axis] = history_is_log;
-    grid->history_axis[i_axis] =
-        (struct axis_nodes) { axis->n, history_is_log ? axis->log10_value : axis->value };
-    *(i_axis ? &axis->reading->arrangement.metallicity_descends : &axis->reading->arrangement.age_descends) =
-        axis->descends;
-}
-
-/* One population axis: the nodes as they are, their logarithms, and which of both is interpolated. */
-static int read_population_axis(struct reading *reading, const char *path, bool is_named_log, int i_axis,
-                                struct error *err)
-{
-    struct population_axis axis = { .reading = reading,
-                                    .path = path,
-                                    .kind = i_axis == 0 ? UNITS_TIME : UNITS_DIMENSIONLESS };
-    char unit[GRID_NAME_MAX] = "";
-    int r = grid_unit_text(reading->file, path, unit, sizeof(unit), err);
-
-    is_named_log |= grid_unit_is_logarithm(unit);
-    if (!r)
-        r = is_named_log ? read_log_axis(&axis, err) : read_plain_axis(&axis, err);
-    if (!r)
-        r = choose_coordinate(&axis, is_named_log, err);
-    axis.log10_value = r ? NULL : mem_array(axis.n, sizeof(*axis.log10_value));
-    if (!r && !axis.log10_value)
-        r = error_set(err, POLYPHONY_INTERNAL, "'%s': no memory for '%s'", io_file_path(reading->file), path);
-    for (size_t i = 0; !r && i < axis.n; i++) {
-        axis.log10_value[i] = axis.holds_log ? axis.value[i] : log10(axis.value[i]);
-        axis.value[i] = axis.holds_log ? pow(10.0, axis.value[i]) : axis.value[i];
-    }
-    if (!r)
-        r = i_axis == 0 ? check_ages(&axis, err) : check_metallicities(&axis, err);
-    if (!r)
-        r = check_coordinates(&axis, err);
-    if (r) {
-        free(axis.value);
-        free(axis.log10_value);
-        return r;
-    }
-    keep_axis(&axis, i_axis);
-    return 0;
-}
-
-/* ---- all axes ---------------------------------------------------------------------------------- */
+/* ---- in the file ------------------------------------------------------------------------------- */
 
 /* "metallicities, ages" */
 static void list_names(const char (*names)[IO_NAME_MAX], size_t n, char *ret_list, size_t size)
@@ -319,98 +60,293 @@ static int describe_axis(struct reading *reading, const char *name, struct error
     return grid_unit_text(reading->file, path, axis->unit, sizeof(axis->unit), err);
 }
 
-/* "0.001, 0.01, 0.1 Gyr"; of many the first few. */
-static int list_values(const struct reading *reading, const struct grid_file_axis *axis, char *ret_list,
-                       size_t size, struct error *err)
+/* Ages or metallicities at least: the grid is of stars. */
+static int check_quantities(const char *file, const char (*names)[IO_NAME_MAX], size_t n, const char *list,
+                            struct error *err)
 {
-    char path[IO_NAME_MAX], text[32];
-    double *value = NULL;
-    size_t n = 0;
-    int r;
+    size_t n_found[3] = { 0 };
 
-    text_format(path, sizeof(path), "axes/%s", axis->name);
-    r = grid_read_list(reading->file, path, 1.0, &n, &value, err);
-    *ret_list = '\0';
-    for (size_t i = 0; !r && i < n && i < 8; i++) {
-        text_format(text, sizeof(text), "%s%g%s", i ? ", " : "", value[i], i == 7 && n > 8 ? ", ..." : "");
-        strncat(ret_list, text, size - strlen(ret_list) - 1);
-    }
-    free(value);
-    return r;
-}
-
-/* A further axis of one value is none: nothing depends on it. */
-static int check_further_axis(const struct reading *reading, const struct grid_file_axis *axis,
-                              struct error *err)
-{
-    char list[192];
-    int r = axis->n > 1 ? list_values(reading, axis, list, sizeof(list), err) : 0;
-
-    if (r || axis->n == 1)
-        return r;
-    return error_set(
-        err, POLYPHONY_INPUT,
-        "'%s': the grid has a third axis '%s' of %zu values (%s); two (ages, metallicities) are understood so far, and a third one of one value: write a grid of one of these",
-        io_file_path(reading->file), axis->name, axis->n, list);
-}
-
-/* Which of the file's axes is which. */
-static int assign_roles(const struct reading *reading, const char (*names)[IO_NAME_MAX], size_t n,
-                        size_t ret_axis[2], bool ret_is_log[2], struct error *err)
-{
-    const char *file = io_file_path(reading->file);
-    size_t n_found[2] = { 0, 0 };
-    char list[256];
-
-    list_names(names, n, list, sizeof(list));
     for (size_t i = 0; i < n; i++) {
-        bool is_log;
-        enum role role = role_of(names[i], &is_log);
+        bool ignored;
+        enum grid_quantity quantity = grid_quantity_of(names[i], &ignored);
 
-        if (role == ROLE_OTHER)
-            continue;
-        ret_axis[role] = i;
-        ret_is_log[role] = is_log;
-        if (n_found[role]++)
+        if (quantity != GRID_OTHER && n_found[quantity]++)
             return error_set(err, POLYPHONY_INPUT, "'%s': the grid has two axes of %s: %s", file,
-                             role == ROLE_AGE ? "ages" : "metallicities", list);
+                             quantity == GRID_AGE ? "ages" : "metallicities", list);
     }
-    if (!n_found[0] || !n_found[1])
+    if (!n_found[GRID_AGE] && !n_found[GRID_METALLICITY])
         return error_set(
             err, POLYPHONY_INPUT,
-            "'%s': not a stellar population grid: of ages and metallicities it has %s, its axes are (%s); grids of black holes and of dust are not read so far",
-            file,
-            n_found[0]   ? "only ages"
-            : n_found[1] ? "only metallicities"
-                         : "neither",
-            list);
+            "'%s': not a stellar population grid: of ages and metallicities it has neither, its axes are (%s); grids of black holes and of dust are not read so far",
+            file, list);
     return 0;
 }
 
-static int read_named_axes(struct reading *reading, const char (*names)[IO_NAME_MAX], size_t n,
-                           struct error *err)
+static int read_file_axes(struct file_axes *axes, const char (*names)[IO_NAME_MAX], size_t n,
+                          struct error *err)
 {
-    size_t i_axis[2] = { 0, 0 };
-    bool is_log[2] = { false, false };
-    int r = assign_roles(reading, names, n, i_axis, is_log, err);
+    struct reading *reading = axes->reading;
+    char list[256];
+    int r;
 
-    if (!r && n > GRID_AXIS_MAX)
-        r = error_set(err, POLYPHONY_INPUT, "'%s': the grid has %zu axes, at most %d are understood",
-                      io_file_path(reading->file), n, GRID_AXIS_MAX);
+    list_names(names, n, list, sizeof(list));
+    if (n > GRID_AXIS_MAX)
+        return error_set(err, POLYPHONY_INPUT, "'%s': the grid has %zu axes, at most %d are understood",
+                         io_file_path(reading->file), n, GRID_AXIS_MAX);
+    r = check_quantities(io_file_path(reading->file), names, n, list, err);
     for (size_t i = 0; !r && i < n; i++) {
         r = describe_axis(reading, names[i], err);
-        if (!r && i != i_axis[0] && i != i_axis[1])
-            r = check_further_axis(reading, &reading->grid->file_axis[i], err);
-    }
-    reading->arrangement.metallicity_is_first = i_axis[1] < i_axis[0];
-    for (int i = 0; !r && i < 2; i++) {
-        char path[IO_NAME_MAX];
-
-        text_format(path, sizeof(path), "axes/%s", names[i_axis[i]]);
-        r = read_population_axis(reading, path, is_log[i], i, err);
+        axes->n++;
+        if (!r)
+            r = grid_read_axis(reading, names[i], &axes->axis[i], err);
     }
     return r;
 }
+
+/* ---- fixed by the job -------------------------------------------------------------------------- */
+
+static int no_such_axis(const struct file_axes *axes, const char *name, struct error *err)
+{
+    const char *names[GRID_AXIS_MAX], *nearest;
+    char list[256] = "";
+
+    for (size_t i = 0; i < axes->n; i++) {
+        names[i] = axes->axis[i].name;
+        strncat(list, i ? ", " : "", sizeof(list) - strlen(list) - 1);
+        strncat(list, names[i], sizeof(list) - strlen(list) - 1);
+    }
+    nearest = text_nearest(name, names, axes->n);
+    return error_set(err, POLYPHONY_USAGE, "the grid '%s' has no axis '%.60s'%s%s%s (its axes: %s)",
+                     io_file_path(axes->reading->file), name, nearest ? "; did you mean '" : "",
+                     nearest ? nearest : "", nearest ? "'?" : "", list);
+}
+
+/* Between which nodes. */
+static int place_fixed(struct file_axes *axes, size_t i, enum weights_scheme scheme, struct error *err)
+{
+    const struct file_axis *axis = &axes->axis[i];
+    double value = axes->fix[i]->value, least = axis->value[0], most = axis->value[axis->n - 1];
+    const struct axis_nodes nodes = { axis->n, axis->is_log ? axis->log10_value : axis->value };
+    double x = axis->is_log ? log10(value) : value, fraction;
+
+    /* To the same nearness: 0.1 as float32 is beyond 0.1. */
+    if (!(value >= least - NEAR_A_NODE * fabs(least) && value <= most + NEAR_A_NODE * fabs(most)))
+        return error_set(err, POLYPHONY_USAGE,
+                         "%.17g is beyond the axis '%s' of the grid '%s', which is from %.17g to %.17g%s",
+                         value, axis->name, io_file_path(axes->reading->file), least, most,
+                         axis->quantity == GRID_AGE ? " yr" : "");
+    weights_bracket(&nodes, scheme, x, &axes->lower[i], &fraction);
+    if (fraction < NEAR_A_NODE)
+        fraction = 0.0;
+    if (fraction > 1.0 - NEAR_A_NODE)
+        fraction = 1.0;
+    /* A single row, where one is enough. */
+    axes->lower[i] += fraction == 1.0;
+    axes->fraction[i] = fraction == 1.0 ? 0.0 : fraction;
+    return 0;
+}
+
+static int find_fixed(struct file_axes *axes, size_t n_fix, const struct grid_fix *fix,
+                      enum weights_scheme scheme, struct error *err)
+{
+    int r = 0;
+
+    for (size_t f = 0; !r && f < n_fix; f++) {
+        size_t i = 0;
+
+        while (i < axes->n && strcmp(axes->axis[i].name, fix[f].axis))
+            i++;
+        if (i == axes->n)
+            return no_such_axis(axes, fix[f].axis, err);
+        axes->fix[i] = &fix[f];
+        r = place_fixed(axes, i, scheme, err);
+    }
+    return r;
+}
+
+/* The axis becomes one of a single value, between two nodes or on one. */
+static void cut_away(const struct file_axes *axes, size_t i, struct grid_axis *axis)
+{
+    size_t lower = axes->lower[i];
+    bool is_node = axes->fraction[i] == 0.0;
+
+    axis->is_fixed = true;
+    axis->below = axis->node[lower];
+    axis->above = axis->node[is_node ? lower : lower + 1];
+    axis->node[0] = is_node ? axis->below : axes->fix[i]->value;
+    axis->log10_node[0] = is_node ? axis->log10_node[lower] : log10(axis->node[0]);
+    axis->n = 1;
+}
+
+/* ---- to ours ----------------------------------------------------------------------------------- */
+
+/* The file's axis becomes the grid's next one. */
+static void keep_axis(struct file_axes *axes, size_t i)
+{
+    struct reading *reading = axes->reading;
+    struct grid *grid = reading->grid;
+    struct file_axis *from = &axes->axis[i];
+    struct grid_axis *axis = &grid->axis[grid->n_axis_all];
+
+    *axis = (struct grid_axis) { .quantity = from->quantity,
+                                 .is_log = from->is_log,
+                                 .n = from->n,
+                                 .node = from->value,
+                                 .log10_node = from->log10_value };
+    memcpy(axis->name, from->name, sizeof(axis->name));
+    memcpy(axis->unit, from->unit, sizeof(axis->unit));
+    from->value = from->log10_value = NULL;
+    if (axes->fix[i])
+        cut_away(axes, i, axis);
+    reading->arrangement.axis[grid->n_axis_all].n = from->n;
+    reading->arrangement.axis[grid->n_axis_all].stride = axes->stride[i];
+    reading->arrangement.axis[grid->n_axis_all].descends = from->descends;
+    grid->n_axis_all++;
+}
+
+/* Ages, metallicities, then the others; those that tables depend on first. */
+static int order_axes(struct file_axes *axes, struct error *err)
+{
+    struct grid *grid = axes->reading->grid;
+
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        for (enum grid_quantity quantity = GRID_AGE; quantity <= GRID_OTHER; quantity++)
+            for (size_t i = 0; i < axes->n; i++)
+                if (axes->axis[i].quantity == quantity && (axes->axis[i].n == 1 || axes->fix[i]) == is_cut)
+                    keep_axis(axes, i);
+        if (!is_cut)
+            grid->n_axis = grid->n_axis_all;
+    }
+    if (grid->n_axis > WEIGHTS_AXIS_MAX)
+        return error_set(
+            err, POLYPHONY_INPUT,
+            "'%s': the grid has %zu axes of several values, at most %d are understood; fix one: 'grid: {file: ..., fix: {%s: %g}}'",
+            io_file_path(axes->reading->file), grid->n_axis, WEIGHTS_AXIS_MAX,
+            grid->axis[grid->n_axis - 1].name, grid->axis[grid->n_axis - 1].node[0]);
+    grid->n_cell = 1;
+    for (size_t a = 0; a < grid->n_axis; a++) {
+        const struct grid_axis *axis = &grid->axis[a];
+
+        grid->nodes[a] = (struct axis_nodes) { axis->n, axis->is_log ? axis->log10_node : axis->node };
+        grid->n_cell *= axis->n;
+    }
+    return 0;
+}
+
+/* The rows that a cell is made of: each fixed axis between two nodes doubles them. */
+static void select_rows(const struct file_axes *axes)
+{
+    struct arrangement *as = &axes->reading->arrangement;
+    size_t n = 1;
+
+    as->selection[0] = (struct selection) { 0, 1.0 };
+    for (size_t i = 0; i < axes->n; i++) {
+        const struct file_axis *axis = &axes->axis[i];
+        double fraction = axes->fraction[i];
+        size_t n_before = n;
+
+        if (!axes->fix[i])
+            continue;
+        for (size_t s = 0; s < n_before; s++) {
+            struct selection *selection = &as->selection[s];
+            size_t at = axis->descends ? axis->n - 1 - axes->lower[i] : axes->lower[i];
+
+            if (fraction > 0.0) {
+                size_t next = axis->descends ? at - 1 : at + 1;
+
+                as->selection[n++] = (struct selection) { selection->row + next * axes->stride[i],
+                                                          selection->weight * fraction };
+            }
+            selection->row += at * axes->stride[i];
+            selection->weight *= 1.0 - fraction;
+        }
+    }
+    /* By insertion: sums over them are in the order of the file, however it is read. */
+    for (size_t i = 1; i < n; i++) {
+        struct selection kept = as->selection[i];
+        size_t j = i;
+
+        for (; j > 0 && as->selection[j - 1].row > kept.row; j--)
+            as->selection[j] = as->selection[j - 1];
+        as->selection[j] = kept;
+    }
+    as->n_selection = n;
+}
+
+static void arrange(const struct file_axes *axes)
+{
+    struct reading *reading = axes->reading;
+    struct arrangement *as = &reading->arrangement;
+    size_t stride = 1;
+
+    select_rows(axes);
+    as->is_ours = reading->grid->n_cell == as->n_row;
+    for (size_t a = reading->grid->n_axis; a-- > 0; stride *= as->axis[a].n)
+        as->is_ours &= as->axis[a].stride == stride && !as->axis[a].descends;
+}
+
+size_t grid_row_of_cell(const struct reading *reading, size_t cell)
+{
+    const struct arrangement *as = &reading->arrangement;
+    size_t row = 0;
+
+    for (size_t a = reading->grid->n_axis; a-- > 0;) {
+        size_t n = as->axis[a].n, i = cell % n;
+
+        row += (as->axis[a].descends ? n - 1 - i : i) * as->axis[a].stride;
+        cell /= n;
+    }
+    return row;
+}
+
+bool grid_cell_of_row(const struct reading *reading, size_t row, size_t *ret_cell, double *ret_weight)
+{
+    const struct arrangement *as = &reading->arrangement;
+    size_t cell = 0, first = row;
+
+    for (size_t a = 0; a < reading->grid->n_axis; a++) {
+        size_t n = as->axis[a].n, i = row / as->axis[a].stride % n;
+
+        cell = cell * n + (as->axis[a].descends ? n - 1 - i : i);
+        first -= i * as->axis[a].stride;
+    }
+    *ret_cell = cell;
+    for (size_t s = 0; s < as->n_selection; s++)
+        if (as->selection[s].row == first) {
+            *ret_weight = as->selection[s].weight;
+            return true;
+        }
+    return false;
+}
+
+void grid_format_cell(const struct reading *reading, size_t cell, char *ret_indices, char *ret_values,
+                      size_t size)
+{
+    const struct grid *grid = reading->grid;
+    size_t i_node[GRID_AXIS_MAX] = { 0 };
+    const char *separator = "";
+
+    for (size_t a = grid->n_axis; a-- > 0; cell /= grid->axis[a].n)
+        i_node[a] = cell % grid->axis[a].n;
+    *ret_indices = *ret_values = '\0';
+    for (size_t a = 0; a < grid->n_axis_all; a++) {
+        const struct grid_axis *axis = &grid->axis[a];
+        size_t used = strlen(ret_indices), n = strlen(ret_values);
+
+        if (axis->is_fixed)
+            continue;
+        text_format(ret_indices + used, size - used, "%s%s %zu", separator,
+                    axis->quantity == GRID_AGE           ? "age"
+                    : axis->quantity == GRID_METALLICITY ? "metallicity"
+                                                         : axis->name,
+                    grid_index_in_file(i_node[a], axis->n, reading->arrangement.axis[a].descends));
+        text_format(ret_values + n, size - n, "%s%g%s", separator, axis->node[i_node[a]],
+                    axis->quantity == GRID_AGE ? " yr" : "");
+        separator = ", ";
+    }
+}
+
+/* ---- all --------------------------------------------------------------------------------------- */
 
 static int read_weight(struct reading *reading, struct error *err)
 {
@@ -434,16 +370,40 @@ static int read_weight(struct reading *reading, struct error *err)
     return 0;
 }
 
-int grid_read_axes(struct reading *reading, struct error *err)
+static int take_axes(struct file_axes *axes, size_t n_fix, const struct grid_fix *fix,
+                     enum weights_scheme scheme, struct error *err)
 {
+    struct arrangement *as = &axes->reading->arrangement;
+    int r;
+
+    as->n_row = 1;
+    for (size_t i = axes->n; i-- > 0; as->n_row *= axes->axis[i].n)
+        axes->stride[i] = as->n_row;
+    r = find_fixed(axes, n_fix, fix, scheme, err);
+    if (!r)
+        r = order_axes(axes, err);
+    if (!r)
+        arrange(axes);
+    return r;
+}
+
+int grid_read_axes(struct reading *reading, size_t n_fix, const struct grid_fix *fix,
+                   enum weights_scheme scheme, struct error *err)
+{
+    struct file_axes axes = { .reading = reading };
     char(*names)[IO_NAME_MAX] = NULL;
     size_t n = 0;
     int r = io_attr_read_texts(reading->file, "/", "axes", &names, &n, err);
 
     if (r)
         return error_prefix(err, r, "not a stellar population grid");
-    r = read_named_axes(reading, (const char(*)[IO_NAME_MAX])names, n, err);
+    r = read_file_axes(&axes, (const char(*)[IO_NAME_MAX])names, n, err);
     free(names);
-    reading->grid->n_cell = reading->grid->n_age * reading->grid->n_metallicity;
+    if (!r)
+        r = take_axes(&axes, n_fix, fix, scheme, err);
+    for (size_t i = 0; i < axes.n; i++) {
+        free(axes.axis[i].value);
+        free(axes.axis[i].log10_value);
+    }
     return r ? r : read_weight(reading, err);
 }

@@ -6,8 +6,9 @@
  * A piece of each table is read before the next piece of any: what is subtracted from a table is then in
  * cache too, and is not read a second time where it is a table itself.
  *
- * Where the file has metallicities before ages, or an axis descends, a piece is read row by row (a row: the
- * columns of a cell) from where these lie.
+ * Where the file has its axes in another order, or one descends, a piece is read row by row (a row: the
+ * columns of a cell) from where these lie; and where the job fixes an axis between two nodes, from the rows of
+ * both.
  */
 #include "grid_private.h"
 
@@ -20,47 +21,17 @@
 #define SLAB_N                                                                                               \
     ((size_t)1 << 17) /* numbers that HDF5 reads at a time, where they do not go straight to a table */
 
+#define PLACE_SIZE 600 /* of the text that names a number of a table */
+
 /* A spectrum less another one, both rounded to float32 perhaps, may come out this much of it below 0. */
 #define ROUNDING_OF_DIFFERENCE 1e-6
 
 /* ---- places ------------------------------------------------------------------------------------ */
 
-/* Where the file has a cell of ours. */
-static size_t row_in_file(const struct reading *reading, size_t cell)
-{
-    const struct arrangement *as = &reading->arrangement;
-    size_t n_age = reading->grid->n_age, n_metallicity = reading->grid->n_metallicity;
-    size_t i_age = cell / n_metallicity, i_metallicity = cell % n_metallicity;
-
-    if (as->age_descends)
-        i_age = n_age - 1 - i_age;
-    if (as->metallicity_descends)
-        i_metallicity = n_metallicity - 1 - i_metallicity;
-    return as->metallicity_is_first ? i_metallicity * n_age + i_age : i_age * n_metallicity + i_metallicity;
-}
-
-/* Which cell of ours a row of the file is. */
-static size_t cell_of_row(const struct reading *reading, size_t row)
-{
-    const struct arrangement *as = &reading->arrangement;
-    size_t n_age = reading->grid->n_age, n_metallicity = reading->grid->n_metallicity;
-    size_t i_age = as->metallicity_is_first ? row % n_age : row / n_metallicity;
-    size_t i_metallicity = as->metallicity_is_first ? row / n_age : row % n_metallicity;
-
-    if (as->age_descends)
-        i_age = n_age - 1 - i_age;
-    if (as->metallicity_descends)
-        i_metallicity = n_metallicity - 1 - i_metallicity;
-    return i_age * n_metallicity + i_metallicity;
-}
-
 /* Do numbers lie in the file as they shall in memory? */
 static bool is_in_order(const struct reading *reading, const struct filling *filling)
 {
-    const struct arrangement *as = &reading->arrangement;
-
-    return !as->metallicity_is_first && !as->age_descends && !as->metallicity_descends &&
-           !filling->column_descends && !filling->line_member;
+    return reading->arrangement.is_ours && !filling->column_descends && !filling->line_member;
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */
@@ -108,27 +79,37 @@ static void subtract(size_t n, const double *minus, double *value, bool *is_nega
         *is_negative |= value[i] < -ROUNDING_OF_DIFFERENCE * minus[i];
 }
 
+static void weigh(size_t n, double weight, double *value)
+{
+    for (size_t i = 0; i < n; i++)
+        value[i] *= weight;
+}
+
+static void add_weighted(size_t n, double weight, const double *value, double *sum)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += weight * value[i];
+}
+
 /* "age 2, metallicity 1, column 7 (1e8 yr, 0.02, 1216 angstrom)": indices are the file's. */
 static void format_place(const struct reading *reading, const struct filling *filling, size_t cell,
                          size_t column, char *ret_text, size_t size)
 {
     const struct grid *grid = reading->grid;
-    const struct arrangement *as = &reading->arrangement;
-    size_t i_age = cell / grid->n_metallicity, i_metallicity = cell % grid->n_metallicity;
     bool is_spectrum = !strncmp(filling->plus.path, "spectra/", 8);
+    char indices[PLACE_SIZE / 3], values[PLACE_SIZE / 3];
 
-    text_format(ret_text, size, "age %zu, metallicity %zu, column %zu (%g yr, %g, %g angstrom)",
-                as->age_descends ? grid->n_age - 1 - i_age : i_age,
-                as->metallicity_descends ? grid->n_metallicity - 1 - i_metallicity : i_metallicity,
-                filling->column_descends ? filling->n_column - 1 - column : column, grid->age_yr[i_age],
-                grid->metallicity[i_metallicity],
+    grid_format_cell(reading, cell, indices, values, sizeof(indices));
+    text_format(ret_text, size, "%s%scolumn %zu (%s%s%g angstrom)", indices, *indices ? ", " : "",
+                grid_index_in_file(column, filling->n_column, filling->column_descends), values,
+                *values ? ", " : "",
                 (is_spectrum ? grid->lambda_rest_angstrom : grid->line_lambda_rest_angstrom)[column]);
 }
 
 static int name_bad_value(const struct reading *reading, const struct filling *filling, const char *path,
                           size_t cell, size_t column, double value, struct error *err)
 {
-    char place[160];
+    char place[PLACE_SIZE];
 
     format_place(reading, filling, cell, column, place, sizeof(place));
     return error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' at %s is %g, not a finite number",
@@ -146,10 +127,11 @@ static size_t find_bad(const double *value)
 
 /* ---- without HDF5 ------------------------------------------------------------------------------ */
 
-/* Numbers [first, first + n) of a table that lies otherwise in the file, row by row. */
+/* Numbers [first, first + n) of a table that lies otherwise in the file, row by row; rows of the file are
+ * `row0` after the first ones of their cells. */
 static int read_rows(const struct reading *reading, const struct filling *filling,
-                     const struct table_source *source, size_t first, size_t n, double *ret_value,
-                     struct error *err)
+                     const struct table_source *source, size_t row0, size_t first, size_t n,
+                     double *ret_value, struct error *err)
 {
     size_t n_column = filling->n_column;
     int r = 0;
@@ -158,7 +140,7 @@ static int read_rows(const struct reading *reading, const struct filling *fillin
         size_t column = (first + i) % n_column, at;
 
         n_here = n - i < n_column - column ? n - i : n_column - column;
-        at = row_in_file(reading, (first + i) / n_column) * n_column;
+        at = (row0 + grid_row_of_cell(reading, (first + i) / n_column)) * n_column;
         at += filling->column_descends ? n_column - column - n_here : column;
         r = io_direct_read(&source->direct, at, n_here, ret_value + i, err);
         if (!r && filling->column_descends)
@@ -167,13 +149,14 @@ static int read_rows(const struct reading *reading, const struct filling *fillin
     return r;
 }
 
-/* Numbers [first, first + n) of a table in our unit. */
-static int read_direct(const struct reading *reading, const struct filling *filling,
-                       const struct table_source *source, size_t first, size_t n, double *ret_value,
-                       bool *is_negative, struct error *err)
+/* Numbers [first, first + n) of a table in our unit, of one of the rows of each cell. */
+static int read_selected(const struct reading *reading, const struct filling *filling,
+                         const struct table_source *source, size_t row0, size_t first, size_t n,
+                         double *ret_value, bool *is_negative, struct error *err)
 {
-    int r = is_in_order(reading, filling) ? io_direct_read(&source->direct, first, n, ret_value, err)
-                                          : read_rows(reading, filling, source, first, n, ret_value, err);
+    int r = is_in_order(reading, filling)
+                ? io_direct_read(&source->direct, first, n, ret_value, err)
+                : read_rows(reading, filling, source, row0, first, n, ret_value, err);
 
     if (!r && !scale(source->factor, n, ret_value, is_negative)) {
         size_t i = find_bad(ret_value);
@@ -184,7 +167,27 @@ static int read_direct(const struct reading *reading, const struct filling *fill
     return r;
 }
 
-/* The piece of a table; `scratch` is as long as a piece. */
+/* The same of all rows of the cells; `scratch` is as long as a piece. */
+static int read_direct(const struct reading *reading, const struct filling *filling,
+                       const struct table_source *source, size_t first, size_t n, double *ret_value,
+                       double *scratch, bool *is_negative, struct error *err)
+{
+    const struct arrangement *as = &reading->arrangement;
+    int r =
+        read_selected(reading, filling, source, as->selection[0].row, first, n, ret_value, is_negative, err);
+
+    if (as->n_selection == 1)
+        return r;
+    weigh(n, as->selection[0].weight, ret_value);
+    for (size_t s = 1; !r && s < as->n_selection; s++) {
+        r = read_selected(reading, filling, source, as->selection[s].row, first, n, scratch, is_negative,
+                          err);
+        add_weighted(n, as->selection[s].weight, scratch, ret_value);
+    }
+    return r;
+}
+
+/* The piece of a table; `scratch` is as long as two pieces. */
 static int fill_piece(const struct reading *reading, const struct filling *filling, size_t i_piece,
                       double *scratch, bool *is_negative, struct error *err)
 {
@@ -195,13 +198,15 @@ static int fill_piece(const struct reading *reading, const struct filling *filli
     if (!filling->is_direct || !filling->table || begin >= filling->n)
         return 0;
     n = filling->n - begin < PIECE_N ? filling->n - begin : PIECE_N;
-    r = read_direct(reading, filling, &filling->plus, first, n, filling->table + first, is_negative, err);
+    r = read_direct(reading, filling, &filling->plus, first, n, filling->table + first, scratch, is_negative,
+                    err);
     if (r || !*filling->minus.path)
         return r;
     if (filling->subtracted)
         minus = filling->subtracted->table + first;
     else
-        r = read_direct(reading, filling, &filling->minus, first, n, scratch, is_negative, err);
+        r = read_direct(reading, filling, &filling->minus, first, n, scratch, scratch + PIECE_N, is_negative,
+                        err);
     if (!r)
         subtract(n, minus, filling->table + first, is_negative);
     return r;
@@ -225,7 +230,7 @@ static void keep_first(struct failure *kept, const struct failure *other)
 static int fill_directly(struct reading *reading, struct error *err)
 {
     size_t n_piece = 0, n_thread = (size_t)omp_get_max_threads();
-    double *scratch = mem_array(n_thread, PIECE_N * sizeof(*scratch));
+    double *scratch = mem_array(n_thread, 2 * PIECE_N * sizeof(*scratch));
     struct failure failure = { 0 };
 
     if (!scratch)
@@ -242,8 +247,8 @@ static int fill_directly(struct reading *reading, struct error *err)
             bool is_negative = false;
 
             mine.status =
-                fill_piece(reading, &reading->filling[t], i, scratch + (size_t)omp_get_thread_num() * PIECE_N,
-                           &is_negative, &mine.why);
+                fill_piece(reading, &reading->filling[t], i,
+                           scratch + (size_t)omp_get_thread_num() * 2 * PIECE_N, &is_negative, &mine.why);
             if (mine.status)
                 keep_first(&failure, &mine);
             if (is_negative) {
@@ -265,45 +270,43 @@ struct target {
     bool is_subtracted; /* taken from what is there */
 };
 
-/* Row `row` of the file to its place in the table. */
-static void put_row(const struct reading *reading, const struct target *target, size_t row, double *value,
-                    bool *is_negative)
+/* Row `row` of the file to its place in the table, checked. Rows that no cell is made of do not matter. */
+static int put_row(const struct reading *reading, const struct target *target,
+                   const struct table_source *source, size_t row, double *value, bool *is_negative,
+                   struct error *err)
 {
     const struct filling *filling = target->filling;
-    double *to = filling->table + cell_of_row(reading, row) * filling->n_column + target->i_column;
+    size_t n = target->n_column, cell;
+    double weight, *to;
 
-    if (filling->column_descends)
-        grid_turn_round(target->n_column, value);
-    if (target->is_subtracted)
-        subtract(target->n_column, value, to, is_negative);
-    else
-        memcpy(to, value, target->n_column * sizeof(*to));
-}
+    if (!grid_cell_of_row(reading, row, &cell, &weight))
+        return 0;
+    if (!scale(source->factor, n, value, is_negative)) {
+        size_t i = find_bad(value);
 
-/* Rows [row0, row0 + n) along the first axis of the dataset, each of n_in_row numbers, checked. */
-static int read_slab(const struct reading *reading, const struct target *target,
-                     const struct table_source *source, size_t row0, size_t n, size_t n_in_row, double *value,
-                     bool *is_negative, struct error *err)
-{
-    int r = io_read_rows_f64(reading->file, source->path, row0, n, value, err);
-
-    if (!r && !scale(source->factor, n * n_in_row, value, is_negative)) {
-        size_t i = find_bad(value), at = row0 * n_in_row + i, column = at % target->n_column;
-
-        if (target->filling->column_descends)
-            column = target->n_column - 1 - column;
-        r = name_bad_value(reading, target->filling, source->path,
-                           cell_of_row(reading, at / target->n_column), target->i_column + column, value[i],
-                           err);
+        return name_bad_value(reading, filling, source->path, cell,
+                              target->i_column + grid_index_in_file(i, n, filling->column_descends), value[i],
+                              err);
     }
-    return r;
+    if (filling->column_descends)
+        grid_turn_round(n, value);
+    to = filling->table + cell * filling->n_column + target->i_column;
+    if (weight != 1.0)
+        weigh(n, weight, value);
+    if (target->is_subtracted)
+        subtract(n, value, to, is_negative);
+    else if (weight != 1.0)
+        add_weighted(n, 1.0, value, to);
+    else
+        memcpy(to, value, n * sizeof(*to));
+    return 0;
 }
 
 /* A dataset, slab by slab, to its place. */
 static int put_source(const struct reading *reading, const struct target *target,
                       const struct table_source *source, bool *is_negative, struct error *err)
 {
-    size_t n = reading->grid->n_cell * target->n_column, n_in_row = n / source->n_row, n_row = 1;
+    size_t n = reading->arrangement.n_row * target->n_column, n_in_row = n / source->n_row, n_row = 1;
     double *slab;
     int r = 0;
 
@@ -319,11 +322,29 @@ static int put_source(const struct reading *reading, const struct target *target
     for (size_t row0 = 0; !r && row0 < source->n_row; row0 += n_row) {
         size_t n_here = source->n_row - row0 < n_row ? source->n_row - row0 : n_row;
 
-        r = read_slab(reading, target, source, row0, n_here, n_in_row, slab, is_negative, err);
+        r = io_read_rows_f64(reading->file, source->path, row0, n_here, slab, err);
         for (size_t i = 0; !r && i < n_here * n_in_row; i += target->n_column)
-            put_row(reading, target, (row0 * n_in_row + i) / target->n_column, slab + i, is_negative);
+            r = put_row(reading, target, source, (row0 * n_in_row + i) / target->n_column, slab + i,
+                        is_negative, err);
     }
     free(slab);
+    return r;
+}
+
+/* A dataset that lies as the table does, at once. */
+static int put_whole(const struct reading *reading, const struct filling *filling, bool *is_negative,
+                     struct error *err)
+{
+    const struct table_source *source = &filling->plus;
+    size_t n = reading->grid->n_cell * filling->n_column;
+    int r = io_read_rows_f64(reading->file, source->path, 0, source->n_row, filling->table, err);
+
+    if (!r && !scale(source->factor, n, filling->table, is_negative)) {
+        size_t i = find_bad(filling->table);
+
+        r = name_bad_value(reading, filling, source->path, i / filling->n_column, i % filling->n_column,
+                           filling->table[i], err);
+    }
     return r;
 }
 
@@ -356,9 +377,7 @@ static int fill_by_hdf5(const struct reading *reading, const struct filling *fil
     if (filling->line_member)
         return put_lines_one_by_one(reading, filling, is_negative, err);
     if (is_in_order(reading, filling))
-        r = read_slab(reading, &target, &filling->plus, 0, filling->plus.n_row,
-                      reading->grid->n_cell * filling->n_column / filling->plus.n_row, filling->table,
-                      is_negative, err);
+        r = put_whole(reading, filling, is_negative, err);
     else
         r = put_source(reading, &target, &filling->plus, is_negative, err);
     if (r || !*filling->minus.path)
@@ -373,7 +392,7 @@ static int fill_by_hdf5(const struct reading *reading, const struct filling *fil
 static void warn_negative(struct reading *reading, const struct filling *filling)
 {
     size_t n = reading->grid->n_cell * filling->n_column, n_negative = 0, lowest = 0;
-    char place[160];
+    char place[PLACE_SIZE];
 
     for (size_t i = 0; i < n; i++) {
         n_negative += filling->table[i] < 0.0;

@@ -40,7 +40,8 @@ static int share_warnings(struct reading *reading, const struct node_share *shar
     return r;
 }
 
-static int open_reading(const char *path, struct reading *reading, struct error *err)
+static int open_reading(const char *path, const struct grid_needs *needs, struct reading *reading,
+                        struct error *err)
 {
     int r = 0;
 
@@ -50,7 +51,7 @@ static int open_reading(const char *path, struct reading *reading, struct error 
     name_from_path(path, reading->grid->name, sizeof(reading->grid->name));
     r = io_file_open(path, &reading->file, err);
     if (!r)
-        r = grid_read_axes(reading, err);
+        r = grid_read_axes(reading, needs->n_fix, needs->fix, needs->scheme, err);
     return r ? r : grid_read_wavelengths(reading, err);
 }
 
@@ -58,7 +59,7 @@ int grid_open(const char *path, const struct grid_needs *needs, const struct nod
               struct grid **ret_grid, struct error *err)
 {
     struct reading reading = { .group = node_share_computing(share) };
-    int r = node_agree(reading.group, open_reading(path, &reading, err));
+    int r = node_agree(reading.group, open_reading(path, needs, &reading, err));
 
     for (size_t i = 0; !r && i < needs->n_spectrum; i++)
         r = take_spectrum(&reading, needs->spectrum[i], err);
@@ -90,10 +91,10 @@ void grid_free(struct grid *grid)
         return;
     for (size_t i = 0; i < grid->n_table; i++)
         node_table_release(&grid->table[i]);
-    free(grid->age_yr);
-    free(grid->metallicity);
-    free(grid->log10_age);
-    free(grid->log10_metallicity);
+    for (size_t a = 0; a < grid->n_axis_all; a++) {
+        free(grid->axis[a].node);
+        free(grid->axis[a].log10_node);
+    }
     free(grid->lambda_rest_angstrom);
     free(grid->line_lambda_rest_angstrom);
     free(grid->line_id);
@@ -108,4 +109,22 @@ size_t grid_bytes(const struct grid *grid)
     for (size_t i = 0; i < grid->n_table; i++)
         n += grid->table[i].n_byte;
     return n;
+}
+
+const struct grid_axis *grid_find_axis(const struct grid *grid, enum grid_quantity quantity)
+{
+    for (size_t a = 0; a < grid->n_axis_all; a++)
+        if (grid->axis[a].quantity == quantity)
+            return &grid->axis[a];
+    return NULL;
+}
+
+bool grid_history_is_log(const struct grid_axis *axis)
+{
+    return axis->n == 1 || axis->node[0] > 0;
+}
+
+struct axis_nodes grid_history_nodes(const struct grid_axis *axis)
+{
+    return (struct axis_nodes) { axis->n, grid_history_is_log(axis) ? axis->log10_node : axis->node };
 }

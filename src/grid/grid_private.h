@@ -8,10 +8,28 @@
 #define GRID_FILLING_MAX (3 * GRID_SPECTRUM_MAX)
 #define GRID_KIND_MAX    (UNITS_ANGLE + 1)
 
-/* How the file's cells lie: ours are [age][metallicity][column], all ascending. */
+/* Rows of a file that a cell is made of, from its first one on: more than one where the job fixes an axis
+ * between two nodes. */
+struct selection {
+    size_t row;
+    double weight;
+};
+
+/*
+ * How the file's cells lie. A row is a cell of the file: row-major over its axes, in its order and direction.
+ * Ours are row-major over grid->axis, all ascending; index i of axis a is `stride` rows after the one before,
+ * or before it.
+ */
 struct arrangement {
-    bool metallicity_is_first;
-    bool age_descends, metallicity_descends, wavelength_descends;
+    struct {
+        size_t n, stride; /* in the file */
+        bool descends;
+    } axis[GRID_AXIS_MAX]; /* of grid->axis */
+    size_t n_row;
+    size_t n_selection;
+    struct selection selection[1 << GRID_AXIS_MAX]; /* in the order of rows */
+    bool is_ours;                                   /* row i is cell i */
+    bool wavelength_descends;
 };
 
 /* Where numbers of a table come from. */
@@ -71,10 +89,36 @@ bool grid_unit_is_logarithm(const char *text);
 /* Warnings for what was noted. */
 void grid_warn_unitless(struct reading *reading);
 
+/* ---- axis.c ------------------------------------------------------------------------------------ */
+
+/* An axis between the file and ours. */
+struct file_axis {
+    struct reading *reading;
+    char name[GRID_NAME_MAX], path[IO_NAME_MAX], unit[GRID_NAME_MAX];
+    enum grid_quantity quantity;
+    bool holds_log; /* the numbers of the file are logarithms */
+    bool is_log;    /* logarithms are interpolated */
+    bool descends;
+    size_t n;
+    double *value, *log10_value; /* [n] ascending, in our unit; the caller's, also after an error */
+};
+
+/* What a name says; one with log10 in it holds logarithms. */
+enum grid_quantity grid_quantity_of(const char *name, bool *ret_holds_log);
+/* Its nodes as they are, their logarithms, and which of both is interpolated. */
+int grid_read_axis(struct reading *reading, const char *name, struct file_axis *ret_axis, struct error *err);
+
 /* ---- axes.c ------------------------------------------------------------------------------------ */
 
-/* Ages, metallicities, and what they are weighted by. */
-int grid_read_axes(struct reading *reading, struct error *err);
+/* All axes, which of them are fixed, and what tables are weighted by. */
+int grid_read_axes(struct reading *reading, size_t n_fix, const struct grid_fix *fix,
+                   enum weights_scheme scheme, struct error *err);
+/* The first row of the file, of those that a cell is made of, and back: false if no cell is made of it. */
+size_t grid_row_of_cell(const struct reading *reading, size_t cell);
+bool grid_cell_of_row(const struct reading *reading, size_t row, size_t *ret_cell, double *ret_weight);
+/* "age 2, metallicity 1 (1e8 yr, 0.02": indices are the file's; values of fixed axes are left out. */
+void grid_format_cell(const struct reading *reading, size_t cell, char *ret_indices, char *ret_values,
+                      size_t size);
 
 /* ---- list.c ------------------------------------------------------------------------------------ */
 
@@ -91,7 +135,7 @@ int grid_read_wavelengths(struct reading *reading, struct error *err);
 
 /* ---- tables.c ---------------------------------------------------------------------------------- */
 
-/* Check a table of (n_age, n_metallicity, n_column) in the file's order, and another one to be subtracted
+/* Check a table of the axes' extents and n_column, in the file's order, and another one to be subtracted
  * from it unless NULL; take memory, which the grid owns. Collective; *ret_table is NULL where no tables are
  * wanted. */
 int grid_take_table(struct reading *reading, const char *path, const char *minus_path, size_t n_column,

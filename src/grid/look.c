@@ -97,7 +97,7 @@ static int look_at_spectra(struct reading *reading, struct grid_look *look, stru
 
 static int look_into(struct reading *reading, struct grid_look *look, struct error *err)
 {
-    int r = grid_read_axes(reading, err);
+    int r = grid_read_axes(reading, 0, NULL, WEIGHTS_CIC, err);
 
     if (!r)
         r = grid_read_wavelengths(reading, err);
@@ -155,4 +155,30 @@ bool grid_look_has(const struct grid_look *look, const char *spectrum)
         has_linecont |= one->is_usable && !strcmp(one->name, "linecont");
     }
     return !strcmp(spectrum, "nebular_continuum") && has_nebular && has_linecont;
+}
+
+void grid_list_fields(const char *path, size_t n_fix, const struct grid_fix *fix,
+                      struct grid_fields *ret_fields)
+{
+    struct reading reading = { .grid = mem_array(1, sizeof(struct grid)) };
+    struct grid *grid = reading.grid;
+
+    ret_fields->n = 0;
+    if (grid && !io_file_open(path, &reading.file, NULL) &&
+        !grid_read_axes(&reading, n_fix, fix, WEIGHTS_CIC, NULL))
+        for (size_t a = 0; a < grid->n_axis; a++) {
+            const struct grid_axis *axis = &grid->axis[a];
+            struct grid_field *field = &ret_fields->field[ret_fields->n];
+
+            if (axis->quantity != GRID_OTHER)
+                continue;
+            *field = (struct grid_field) { .n_node = axis->n,
+                                           .first = axis->node[0],
+                                           .last = axis->node[axis->n - 1] };
+            memcpy(field->name, axis->name, sizeof(field->name));
+            memcpy(field->unit, axis->unit, sizeof(field->unit));
+            ret_fields->n++;
+        }
+    io_file_close(reading.file);
+    grid_free(grid);
 }

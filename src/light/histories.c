@@ -14,25 +14,29 @@ static size_t block_size(const struct particles *stars, size_t first)
     return stars->n - first < BLOCK ? stars->n - first : BLOCK;
 }
 
-static double coordinate(const struct grid *grid, int i_axis, double value)
+/* Coordinates of some stars along an axis of a history. */
+static void coordinates(const struct grid_axis *axis, size_t n, const double *value, double *ret_x)
 {
-    return grid->history_is_log[i_axis] ? log10(value) : value;
+    bool is_log = grid_history_is_log(axis);
+
+    for (size_t i = 0; i < n; i++)
+        ret_x[i] = is_log ? log10(value[i]) : value[i];
 }
 
 void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                  double *sfh_msun)
 {
-    const struct axis_nodes axis = grid->history_axis[0];
+    const struct grid_axis *ages = grid_find_axis(grid, GRID_AGE);
+    const struct axis_nodes nodes = grid_history_nodes(ages);
 
 #pragma omp parallel for ordered schedule(static, 1) if (stars->n > BLOCKS_SERIAL * BLOCK)
     for (size_t first = 0; first < stars->n; first += BLOCK) {
         size_t n = block_size(stars, first);
         double age[BLOCK];
 
-        for (size_t i = 0; i < n; i++)
-            age[i] = coordinate(grid, 0, stars->field[FIELD_AGE_YR][first + i]);
+        coordinates(ages, n, stars->field[FIELD_AGE_YR] + first, age);
 #pragma omp ordered
-        weights_histogram_axis(&axis, scheme, n, age, stars->field[FIELD_INITIAL_MASS_MSUN] + first,
+        weights_histogram_axis(&nodes, scheme, n, age, stars->field[FIELD_INITIAL_MASS_MSUN] + first,
                                sfh_msun);
     }
 }
@@ -40,20 +44,21 @@ void observe_sfh(const struct grid *grid, enum weights_scheme scheme, const stru
 void observe_sfzh(const struct grid *grid, enum weights_scheme scheme, const struct particles *stars,
                   double *sfzh_msun)
 {
+    const struct grid_axis *ages = grid_find_axis(grid, GRID_AGE);
+    const struct grid_axis *metallicities = grid_find_axis(grid, GRID_METALLICITY);
+    const struct axis_nodes nodes[2] = { grid_history_nodes(ages), grid_history_nodes(metallicities) };
+
 #pragma omp parallel for ordered schedule(static, 1) if (stars->n > BLOCKS_SERIAL * BLOCK)
     for (size_t first = 0; first < stars->n; first += BLOCK) {
         size_t n = block_size(stars, first);
-        double age[BLOCK], metallicity[BLOCK];
+        double age[BLOCK], metallicity[BLOCK], share[4 * BLOCK];
+        const double *const x[2] = { age, metallicity };
         uint32_t cell[4 * BLOCK];
-        double share[4 * BLOCK];
         struct weights weights = { .cell = cell, .share = share };
 
-        for (size_t i = 0; i < n; i++) {
-            age[i] = coordinate(grid, 0, stars->field[FIELD_AGE_YR][first + i]);
-            metallicity[i] = coordinate(grid, 1, stars->field[FIELD_METALLICITY][first + i]);
-        }
-        weights_assign(2, grid->history_axis, scheme, n, (const double *const[]) { age, metallicity },
-                       &weights);
+        coordinates(ages, n, stars->field[FIELD_AGE_YR] + first, age);
+        coordinates(metallicities, n, stars->field[FIELD_METALLICITY] + first, metallicity);
+        weights_assign(2, nodes, scheme, n, x, &weights);
 #pragma omp ordered
         weights_histogram(&weights, stars->field[FIELD_INITIAL_MASS_MSUN] + first, sfzh_msun);
     }

@@ -140,34 +140,82 @@ int observe_light_end(struct stellar_light *light, struct arena *arena, struct e
  * threads. */
 enum { BLOCK = 512, BLOCKS_SERIAL = 8 };
 
-static int place_stars(struct stellar_light *light, struct arena *arena, struct error *err)
+/* What the stars are looked up by along an axis of the grid: a field of theirs, or, NULL, one number. */
+static const double *axis_field(const struct stellar_light *light, size_t i_axis, double *ret_number)
+{
+    const struct grid_axis *axis = &light->grid->axis[i_axis];
+    size_t i_parameter = light->axis_parameter[i_axis];
+
+    if (axis->quantity == GRID_AGE)
+        return light->stars->field[FIELD_AGE_YR];
+    if (axis->quantity == GRID_METALLICITY)
+        return light->stars->field[FIELD_METALLICITY];
+    *ret_number = light->galaxy->parameter[i_parameter];
+    return light->stars->field[FIELD_PARAMETER + i_parameter];
+}
+
+/* Numbers of which logarithms are taken; ages and metallicities have been checked when they were read. */
+static int check_axis_field(const struct stellar_light *light, size_t i_axis, struct error *err)
+{
+    const struct grid_axis *axis = &light->grid->axis[i_axis];
+    const struct particles *stars = light->stars;
+    double number = 0;
+    const double *value = axis_field(light, i_axis, &number);
+    size_t n = value ? stars->n : 1;
+
+    if (axis->quantity != GRID_OTHER || !axis->is_log)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!((value ? value[i] : number) >= 0.0))
+            return error_set(
+                err, POLYPHONY_SET_ASIDE,
+                "galaxy %lld: '%s'%s %zu is %.10g, must be >= 0: the grid's axis is interpolated in its logarithm",
+                (long long)light->galaxy->id, axis->name, value ? " of particle" : " in row",
+                value ? (size_t)stars->first + i : (size_t)light->galaxy->row, value ? value[i] : number);
+    return 0;
+}
+
+static void place_block(const struct stellar_light *light, size_t first, size_t n)
 {
     const struct grid *grid = light->grid;
+    const struct weights *weights = &light->weights;
+    struct weights block = { .cell = weights->cell + first * weights->n_corner,
+                             .share = weights->share + first * weights->n_corner };
+    double x[WEIGHTS_AXIS_MAX][BLOCK];
+    const double *coordinate[WEIGHTS_AXIS_MAX];
+
+    for (size_t a = 0; a < grid->n_axis; a++) {
+        double number = 0;
+        const double *value = axis_field(light, a, &number);
+
+        for (size_t i = 0; i < n; i++)
+            x[a][i] = value ? value[first + i] : number;
+        for (size_t i = 0; i < n && grid->axis[a].is_log; i++)
+            x[a][i] = log10(x[a][i]);
+        coordinate[a] = x[a];
+    }
+    weights_assign(grid->n_axis, grid->nodes, light->scheme, n, coordinate, &block);
+}
+
+static int place_stars(struct stellar_light *light, struct arena *arena, struct error *err)
+{
     const struct particles *stars = light->stars;
     struct weights *weights = &light->weights;
-    size_t n_corner = weights_corners(2);
+    int r = 0;
 
+    for (size_t a = 0; !r && a < light->grid->n_axis; a++)
+        r = check_axis_field(light, a, err);
+    if (r)
+        return r;
     weights->n = stars->n;
-    weights->n_corner = n_corner;
-    weights->cell = arena_array(arena, stars->n, n_corner * sizeof(*weights->cell));
-    weights->share = arena_array(arena, stars->n, n_corner * sizeof(*weights->share));
+    weights->n_corner = weights_corners(light->grid->n_axis);
+    weights->cell = arena_array(arena, stars->n, weights->n_corner * sizeof(*weights->cell));
+    weights->share = arena_array(arena, stars->n, weights->n_corner * sizeof(*weights->share));
     if (!weights->cell || !weights->share)
         return no_memory(err);
 #pragma omp parallel for schedule(static) if (stars->n > BLOCKS_SERIAL * BLOCK)
-    for (size_t first = 0; first < stars->n; first += BLOCK) {
-        size_t n = stars->n - first < BLOCK ? stars->n - first : BLOCK;
-        const double *age_yr = stars->field[FIELD_AGE_YR] + first,
-                     *fraction = stars->field[FIELD_METALLICITY] + first;
-        struct weights block = { .cell = weights->cell + first * n_corner,
-                                 .share = weights->share + first * n_corner };
-        double age[BLOCK], metallicity[BLOCK];
-
-        for (size_t i = 0; i < n; i++) {
-            age[i] = grid->axis_is_log[0] ? log10(age_yr[i]) : age_yr[i];
-            metallicity[i] = grid->axis_is_log[1] ? log10(fraction[i]) : fraction[i];
-        }
-        weights_assign(2, grid->axis, light->scheme, n, (const double *const[]) { age, metallicity }, &block);
-    }
+    for (size_t first = 0; first < stars->n; first += BLOCK)
+        place_block(light, first, stars->n - first < BLOCK ? stars->n - first : BLOCK);
     return 0;
 }
 
@@ -208,10 +256,10 @@ uint64_t observe_light_bytes(const struct emission_program *program, size_t n_ce
     return n_cell * of_cell;
 }
 
-size_t observe_light_star_bytes(const struct emission_program *program)
+size_t observe_light_star_bytes(const struct emission_program *program, const struct grid *grid)
 {
     const struct weights *weights = NULL;
-    size_t n = weights_corners(2) * (sizeof(*weights->cell) + sizeof(*weights->share));
+    size_t n = weights_corners(grid->n_axis) * (sizeof(*weights->cell) + sizeof(*weights->share));
 
     for (size_t c = 0; c < program->n_channel; c++)
         n += has_fractions(&program->channel[c]) ? sizeof(double) : 0;

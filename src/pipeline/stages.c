@@ -164,6 +164,7 @@ static int weights_tile(struct work *w, struct error *err)
                                             .grid = plan->grid,
                                             .scheme = plan->scheme,
                                             .tolerance = plan->dust_tolerance };
+        memcpy(w->light.axis_parameter, plan->axis_parameter, sizeof(plan->axis_parameter));
         r = observe_light_begin(&w->light, w->arena, err);
     }
     if (!r)

@@ -149,7 +149,8 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
     const struct catalogue *catalogue = plan->catalogue;
     const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     uint64_t n_star = catalogue->n_particle[STARS][row];
-    size_t n_cell = 4 * n_star < plan->grid->n_cell ? 4 * n_star : plan->grid->n_cell;
+    uint64_t n_most = n_star * weights_corners(plan->grid->n_axis);
+    size_t n_cell = n_most < plan->grid->n_cell ? n_most : plan->grid->n_cell;
     struct parts parts = { .read_star = catalogue_star_bytes(catalogue),
                            .row = plan->n_value * sizeof(double) };
 
@@ -164,7 +165,7 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
     }
     if (plan->needs_light) {
         parts.fixed += observe_light_bytes(&plan->program, plan->grid->n_cell);
-        parts.tile_star += observe_light_star_bytes(&plan->program);
+        parts.tile_star += observe_light_star_bytes(&plan->program, plan->grid);
         count_sums(plan, n_cell, n_star, &parts);
     }
     parts.images = images_bytes(plan, n_star, n_thread);

@@ -303,7 +303,9 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
 
     resolve_parameters(plan, &needs);
     plan_list_defaulted(plan, &needs);
-    r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
+    r = plan_grid_fields(plan, share, &needs, err);
+    if (!r)
+        r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
     warnings_gather(&plan->warnings, &plan->catalogue->warnings);
@@ -327,9 +329,7 @@ static int open_grid(struct plan *plan, const struct node_share *share, struct e
     for (size_t e = 0; e < plan->program.n_extract; e++)
         if (plan->extract_is_used[e])
             needs.spectrum[needs.n_spectrum++] = plan->program.extract[e];
-    r = grid_open(plan->job->grid, &needs, share, &plan->grid, err);
-    if (!r)
-        warnings_gather(&plan->warnings, &plan->grid->warnings);
+    r = plan_grid_open(plan, &needs, share, err);
     if (!r)
         r = open_instruments(plan, err);
     return r ? r : check_filter_codes(plan, err);

@@ -9,6 +9,13 @@ int plan_at_key(const struct plan *plan, int r, const char *key, struct error *e
 /* Does a list of names say "all"? */
 bool plan_name_is_all(char *const *names, unsigned n);
 
+/* grid.c: fields of the catalogue that the grid's further axes need, and then the grid. */
+#define ADVICE_SIZE 512
+int plan_grid_fields(struct plan *plan, const struct node_share *share, struct catalogue_needs *needs,
+                     struct error *err);
+int plan_grid_open(struct plan *plan, struct grid_needs *needs, const struct node_share *share,
+                   struct error *err);
+
 /* What every operation works on: labels, instruments, lines, pixels, kernels; filters are checked against the
  * grid. */
 int plan_operations(struct plan *plan, struct error *err);

@@ -76,10 +76,13 @@ static void place_all(struct placing *placing, const struct plan *plan)
             place(placing, (struct product) { .kind = PRODUCT_BLACK_HOLE_TAU, .rank = 1, .dims = { 3 } });
     }
     if (ops->sfh)
-        place(placing, (struct product) { .kind = PRODUCT_SFH, .rank = 1, .dims = { grid->n_age } });
-    if (ops->sfzh)
         place(placing, (struct product) {
-                           .kind = PRODUCT_SFZH, .rank = 2, .dims = { grid->n_age, grid->n_metallicity } });
+                           .kind = PRODUCT_SFH, .rank = 1, .dims = { grid_find_axis(grid, GRID_AGE)->n } });
+    if (ops->sfzh)
+        place(placing, (struct product) { .kind = PRODUCT_SFZH,
+                                          .rank = 2,
+                                          .dims = { grid_find_axis(grid, GRID_AGE)->n,
+                                                    grid_find_axis(grid, GRID_METALLICITY)->n } });
     place_by_label(placing, PRODUCT_LNU, &plan->lnu, grid->n_lambda);
     place_by_label(placing, PRODUCT_FNU, &plan->fnu, grid->n_lambda);
     place_photometry(placing, PRODUCT_LUMINOSITIES, &plan->luminosities);

@@ -156,17 +156,30 @@ static int write_node(struct io_file *file, const struct plan *plan, const struc
     return r;
 }
 
+static int write_grid_axis(struct io_file *file, const struct grid_axis *axis, struct error *err)
+{
+    char path[RESULTS_PATH_MAX];
+
+    if (axis->quantity == GRID_AGE)
+        return write_axis(file, "Axes/Ages", axis->n, axis->node, "yr", "Ages of the grid", err);
+    if (axis->quantity == GRID_METALLICITY)
+        return write_axis(file, "Axes/Metallicities", axis->n, axis->node, "dimensionless",
+                          "Metallicities of the grid (mass fraction of metals)", err);
+    text_format(path, sizeof(path), "Axes/%s", axis->name);
+    return write_axis(file, path, axis->n, axis->node, *axis->unit ? axis->unit : "dimensionless",
+                      axis->is_fixed ? "The value of this axis of the grid that the job fixes"
+                                     : "Nodes of this axis of the grid",
+                      err);
+}
+
 int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err)
 {
     const struct grid *grid = plan->grid;
     int r = write_axis(file, "Wavelengths/Rest", grid->n_lambda, grid->lambda_rest_angstrom, "angstrom",
                        "Rest-frame wavelengths of all spectra", err);
 
-    if (!r)
-        r = write_axis(file, "Axes/Ages", grid->n_age, grid->age_yr, "yr", "Ages of the grid", err);
-    if (!r)
-        r = write_axis(file, "Axes/Metallicities", grid->n_metallicity, grid->metallicity, "dimensionless",
-                       "Metallicities of the grid (mass fraction of metals)", err);
+    for (size_t a = 0; !r && a < grid->n_axis_all; a++)
+        r = write_grid_axis(file, &grid->axis[a], err);
     if (!r && plan->n_line)
         r = write_lines(file, plan, err);
     if (!r)

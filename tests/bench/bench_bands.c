@@ -60,12 +60,12 @@ static void make_grid(struct bench *bench, struct scene *scene, size_t n_lambda)
 
     for (size_t j = 0; j < n_lambda; j++)
         lambda[j] = pow(10.0, lambda[j]);
-    *grid = (struct grid) { .n_age = N_AGE,
-                            .n_metallicity = N_METALLICITY,
+    *grid = (struct grid) { .n_axis = 2,
                             .n_cell = N_CELL,
-                            .axis_is_log = { true, true },
-                            .axis = { { N_AGE, even_values(arena, N_AGE, 6, 10) },
-                                      { N_METALLICITY, even_values(arena, N_METALLICITY, -4, -1.5) } },
+                            .axis = { { .quantity = GRID_AGE, .is_log = true },
+                                      { .quantity = GRID_METALLICITY, .is_log = true } },
+                            .nodes = { { N_AGE, even_values(arena, N_AGE, 6, 10) },
+                                       { N_METALLICITY, even_values(arena, N_METALLICITY, -4, -1.5) } },
                             .n_lambda = n_lambda,
                             .lambda_rest_angstrom = lambda,
                             .n_spectrum = 4 };

@@ -231,7 +231,7 @@ static void spectra_are_read_as_they_are(void **state)
 
     (void)state;
     assert_string_equal(grid->name, "made.grid");
-    assert_true(grid->n_age == 4 && grid->n_metallicity == 3 && grid->n_cell == 12);
+    assert_true(grid->n_axis == 2 && grid->axis[0].n == 4 && grid->axis[1].n == 3 && grid->n_cell == 12);
     assert_true(grid->n_lambda == 12 && grid->lambda_rest_angstrom[4] == 1216 && grid->n_spectrum == 5);
     for (size_t s = 0; s < 4; s++) {
         assert_string_equal(grid->spectrum[s].name, everything.spectrum[s]);
@@ -370,15 +370,15 @@ static void log_on_read_chooses_the_coordinate_of_each_axis(void **state)
     (void)state;
     made.metallicity_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->axis_is_log[0] && !grid->axis_is_log[1]);
-    assert_true(grid->axis[0].n == 4 && grid->axis[0].coordinate[2] == 8);
-    assert_true(grid->axis[1].n == 3 && grid->axis[1].coordinate[2] == 0.02);
-    assert_true(grid->age_yr[2] == 1e8 && grid->log10_age[2] == 8);
-    assert_true(grid->metallicity[0] == 0.001 && grid->log10_metallicity[0] == log10(0.001));
+    assert_true(grid->axis[0].is_log && !grid->axis[1].is_log);
+    assert_true(grid->axis[0].n == 4 && grid->nodes[0].coordinate[2] == 8);
+    assert_true(grid->axis[1].n == 3 && grid->nodes[1].coordinate[2] == 0.02);
+    assert_true(grid->axis[0].node[2] == 1e8 && grid->axis[0].log10_node[2] == 8);
+    assert_true(grid->axis[1].node[0] == 0.001 && grid->axis[1].log10_node[0] == log10(0.001));
     grid_free(grid);
     made.age_is_log = -1; /* as numpy and h5py: no attribute is no logarithm */
     grid = open_well(&made, &everything);
-    assert_true(!grid->axis_is_log[0] && grid->axis[0].coordinate[2] == 1e8);
+    assert_true(!grid->axis[0].is_log && grid->nodes[0].coordinate[2] == 1e8);
     grid_free(grid);
 }
 
@@ -393,7 +393,7 @@ static void units_of_axes_are_honoured(void **state)
         made.age[k] *= 1e-6;
     made.lambda_unit = "um";
     grid = open_well(&made, &everything);
-    assert_true(grid->age_yr[0] == 1e6 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
+    assert_true(grid->axis[0].node[0] == 1e6 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
     grid_free(grid);
     made = ordinary;
     made.lambda_unit = NULL; /* angstrom, as in older grids */
@@ -403,7 +403,7 @@ static void units_of_axes_are_honoured(void **state)
     grid_free(grid);
 }
 
-static void ages_and_metallicities_are_needed_and_no_third_axis(void **state)
+static void ages_or_metallicities_are_needed(void **state)
 {
     struct made made = ordinary;
 
@@ -411,12 +411,8 @@ static void ages_and_metallicities_are_needed_and_no_third_axis(void **state)
     made.n_axis = 3;
     EXPECT_REFUSED(&made, "no dataset 'axes/third'");
     made.third_is_there = true;
-    EXPECT_REFUSED(&made, "third axis 'third' of 3 values (0.1, 0.2, 0.4)", "a third one of one value");
-    made.n_axis = 1;
-    EXPECT_REFUSED(&made, "it has only ages", "(ages)");
+    EXPECT_REFUSED(&made, "'spectra/incident'", "4 x 3 x 12", "4 x 3 x 3 x 12");
     made = ordinary;
-    made.axis[1] = "alpha_enhancement";
-    EXPECT_REFUSED(&made, "it has only ages", "(ages, alpha_enhancement)");
     made.axis[1] = "log10ages";
     EXPECT_REFUSED(&made, "two axes of ages");
     made.axis[0] = "log10T";
@@ -461,17 +457,17 @@ static void zero_is_a_node_where_no_logarithm_of_it_is_needed(void **state)
                    "leave that metallicity out");
     made.metallicity_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->metallicity[0] == 0 && grid->axis[1].coordinate[0] == 0);
+    assert_true(grid->axis[1].node[0] == 0 && grid->nodes[1].coordinate[0] == 0);
     /* histories too then */
-    assert_true(!grid->history_is_log[1] && grid->history_axis[1].coordinate == grid->metallicity);
-    assert_true(grid->history_is_log[0] && grid->history_axis[0].coordinate == grid->log10_age);
+    assert_true(grid_history_nodes(&grid->axis[1]).coordinate == grid->axis[1].node);
+    assert_true(grid_history_nodes(&grid->axis[0]).coordinate == grid->axis[0].log10_node);
     grid_free(grid);
     made = ordinary;
     made.age[0] = 0;
     EXPECT_REFUSED(&made, "'axes/ages'", "index 0 is 0", "1e4 yr", "'log_on_read' to false");
     made.age_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->age_yr[0] == 0 && !grid->history_is_log[0]);
+    assert_true(grid->axis[0].node[0] == 0 && !grid_history_is_log(&grid->axis[0]));
     grid_free(grid);
 }
 
@@ -555,9 +551,9 @@ static void older_axes_are_read_to_the_same_nodes(void **state)
             made.age[k] = 6 + k;
         grid = open_well(&made, &everything);
         for (int k = 0; k < N_AGE; k++) {
-            assert_true(grid->axis_is_log[0] && grid->axis[0].coordinate[k] == 6 + k);
+            assert_true(grid->axis[0].is_log && grid->nodes[0].coordinate[k] == 6 + k);
             /* pow rounds once */
-            assert_true(fabs(grid->age_yr[k] / ordinary.age[k] - 1) < 3e-16);
+            assert_true(fabs(grid->axis[0].node[k] / ordinary.age[k] - 1) < 3e-16);
         }
         expect_warned_and_free(grid, axes[i].warned);
     }
@@ -578,9 +574,9 @@ static void older_metallicities_are_read_to_the_same_nodes(void **state)
             made.metallicity[k] = log10(ordinary.metallicity[k]);
         grid = open_well(&made, &everything);
         for (int k = 0; k < N_METALLICITY; k++) {
-            assert_true(grid->axis[1].coordinate[k] == log10(ordinary.metallicity[k]));
+            assert_true(grid->nodes[1].coordinate[k] == log10(ordinary.metallicity[k]));
             /* pow of a rounded logarithm: ln(10) * 3 * 1.1e-16 at most */
-            assert_true(fabs(grid->metallicity[k] / ordinary.metallicity[k] - 1) < 1e-15);
+            assert_true(fabs(grid->axis[1].node[k] / ordinary.metallicity[k] - 1) < 1e-15);
         }
         expect_warned_and_free(grid, NULL);
     }
@@ -622,7 +618,7 @@ static void log_on_read_may_be_of_any_type(void **state)
             continue;
         }
         EXPECT_OK(grid_open(path, &everything, NULL, &grid, &err), err);
-        assert_true(grid->axis_is_log[0] == (i == 0 || i == 2 || i == 4));
+        assert_true(grid->axis[0].is_log == (i == 0 || i == 2 || i == 4));
         grid_free(grid);
     }
 }
@@ -740,7 +736,7 @@ int main(void)
         cmocka_unit_test(older_metallicities_are_read_to_the_same_nodes),
         cmocka_unit_test(log_on_read_may_be_of_any_type),
         cmocka_unit_test(units_of_axes_are_honoured),
-        cmocka_unit_test(ages_and_metallicities_are_needed_and_no_third_axis),
+        cmocka_unit_test(ages_or_metallicities_are_needed),
         cmocka_unit_test(axes_have_a_direction_and_each_value_once),
         cmocka_unit_test(zero_is_a_node_where_no_logarithm_of_it_is_needed),
         cmocka_unit_test(ages_and_metallicities_look_like_what_they_are),

@@ -18,8 +18,12 @@
 
 static char good_path[256], bad_path[256], turned_path[256];
 
-static const struct grid_needs needs = { 3, { "transmitted", "linecont", "nebular_continuum" }, true };
-static const struct grid_needs needs_of_bad = { 1, { "transmitted" }, false };
+static const struct grid_needs needs = { .n_spectrum = 3,
+                                         .spectrum = { "transmitted", "linecont", "nebular_continuum" },
+                                         .lines = true };
+static const struct grid_needs needs_of_bad = { .n_spectrum = 1,
+                                                .spectrum = { "transmitted" },
+                                                .lines = false };
 
 /* Rank 0 makes a small grid, and a copy of which one number is no number. */
 static void make_grids(void)

@@ -115,9 +115,11 @@ static void expect_tables(const char *path, const struct grid_needs *needs)
 /* What is subtracted is a table before, after, or none. */
 static void tables_of_any_layout_are_read(void **state)
 {
-    static const struct grid_needs needs[] = { { 3, { "incident", "linecont", "nebular_continuum" }, false },
-                                               { 2, { "nebular_continuum", "linecont" }, false },
-                                               { 1, { "nebular_continuum" }, false } };
+    static const struct grid_needs needs[] = {
+        { .n_spectrum = 3, .spectrum = { "incident", "linecont", "nebular_continuum" }, .lines = false },
+        { .n_spectrum = 2, .spectrum = { "nebular_continuum", "linecont" }, .lines = false },
+        { .n_spectrum = 1, .spectrum = { "nebular_continuum" }, .lines = false }
+    };
     const struct layout plain = { H5T_IEEE_F64LE, 0 }, narrow = { H5T_IEEE_F32LE, 0 },
                         other_end = { H5T_IEEE_F64BE, 0 }, packed = { H5T_IEEE_F32LE, 1000 };
     const struct layout *const pairs[][2] = { { &plain, &plain },
@@ -139,7 +141,9 @@ static void tables_of_any_layout_are_read(void **state)
 /* Of several, by whichever thread: that of the first table, and there the first. */
 static void the_first_value_that_is_not_finite_is_told(void **state)
 {
-    static const struct grid_needs needs = { 2, { "incident", "nebular_continuum" }, false };
+    static const struct grid_needs needs = { .n_spectrum = 2,
+                                             .spectrum = { "incident", "nebular_continuum" },
+                                             .lines = false };
     const struct layout layouts[] = { { H5T_IEEE_F64LE, 0 }, { H5T_IEEE_F64LE, 1000 } };
 
     (void)state;
@@ -165,7 +169,9 @@ static void the_first_value_that_is_not_finite_is_told(void **state)
 
 static void what_is_subtracted_must_be_finite_too(void **state)
 {
-    static const struct grid_needs needs = { 1, { "nebular_continuum" }, false };
+    static const struct grid_needs needs = { .n_spectrum = 1,
+                                             .spectrum = { "nebular_continuum" },
+                                             .lines = false };
     const struct layout layouts[] = { { H5T_IEEE_F64LE, 0 }, { H5T_IEEE_F64LE, 1000 } };
 
     (void)state;

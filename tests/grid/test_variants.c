@@ -269,13 +269,16 @@ static void expect_read(const struct variant *v, size_t n_warning, const char *w
         struct grid *grid = NULL;
         struct error err = { "" };
         const struct grid_spectrum *s;
+        const struct grid_axis *age, *metallicity;
 
         omp_set_num_threads(n);
         EXPECT_OK(grid_open(path, &everything, NULL, &grid, &err), err);
         s = grid->spectrum;
-        assert_true(grid->n_age == N_AGE && grid->n_metallicity == n_metal && grid->n_lambda == N_LAMBDA);
-        assert_memory_equal(grid->age_yr, ages, sizeof(ages));
-        assert_memory_equal(grid->metallicity, metallicities, n_metal * sizeof(double));
+        age = grid_find_axis(grid, GRID_AGE);
+        metallicity = grid_find_axis(grid, GRID_METALLICITY);
+        assert_true(age->n == N_AGE && metallicity->n == n_metal && grid->n_lambda == N_LAMBDA);
+        assert_memory_equal(age->node, ages, sizeof(ages));
+        assert_memory_equal(metallicity->node, metallicities, n_metal * sizeof(double));
         for (size_t k = 0; k < N_LAMBDA; k++)
             assert_true(grid->lambda_rest_angstrom[k] == 100.0 + (double)k);
         expect_table(s[0].lnu, n_metal, N_LAMBDA, 0, -1, what);
@@ -408,7 +411,9 @@ static void a_bad_number_is_placed_where_the_file_has_it(void **state)
 
 static void negative_light_is_warned_of(void **state)
 {
-    const struct grid_needs needs = { 2, { "transmitted", "incident" }, false };
+    const struct grid_needs needs = { .n_spectrum = 2,
+                                      .spectrum = { "transmitted", "incident" },
+                                      .lines = false };
 
     (void)state;
     for (int packed = 0; packed < 2; packed++) {

@@ -104,8 +104,7 @@ static inline void made_lines(struct grid *grid, struct grid_spectrum *spectrum,
         spectrum->line_continuum = table;
     for (size_t c = 0; c < grid->n_cell; c++)
         for (size_t l = 0; l < n; l++) {
-            double i = (double)(c / grid->n_metallicity), j = (double)(c % grid->n_metallicity),
-                   k = (double)l;
+            double i = (double)(c / 3), j = (double)(c % 3), k = (double)l;
             const double *lambda = grid->lambda_rest_angstrom;
             size_t at = 0;
 
@@ -132,22 +131,22 @@ static inline struct grid *made_grid(size_t n_lambda, const double *lambda,
     struct grid *grid = made_array(1, sizeof(*grid));
 
     *grid = (struct grid) { .name = "made",
-                            .n_age = 4,
-                            .n_metallicity = 3,
+                            .n_axis = 2,
+                            .n_axis_all = 2,
+                            .axis = { { .quantity = GRID_AGE, .n = 4 },
+                                      { .quantity = GRID_METALLICITY, .n = 3 } },
                             .n_cell = 12,
-                            .axis_is_log = { true, true },
                             .n_lambda = n_lambda,
                             .n_line = 3,
                             .n_spectrum = N_SPECTRUM };
-    grid->age_yr = made_copy(4, node_age_yr);
-    grid->metallicity = made_copy(3, node_metallicity);
-    grid->log10_age = made_log10(4, node_age_yr);
-    grid->log10_metallicity = made_log10(3, node_metallicity);
-    grid->axis[0] = (struct axis_nodes) { 4, grid->log10_age };
-    grid->axis[1] = (struct axis_nodes) { 3, grid->log10_metallicity };
-    for (int i = 0; i < 2; i++) {
-        grid->history_is_log[i] = true;
-        grid->history_axis[i] = grid->axis[i];
+    for (size_t a = 0; a < 2; a++) {
+        struct grid_axis *axis = &grid->axis[a];
+        const double *node = a ? node_metallicity : node_age_yr;
+
+        axis->is_log = true;
+        axis->node = made_copy(axis->n, node);
+        axis->log10_node = made_log10(axis->n, node);
+        grid->nodes[a] = (struct axis_nodes) { axis->n, axis->log10_node };
     }
     grid->lambda_rest_angstrom = made_copy(n_lambda, lambda);
     grid->line_lambda_rest_angstrom = made_copy(3, line_lambda);

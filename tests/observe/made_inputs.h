@@ -68,8 +68,8 @@ static inline void made_grid_write(const char *path)
     made_ok(&made, io_file_create(path, &made.file, &made.err));
     made_ok(&made, io_attr_write_texts(made.file, "/", "axes", 2, axes, &made.err));
     made_ok(&made, io_attr_write_text(made.file, "/", "WeightVariable", "initial_masses", &made.err));
-    made_f64(&made, "axes/ages", 1, &n[0], grid->age_yr, "yr");
-    made_f64(&made, "axes/metallicities", 1, &n[1], grid->metallicity, "dimensionless");
+    made_f64(&made, "axes/ages", 1, &n[0], grid->axis[0].node, "yr");
+    made_f64(&made, "axes/metallicities", 1, &n[1], grid->axis[1].node, "dimensionless");
     made_ok(&made, io_attr_write_bool(made.file, "axes/ages", "log_on_read", true, &made.err));
     made_ok(&made, io_attr_write_bool(made.file, "axes/metallicities", "log_on_read", true, &made.err));
     made_f64(&made, "spectra/wavelength", 1, &n[2], lambda, "angstrom");
