@@ -19,6 +19,7 @@
 #pragma once
 
 #include "polyphony/base.h"
+#include "polyphony/parameters.h"
 
 enum job_grid_assignment { JOB_ASSIGN_CIC, JOB_ASSIGN_NGP };
 enum job_method { JOB_METHOD_FAST, JOB_METHOD_DIRECT };
@@ -45,9 +46,7 @@ struct job_cosmology {
 /** "number or name": see job_is_number(). */
 struct job_emission {
     char *model;
-    char *tau_v;         /* [-] number >= 0, catalogue parameter, or "los" */
-    char *fesc;          /* [-] number in 0 ... 1 or catalogue parameter */
-    char *fesc_ly_alpha; /* [-] number in 0 ... 1 or catalogue parameter */
+    char *parameter[PARAMETER_MAX]; /* [parameter_count()] number in bounds, catalogue parameter, or "los" */
     char *dust_curve;
     double *dust_slope;
     double *dust_tolerance; /* > 0, at most 1e-3 */
@@ -142,7 +141,8 @@ void job_free(struct job *job); /* NULL is fine */
 /** The options of an operation; NULL: it is not wanted, or none is called so. */
 const void *job_options(const struct job *job, const char *key);
 
-/** The commented template, the caller's to free. NULL without memory. */
+/** The commented template, the caller's to free. NULL without memory. Marks @models@, @dust_curves@ and @igm@ in
+ * its comments stand for the names that other rooms know. */
 char *job_template(const struct job_operation *const *operations);
 
 /** Line of a key such as "emission.tau_v" or "instruments[0].label"; 0 if defaulted. */

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "polyphony/base.h"
+#include "polyphony/parameters.h"
 
 #define EMISSION_FACTOR_MAX  6
 #define EMISSION_TERM_MAX    16
@@ -21,27 +22,24 @@
 #define EMISSION_CHANNEL_MAX 16
 #define EMISSION_EXTRACT_MAX 8
 
-/** Parameters of the models that exist. */
-enum emission_parameter { EMISSION_TAU_V, EMISSION_FESC, EMISSION_FESC_LY_ALPHA, EMISSION_N_PARAMETER };
-extern const char *const emission_parameter_names[EMISSION_N_PARAMETER];
-
 enum emission_op { EMISSION_EXTRACT, EMISSION_COMBINE, EMISSION_TRANSFORM };
 
-/** What a transform multiplies by, p being its parameter. */
-enum emission_transform {
-    EMISSION_ESCAPED,   /* p                        the part that escapes */
-    EMISSION_PROCESSED, /* 1 - p                    the part that does not */
-    EMISSION_LY_ALPHA,  /* p at Lyman alpha, else 1 */
-    EMISSION_ATTENUATE, /* exp(-p k(lambda))        a dust screen */
+/** What a transform multiplies by: a row of the table in src/emission/transforms.def. */
+struct emission_transform {
+    const char *name; /* in models and results */
+    /** value[i] *= factor(p[i]), [n], p being its parameter; any thread. NULL: a dust screen, exp(-p k(lambda)) */
+    void (*multiply)(size_t n, const double *p, double *value);
+    bool is_ly_alpha; /* at Lyman alpha only; 1 elsewhere */
 };
+
+extern const struct emission_transform *const emission_transforms[]; /* ends with NULL */
 
 struct emission_node {
     const char *label;
     bool is_saved;
     enum emission_op op;
     const char *of[3]; /* extract: grid spectrum; combine: members; transform: what it applies to */
-    enum emission_transform transform;
-    enum emission_parameter parameter;
+    const char *transform, *parameter; /* their names */
 };
 
 struct emission_model {
@@ -54,21 +52,21 @@ struct emission_model {
 
 /** A preset by name; POLYPHONY_USAGE with the nearest name otherwise. */
 int emission_model_find(const char *name, const struct emission_model **ret_model, struct error *err);
-size_t emission_model_count(void);
-const struct emission_model *emission_model_at(size_t i);
+extern const struct emission_model *const emission_models[]; /* src/emission/models.def; ends with NULL */
 const struct emission_node *emission_node_find(const struct emission_model *model, const char *label);
 
 /* ---- compiled ---------------------------------------------------------------------------------- */
 
 struct emission_factor {
-    enum emission_transform transform;
-    enum emission_parameter parameter;
+    size_t i_transform, i_parameter; /* in their tables */
 };
 
 struct emission_factors {
     size_t n;
     struct emission_factor factor[EMISSION_FACTOR_MAX]; /* sorted */
 };
+
+bool emission_factors_are_equal(const struct emission_factors *a, const struct emission_factors *b);
 
 struct emission_term {
     size_t i_extract;
@@ -79,10 +77,9 @@ struct emission_term {
 
 /** Particle weights shared by terms: mass * product of `particle`. The plain mass is channel 0 where used. */
 struct emission_channel {
-    struct emission_factors
-        particle; /* ESCAPED, PROCESSED, LY_ALPHA (a plain factor here), at most one ATTENUATE */
+    struct emission_factors particle; /* those of Lyman alpha are plain here; at most one is a screen */
     bool is_attenuated;
-    enum emission_parameter tau; /* if is_attenuated */
+    size_t i_tau; /* parameter of the screen, if is_attenuated */
     bool extract_is_used[EMISSION_EXTRACT_MAX];
 };
 
@@ -99,17 +96,18 @@ struct emission_program {
     struct emission_channel channel[EMISSION_CHANNEL_MAX];
     size_t n_label;
     struct emission_label label[EMISSION_LABEL_MAX]; /* saved labels, in the graph's order */
-    bool parameter_is_used[EMISSION_N_PARAMETER];
+    bool parameter_is_used[PARAMETER_MAX];
+    bool has_screen;
 };
 
 /**
  * Expand a model into terms for its saved labels.
  *
  * @param is_per_particle  which parameters differ from particle to particle
- * Return: 0; POLYPHONY_USAGE for a graph that refers to a missing node, contains itself, or needs more than
- * the limits above; for two particle-wise screens in a row, too.
+ * Return: 0; POLYPHONY_USAGE for a graph that refers to a missing node, transform or parameter, contains
+ * itself, or needs more than the limits above; for two particle-wise screens in a row, too.
  */
-int emission_compile(const struct emission_model *model, const bool is_per_particle[EMISSION_N_PARAMETER],
+int emission_compile(const struct emission_model *model, const bool is_per_particle[PARAMETER_MAX],
                      struct emission_program *ret_program, struct error *err);
 
 /** Index of a saved label; POLYPHONY_USAGE with the nearest one otherwise. */

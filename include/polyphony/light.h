@@ -96,7 +96,7 @@ struct stellar_light {
     /* The tile in hand. */
     const struct galaxy *galaxy;
     const struct particles *stars; /* of the galaxy */
-    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct observe_parameter parameter[PARAMETER_MAX];
     struct weights weights;
     const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
 
@@ -116,15 +116,14 @@ int observe_light_begin(struct stellar_light *light, struct arena *arena, struct
 /** Is a used parameter of a galaxy, or of one of its stars, out of bounds? POLYPHONY_SET_ASIDE, with particle
  * and value. */
 int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
-                             const struct observe_parameter parameter[EMISSION_N_PARAMETER],
-                             struct error *err);
+                             const struct observe_parameter parameter[PARAMETER_MAX], struct error *err);
 /**
  * Place a tile of stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
  * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0; or what a further axis of the grid,
  * interpolated in its logarithm, is looked up by is below 0.
  */
 int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy,
-                        const struct observe_parameter parameter[EMISSION_N_PARAMETER], struct arena *arena,
+                        const struct observe_parameter parameter[PARAMETER_MAX], struct arena *arena,
                         struct error *err);
 void observe_light_add(struct stellar_light *light);
 int observe_light_end(struct stellar_light *light, struct arena *arena, struct error *err);

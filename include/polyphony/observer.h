@@ -24,7 +24,7 @@ struct observer_wavelengths {
 };
 
 /** Arrays are taken from the arena. At redshift 0 the galaxy is at 10 pc and nothing is absorbed. */
-int observer_frame_make(const struct cosmology *cosmology, enum igm_model igm,
+int observer_frame_make(const struct cosmology *cosmology, const struct igm_row *igm,
                         const struct observer_wavelengths *wavelengths, double redshift,
                         struct observer_frame *ret_frame, struct arena *arena, struct error *err);
 

@@ -97,7 +97,7 @@ struct plan {
     bool redshift_is_given; /* by the job, for all galaxies */
     double redshift;
     struct cosmology cosmology;
-    enum igm_model igm;
+    const struct igm_row *igm;
     struct dust_curve curve;
     enum weights_scheme scheme;
     enum observe_method method;
@@ -106,15 +106,16 @@ struct plan {
 
     const struct emission_model *model;
     struct emission_program program;
-    bool extract_is_used[EMISSION_EXTRACT_MAX];     /* by the labels that the job names */
-    bool parameter_is_wanted[EMISSION_N_PARAMETER]; /* a number for all, by a label that is wanted */
+    bool extract_is_used[EMISSION_EXTRACT_MAX]; /* by the labels that the job names */
+    bool parameter_is_wanted[PARAMETER_MAX];    /* a number for all, by a label that is wanted */
+    bool screen_is_wanted;                      /* by a label that is wanted */
     /* Where a parameter comes from: a number, a catalogue parameter, or the line of sight. */
     struct {
         double value;
         bool is_los;
         bool is_catalogue;
         size_t i_catalogue;
-    } parameter[EMISSION_N_PARAMETER];
+    } parameter[PARAMETER_MAX];
 
     struct observe_columns spectra;         /* wavelengths */
     struct observe_columns line_luminosity; /* the lines wanted */
@@ -156,7 +157,7 @@ double plan_redshift(const struct plan *plan, uint64_t row);
 /** The model's parameters of a galaxy, or of the tile of its stars that is in the arrays. star_tau[]: of all
  * its stars, where they are known; NULL: a line of sight then counts as 0. */
 void plan_parameters(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
-                     struct observe_parameter ret_parameter[EMISSION_N_PARAMETER]);
+                     struct observe_parameter ret_parameter[PARAMETER_MAX]);
 
 /** The cost of a galaxy is linear in 1, its stars, and its pairs of a star and gas that may lie before it. */
 #define PLAN_N_COST_TERM 3

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "polyphony/catalogue.h"
+#include "polyphony/parameters.h"
 
 #define COLUMN_MAX 32 /* wider texts push what is beside them */
 
@@ -121,21 +122,16 @@ static void print_frame(const struct catalogue_contents *contents)
 
 static void print_parameters(const struct catalogue_contents *contents)
 {
-    static const char *const known[] = { "tau_v", "fesc", "fesc_ly_alpha" };
-
     for (size_t i = 0; i < contents->n; i++) {
         const struct catalogue_dataset *dataset = &contents->dataset[i];
         const char *name = strchr(dataset->path, '/') + 1;
-        const char *key = NULL;
-
         if (dataset->use != CATALOGUE_PARAMETER)
             continue;
-        for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
-            key = !strcmp(known[k], name) ? known[k] : key;
-        if (key)
-            printf("parameter   %s: emission {%s: %s}, or a number for all\n", dataset->path, key, name);
+        if (parameter_find(name) < PARAMETER_MAX)
+            printf("parameter   %s: emission {%s: %s}, or a number for all\n", dataset->path, name, name);
         else
-            printf("parameter   %s, if the job names it: emission {tau_v: %s}\n", dataset->path, name);
+            printf("parameter   %s, if the job names it: emission {%s: %s}\n", dataset->path,
+                   parameter_rows[0]->name, name);
     }
 }
 

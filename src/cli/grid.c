@@ -138,10 +138,10 @@ static void print_spectra(const struct grid_look *look)
 
 static void print_models(const struct grid_look *look)
 {
-    const bool is_per_particle[EMISSION_N_PARAMETER] = { false };
+    const bool is_per_particle[PARAMETER_MAX] = { false };
 
-    for (size_t i = 0; i < emission_model_count(); i++) {
-        const struct emission_model *model = emission_model_at(i);
+    for (size_t i = 0; emission_models[i]; i++) {
+        const struct emission_model *model = emission_models[i];
         struct emission_program program;
         const char *separator = " needs ";
 

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "polyphony/operations.h"
-
 #include "signature.h"
 
 struct command {
@@ -155,26 +153,6 @@ const char *cli_parse_path(int argc, char **argv, const char *args_doc, const ch
 
     cli_parse(&argp, argc, argv, &one);
     return one.path;
-}
-
-int cli_init(int argc, char **argv, struct error *err)
-{
-    static const struct argp argp = {
-        .doc =
-            "Print a commented job file, with all keys and their defaults, to standard output.\v" CLI_EXIT_CODES
-    };
-
-    char *template;
-    int r = 0;
-
-    cli_parse(&argp, argc, argv, NULL);
-    template = job_template(job_operation_list);
-    if (!template)
-        r = error_set(err, POLYPHONY_INTERNAL, "no memory");
-    else if (fputs(template, stdout) == EOF || fflush(stdout))
-        r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
-    free(template);
-    return r;
 }
 
 void cli_format_bytes(double bytes, char *ret_text)

@@ -70,7 +70,6 @@ static const struct range batch_size = { 1, false, 4096 };
 static const struct range megabytes = { 0, false, 1 << 30 };
 static const struct range frequency_hz = { 0, false, JOB_TRACE_HZ_MAX };
 static const struct range sync_seconds = { 0, false, JOB_SYNC_S_MAX };
-static const struct range fraction = { 0, false, 1 };
 /* Beyond, what is computed would not be what was asked for. */
 static const struct range tolerance = { 0, true, 1e-3 };
 
@@ -141,17 +140,21 @@ static int check_redshift(const struct job *job, struct error *err)
 
 static int check_emission(const struct job *job, struct error *err)
 {
-    const struct job_emission *emission = &job->emission;
-    int r = check_number_or_name(job, err, "emission.tau_v", emission->tau_v, &not_negative);
+    int r = 0;
 
-    if (!r && !strcmp(emission->tau_v, "los") && !job_options(job, "los_optical_depths"))
-        r = job_error(
-            job, err, "emission.tau_v",
-            "'los' needs the operation los_optical_depths; add 'los_optical_depths: {}' to operations");
-    if (!r)
-        r = check_number_or_name(job, err, "emission.fesc", emission->fesc, &fraction);
-    if (!r)
-        r = check_number_or_name(job, err, "emission.fesc_ly_alpha", emission->fesc_ly_alpha, &fraction);
+    for (size_t p = 0; !r && p < parameter_count(); p++) {
+        const struct parameter_row *row = parameter_rows[p];
+        const struct range range = { row->least, false, row->most };
+        const char *text = job->emission.parameter[p];
+        char path[KEY_PATH_MAX];
+
+        text_format(path, sizeof(path), "emission.%s", row->name);
+        r = check_number_or_name(job, err, path, text, &range);
+        if (!r && row->has_los && !strcmp(text, "los") && !job_options(job, "los_optical_depths"))
+            r = job_error(
+                job, err, path,
+                "'los' needs the operation los_optical_depths; add 'los_optical_depths: {}' to operations");
+    }
     return r;
 }
 

@@ -10,6 +10,7 @@
 
 #include "config_private.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,14 +61,10 @@ static const cyaml_schema_field_t cosmology_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t emission_fields[] = {
+static const cyaml_schema_field_t emission_first[] = {
     CYAML_FIELD_STRING_PTR("model", OPTIONAL, struct job_emission, model, 1, CYAML_UNLIMITED),
-    CYAML_FIELD_STRING_PTR("tau_v", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission, tau_v, 1,
-                           CYAML_UNLIMITED),
-    CYAML_FIELD_STRING_PTR("fesc", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission, fesc, 1,
-                           CYAML_UNLIMITED),
-    CYAML_FIELD_STRING_PTR("fesc_ly_alpha", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job_emission,
-                           fesc_ly_alpha, 1, CYAML_UNLIMITED),
+};
+static const cyaml_schema_field_t emission_last[] = {
     CYAML_FIELD_STRING_PTR("dust_curve", OPTIONAL, struct job_emission, dust_curve, 1, CYAML_UNLIMITED),
     CYAML_FIELD_FLOAT_PTR("dust_slope", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_emission, dust_slope),
     CYAML_FIELD_FLOAT_PTR("dust_tolerance", OPTIONAL, struct job_emission, dust_tolerance),
@@ -125,7 +122,7 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_MAPPING("cosmology", OPTIONAL, struct job, cosmology, cosmology_fields),
     CYAML_FIELD_STRING_PTR("redshift", OPTIONAL | SCHEMA_NUMBER_OR_NAME, struct job, redshift, 1,
                            CYAML_UNLIMITED),
-    CYAML_FIELD_MAPPING("emission", OPTIONAL, struct job, emission, emission_fields),
+    CYAML_FIELD_MAPPING("emission", OPTIONAL, struct job, emission, no_fields), /* see schema_make() */
     CYAML_FIELD_FLOAT_PTR("dust_to_metal_ratio", OPTIONAL, struct job, dust_to_metal_ratio),
     CYAML_FIELD_STRING_PTR("igm", OPTIONAL, struct job, igm, 1, CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE_COUNT("instruments", LIST, struct job, instruments, n_instruments, &instrument_entry,
@@ -145,7 +142,22 @@ static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_END,
 };
 
-/* ---- the operations ----------------------------------------------------------------------- */
+/* ---- what other tables hold --------------------------------------------------------------- */
+
+/* emission_first, the keys of all parameters, emission_last. */
+static void list_emission(cyaml_schema_field_t *field)
+{
+    memcpy(field, emission_first, sizeof(emission_first));
+    field += N_OF(emission_first);
+    for (size_t p = 0; p < parameter_count(); p++)
+        *field++ = (cyaml_schema_field_t) {
+            .key = parameter_rows[p]->name,
+            .value = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER | OPTIONAL | SCHEMA_NUMBER_OR_NAME, char, 1,
+                                          CYAML_UNLIMITED) },
+            .data_offset = (uint32_t)(offsetof(struct job_emission, parameter) + p * sizeof(char *)),
+        };
+    memcpy(field, emission_last, sizeof(emission_last));
+}
 
 /* A mapping behind a pointer of job->options. */
 static cyaml_schema_field_t field_of(const struct job_operation *operation, size_t i)
@@ -163,6 +175,7 @@ struct job_schema *schema_make(const struct job_operation *const *operations)
     struct {
         struct job_schema schema;
         cyaml_schema_field_t job[N_OF(job_fields)];
+        cyaml_schema_field_t emission[N_OF(emission_first) + PARAMETER_MAX + N_OF(emission_last)];
         cyaml_schema_field_t operation[JOB_OPERATIONS_MAX + 1];
     } *made = calloc(1, sizeof(*made));
     size_t n = 0;
@@ -175,10 +188,14 @@ struct job_schema *schema_make(const struct job_operation *const *operations)
     }
     for (size_t i = 0; i < n; i++)
         made->operation[i] = field_of(operations[i], i);
+    list_emission(made->emission);
     memcpy(made->job, job_fields, sizeof(job_fields));
-    for (cyaml_schema_field_t *field = made->job; field->key; field++)
+    for (cyaml_schema_field_t *field = made->job; field->key; field++) {
         if (!strcmp(field->key, "operations"))
             field->value.mapping.fields = made->operation;
+        if (!strcmp(field->key, "emission"))
+            field->value.mapping.fields = made->emission;
+    }
     made->schema = (struct job_schema) {
         .n_operation = n,
         .operation = operations,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "emission_private.h"
+
 /*
  * A label is expanded by walking from its node down to the extractions, collecting the factors of the
  * transforms on the way; each extraction reached is one term. A walk deeper than the graph has nodes
@@ -18,7 +20,7 @@ struct walk {
 
 static bool factor_is_before(struct emission_factor a, struct emission_factor b)
 {
-    return a.transform < b.transform || (a.transform == b.transform && a.parameter < b.parameter);
+    return a.i_transform < b.i_transform || (a.i_transform == b.i_transform && a.i_parameter < b.i_parameter);
 }
 
 static bool factors_add(struct emission_factors *factors, struct emission_factor factor)
@@ -34,13 +36,12 @@ static bool factors_add(struct emission_factors *factors, struct emission_factor
     return true;
 }
 
-static bool factors_are_equal(const struct emission_factors *a, const struct emission_factors *b)
+bool emission_factors_are_equal(const struct emission_factors *a, const struct emission_factors *b)
 {
     if (a->n != b->n)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (a->factor[i].transform != b->factor[i].transform ||
-            a->factor[i].parameter != b->factor[i].parameter)
+        if (factor_is_before(a->factor[i], b->factor[i]) || factor_is_before(b->factor[i], a->factor[i]))
             return false;
     return true;
 }
@@ -67,7 +68,7 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
     size_t n_screen = 0;
 
     for (*ret_channel = 0; *ret_channel < program->n_channel; ++*ret_channel)
-        if (factors_are_equal(&program->channel[*ret_channel].particle, particle))
+        if (emission_factors_are_equal(&program->channel[*ret_channel].particle, particle))
             break;
     if (*ret_channel == EMISSION_CHANNEL_MAX)
         return error_set(walk->err, POLYPHONY_USAGE,
@@ -80,9 +81,9 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
     program->n_channel++;
     channel->particle = *particle;
     for (size_t i = 0; i < particle->n; i++)
-        if (particle->factor[i].transform == EMISSION_ATTENUATE) {
+        if (!emission_transforms[particle->factor[i].i_transform]->multiply) {
             channel->is_attenuated = true;
-            channel->tau = particle->factor[i].parameter;
+            channel->i_tau = particle->factor[i].i_parameter;
             n_screen++;
         }
     if (n_screen > 1)
@@ -107,13 +108,14 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
     for (size_t i = 0; i < factors->n; i++) {
         struct emission_factor factor = factors->factor[i];
 
-        walk->program->parameter_is_used[factor.parameter] = true;
-        if (!walk->is_per_particle[factor.parameter]) {
+        walk->program->parameter_is_used[factor.i_parameter] = true;
+        walk->program->has_screen |= !emission_transforms[factor.i_transform]->multiply;
+        if (!walk->is_per_particle[factor.i_parameter]) {
             factors_add(&term.galaxy, factor);
             continue;
         }
         factors_add(&inside, factor);
-        if (factor.transform != EMISSION_LY_ALPHA)
+        if (!emission_transforms[factor.i_transform]->is_ly_alpha)
             factors_add(&outside, factor);
     }
     r = find_extract(walk, extract, &term.i_extract);
@@ -126,10 +128,29 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
     return r;
 }
 
+/* The factor of a transformation, from the names of its rows. */
+static int find_factor(struct walk *walk, const struct emission_node *node,
+                       struct emission_factor *ret_factor)
+{
+    size_t t = 0, p = parameter_find(node->parameter);
+    int r = 0;
+
+    while (emission_transforms[t] && strcmp(emission_transforms[t]->name, node->transform))
+        t++;
+    if (!emission_transforms[t])
+        r = emission_unknown("transform", node->transform, (const void *const *)emission_transforms,
+                             walk->err);
+    else if (p == PARAMETER_MAX)
+        r = emission_unknown("parameter", node->parameter, (const void *const *)parameter_rows, walk->err);
+    *ret_factor = (struct emission_factor) { t, p };
+    return r ? error_prefix(walk->err, r, "emission model '%s', '%s'", walk->model->name, node->label) : 0;
+}
+
 static int expand(struct walk *walk, const char *name, const struct emission_factors *factors, size_t depth)
 {
     const struct emission_node *node = emission_node_find(walk->model, name);
     struct emission_factors more = *factors;
+    struct emission_factor factor;
     int r = 0;
 
     if (!node)
@@ -143,7 +164,10 @@ static int expand(struct walk *walk, const char *name, const struct emission_fac
     case EMISSION_EXTRACT:
         return add_term(walk, node->of[0], factors);
     case EMISSION_TRANSFORM:
-        if (!factors_add(&more, (struct emission_factor) { node->transform, node->parameter }))
+        r = find_factor(walk, node, &factor);
+        if (r)
+            return r;
+        if (!factors_add(&more, factor))
             return error_set(walk->err, POLYPHONY_USAGE,
                              "emission model '%s': more than %d transforms above '%s'", walk->model->name,
                              EMISSION_FACTOR_MAX, name);
@@ -170,7 +194,7 @@ static bool is_made_of(const struct emission_model *model, const char *name, con
     return false;
 }
 
-int emission_compile(const struct emission_model *model, const bool is_per_particle[EMISSION_N_PARAMETER],
+int emission_compile(const struct emission_model *model, const bool is_per_particle[PARAMETER_MAX],
                      struct emission_program *ret_program, struct error *err)
 {
     const struct emission_factors none = { 0 };

@@ -4,10 +4,20 @@
 #include <math.h>
 #include <string.h>
 
-const char *const emission_parameter_names[EMISSION_N_PARAMETER] = { "tau_v", "fesc", "fesc_ly_alpha" };
+#include "emission_private.h"
 
 /* Lyman alpha where Synthesizer looks for its pixels [angstrom]. */
 #define LY_ALPHA_ANGSTROM 1216.0
+
+int emission_model_find(const char *name, const struct emission_model **ret_model, struct error *err)
+{
+    for (const struct emission_model *const *model = emission_models; *model; model++)
+        if (!strcmp((*model)->name, name)) {
+            *ret_model = *model;
+            return 0;
+        }
+    return emission_unknown("emission model", name, (const void *const *)emission_models, err);
+}
 
 const struct emission_node *emission_node_find(const struct emission_model *model, const char *label)
 {

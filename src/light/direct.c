@@ -41,7 +41,7 @@ struct direct {
     bool is_formed[EMISSION_LABEL_MAX];
     bool extract_is_used[EMISSION_EXTRACT_MAX];
     bool is_dimmed, has_ly_alpha;
-    enum emission_parameter tau;
+    size_t i_tau;
     size_t n_block;
 };
 
@@ -84,7 +84,7 @@ static int prepare_label(struct direct *d, size_t l, struct error *err)
         d->has_ly_alpha |= term->i_channel != term->i_channel_ly_alpha;
         if (channel->is_attenuated) {
             d->is_dimmed = true;
-            d->tau = channel->tau;
+            d->i_tau = channel->i_tau;
         }
     }
     return 0;
@@ -112,7 +112,7 @@ static void extract(const struct direct *d, size_t i, struct part part, struct s
         rows_mix(part.n, n_row, share, row, star->extract[e]);
     }
     if (d->is_dimmed)
-        rows_exp(part.n, -d->light->parameter[d->tau].particle[i], d->columns->k + part.first,
+        rows_exp(part.n, -d->light->parameter[d->i_tau].particle[i], d->columns->k + part.first,
                  star->transmitted);
 }
 

@@ -18,7 +18,7 @@ static struct bands_source source_of(const struct stellar_light *light, const st
 
     return (struct bands_source) { .table = &source->table,
                                    .mass = light->mass[source->i_channel],
-                                   .tau = channel->is_attenuated ? light->parameter[channel->tau].particle
+                                   .tau = channel->is_attenuated ? light->parameter[channel->i_tau].particle
                                                                  : NULL };
 }
 

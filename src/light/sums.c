@@ -34,7 +34,8 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
     const struct emission_channel *channel = &light->program->channel[c];
     struct mix_screened in = { .n_particle = light->stars->n,
                                .mass = light->mass[c],
-                               .tau = channel->is_attenuated ? light->parameter[channel->tau].particle : NULL,
+                               .tau =
+                                   channel->is_attenuated ? light->parameter[channel->i_tau].particle : NULL,
                                .range = light->range[c],
                                .weights = &light->weights,
                                .cells = light->cells,

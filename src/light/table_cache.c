@@ -14,7 +14,7 @@
 struct key {
     size_t i_set;
     double redshift;
-    double parameter[EMISSION_N_PARAMETER]; /* of the whole galaxy, where it is used; otherwise 0 */
+    double parameter[PARAMETER_MAX]; /* of the whole galaxy, where it is used; otherwise 0 */
     double tau[EMISSION_CHANNEL_MAX];
 };
 
@@ -136,8 +136,8 @@ static struct key key_of(size_t i_set, double redshift, const struct stellar_lig
             const struct emission_factors *galaxy = &program->label[l].term[t].galaxy;
 
             for (size_t f = 0; f < galaxy->n; f++)
-                key.parameter[galaxy->factor[f].parameter] =
-                    light->parameter[galaxy->factor[f].parameter].value;
+                key.parameter[galaxy->factor[f].i_parameter] =
+                    light->parameter[galaxy->factor[f].i_parameter].value;
         }
     for (size_t c = 0; c < program->n_channel; c++)
         if (program->channel[c].is_attenuated)

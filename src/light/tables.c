@@ -200,15 +200,9 @@ struct parts {
 
 static bool terms_are_equal(const struct emission_term *a, const struct emission_term *b, size_t i_channel)
 {
-    if (a->i_extract != b->i_extract || a->galaxy.n != b->galaxy.n ||
-        (a->i_channel == i_channel) != (b->i_channel == i_channel) ||
-        (a->i_channel_ly_alpha == i_channel) != (b->i_channel_ly_alpha == i_channel))
-        return false;
-    for (size_t f = 0; f < a->galaxy.n; f++)
-        if (a->galaxy.factor[f].transform != b->galaxy.factor[f].transform ||
-            a->galaxy.factor[f].parameter != b->galaxy.factor[f].parameter)
-            return false;
-    return true;
+    return a->i_extract == b->i_extract && (a->i_channel == i_channel) == (b->i_channel == i_channel) &&
+           (a->i_channel_ly_alpha == i_channel) == (b->i_channel_ly_alpha == i_channel) &&
+           emission_factors_are_equal(&a->galaxy, &b->galaxy);
 }
 
 static const struct emission_term *next_term(const struct making *making, const struct emission_label *label,

@@ -15,34 +15,34 @@ static int no_memory(struct error *err)
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 /* One parameter of a galaxy, in all its values. */
-static int check_parameter(const struct galaxy *galaxy, enum emission_parameter p,
+static int check_parameter(const struct galaxy *galaxy, const struct parameter_row *row,
                            const struct observe_parameter *parameter, struct error *err)
 {
-    double highest = p == EMISSION_TAU_V ? DBL_MAX : 1.0;
     const double *value = parameter->particle ? parameter->particle : &parameter->value;
     size_t n = parameter->particle ? galaxy->particles[STARS].n : 1;
+    char bounds[64];
 
+    text_format(bounds, sizeof(bounds), row->most < DBL_MAX ? "within %g to %g" : ">= %g", row->least,
+                row->most);
     for (size_t i = 0; i < n; i++)
-        if (!(value[i] >= 0.0 && value[i] <= highest))
+        if (!(value[i] >= row->least && value[i] <= row->most))
             return error_set(
                 err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s' (%s)%s %zu is %.10g, must be %s",
-                (long long)galaxy->id, emission_parameter_names[p],
-                parameter->source ? parameter->source : "given",
+                (long long)galaxy->id, row->name, parameter->source ? parameter->source : "given",
                 parameter->particle ? " of particle" : " in row",
                 parameter->particle ? (size_t)galaxy->particles[STARS].first + i : (size_t)galaxy->row,
-                value[i], p == EMISSION_TAU_V ? ">= 0" : "within 0 to 1");
+                value[i], bounds);
     return 0;
 }
 
 int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
-                             const struct observe_parameter parameter[EMISSION_N_PARAMETER],
-                             struct error *err)
+                             const struct observe_parameter parameter[PARAMETER_MAX], struct error *err)
 {
     int r = 0;
 
-    for (size_t p = 0; !r && p < EMISSION_N_PARAMETER; p++)
+    for (size_t p = 0; !r && p < parameter_count(); p++)
         if (program->parameter_is_used[p])
-            r = check_parameter(galaxy, (enum emission_parameter)p, &parameter[p], err);
+            r = check_parameter(galaxy, parameter_rows[p], &parameter[p], err);
     return r;
 }
 
@@ -52,7 +52,7 @@ int observe_parameters_check(const struct emission_program *program, const struc
 static bool has_fractions(const struct emission_channel *channel)
 {
     for (size_t f = 0; f < channel->particle.n; f++)
-        if (channel->particle.factor[f].transform != EMISSION_ATTENUATE)
+        if (emission_transforms[channel->particle.factor[f].i_transform]->multiply)
             return true;
     return false;
 }
@@ -85,7 +85,7 @@ int observe_light_begin(struct stellar_light *light, struct arena *arena, struct
 static void add_channel(struct stellar_light *light, size_t c)
 {
     const struct emission_channel *channel = &light->program->channel[c];
-    const double *tau = channel->is_attenuated ? light->parameter[channel->tau].particle : NULL;
+    const double *tau = channel->is_attenuated ? light->parameter[channel->i_tau].particle : NULL;
     size_t n = light->stars->n;
 
     if (tau)
@@ -236,11 +236,10 @@ static int weight_stars(struct stellar_light *light, size_t i_channel, struct ar
     light->mass[i_channel] = mass;
     for (size_t f = 0; f < channel->particle.n; f++) {
         const struct emission_factor *factor = &channel->particle.factor[f];
-        const double *value = light->parameter[factor->parameter].particle;
-        bool is_complement = factor->transform == EMISSION_PROCESSED;
+        const struct emission_transform *transform = emission_transforms[factor->i_transform];
 
-        for (size_t i = 0; factor->transform != EMISSION_ATTENUATE && i < stars->n; i++)
-            mass[i] *= is_complement ? 1.0 - value[i] : value[i];
+        if (transform->multiply)
+            transform->multiply(stars->n, light->parameter[factor->i_parameter].particle, mass);
     }
     return 0;
 }
@@ -267,7 +266,7 @@ size_t observe_light_star_bytes(const struct emission_program *program, const st
 }
 
 int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy,
-                        const struct observe_parameter parameter[EMISSION_N_PARAMETER], struct arena *arena,
+                        const struct observe_parameter parameter[PARAMETER_MAX], struct arena *arena,
                         struct error *err)
 {
     int r = observe_parameters_check(light->program, galaxy, parameter, err);
@@ -306,24 +305,15 @@ void observe_term_factor(const struct stellar_light *light, const struct observe
     for (size_t j = 0; j < columns->n; j++)
         ret_factor[j] = 1.0;
     for (size_t f = 0; f < factors->n; f++) {
-        double p = light->parameter[factors->factor[f].parameter].value;
+        const struct emission_transform *transform = emission_transforms[factors->factor[f].i_transform];
+        double p = light->parameter[factors->factor[f].i_parameter].value, fraction = 1.0;
 
-        switch (factors->factor[f].transform) {
-        case EMISSION_ESCAPED:
-            for (size_t j = 0; j < columns->n; j++)
-                ret_factor[j] *= p;
-            break;
-        case EMISSION_PROCESSED:
-            for (size_t j = 0; j < columns->n; j++)
-                ret_factor[j] *= 1.0 - p;
-            break;
-        case EMISSION_LY_ALPHA:
-            for (size_t j = 0; j < columns->n; j++)
-                ret_factor[j] *= columns->is_ly_alpha[j] ? p : 1.0;
-            break;
-        case EMISSION_ATTENUATE:
+        if (!transform->multiply) {
             dim(columns->n, p, columns->k, ret_factor);
-            break;
+            continue;
         }
+        transform->multiply(1, &p, &fraction);
+        for (size_t j = 0; j < columns->n; j++)
+            ret_factor[j] *= !transform->is_ly_alpha || columns->is_ly_alpha[j] ? fraction : 1.0;
     }
 }

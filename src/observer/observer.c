@@ -5,7 +5,7 @@
 
 #include "polyphony/units.h"
 
-int observer_frame_make(const struct cosmology *cosmology, enum igm_model igm,
+int observer_frame_make(const struct cosmology *cosmology, const struct igm_row *igm,
                         const struct observer_wavelengths *wavelengths, double redshift,
                         struct observer_frame *ret_frame, struct arena *arena, struct error *err)
 {

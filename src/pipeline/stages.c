@@ -146,7 +146,7 @@ static int sfh_tile(struct work *w, struct error *err)
 
 static int place_stars(struct work *w, struct error *err)
 {
-    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct observe_parameter parameter[PARAMETER_MAX];
 
     plan_parameters(w->plan, &w->galaxy, w->star_tau, parameter);
     if (!w->is_grouped)

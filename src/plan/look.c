@@ -28,7 +28,7 @@ static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most
 int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
               struct look *ret_look, struct error *err)
 {
-    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct observe_parameter parameter[PARAMETER_MAX];
     struct distances distances;
     struct galaxy galaxy;
     int r = read_some(plan, row, n_byte_most, arena, &galaxy, ret_look, err);

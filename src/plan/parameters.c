@@ -2,16 +2,14 @@
 #include "polyphony/plan.h"
 
 void plan_parameters(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
-                     struct observe_parameter ret_parameter[EMISSION_N_PARAMETER])
+                     struct observe_parameter ret_parameter[PARAMETER_MAX])
 {
-    const struct job_emission *job = &plan->job->emission;
-    const char *const source[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
-
-    for (size_t i = 0; i < EMISSION_N_PARAMETER; i++) {
+    for (size_t i = 0; i < parameter_count(); i++) {
         struct observe_parameter *parameter = &ret_parameter[i];
         size_t c = plan->parameter[i].i_catalogue;
 
-        *parameter = (struct observe_parameter) { .value = plan->parameter[i].value, .source = source[i] };
+        *parameter = (struct observe_parameter) { .value = plan->parameter[i].value,
+                                                  .source = plan->job->emission.parameter[i] };
         if (plan->parameter[i].is_los && star_tau)
             parameter->particle = star_tau + galaxy->particles[STARS].first;
         if (plan->parameter[i].is_catalogue) {

@@ -87,19 +87,18 @@ static int resolve_names(struct plan *plan, struct error *err)
 /* Parameters: a number, "los", or a name in the catalogue (listed in needs). */
 static void resolve_parameters(struct plan *plan, struct catalogue_needs *needs)
 {
-    const struct job_emission *job = &plan->job->emission;
-    const char *const text[EMISSION_N_PARAMETER] = { job->tau_v, job->fesc, job->fesc_ly_alpha };
+    for (size_t p = 0; p < parameter_count(); p++) {
+        const char *text = plan->job->emission.parameter[p];
 
-    for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
-        if (job_is_number(text[p], &plan->parameter[p].value))
+        if (job_is_number(text, &plan->parameter[p].value))
             continue;
-        if (p == EMISSION_TAU_V && !strcmp(text[p], "los")) {
+        if (parameter_rows[p]->has_los && !strcmp(text, "los")) {
             plan->parameter[p].is_los = true;
             continue;
         }
         plan->parameter[p].is_catalogue = true;
         plan->parameter[p].i_catalogue = needs->n_parameter;
-        needs->parameter[needs->n_parameter++] = text[p];
+        needs->parameter[needs->n_parameter++] = text;
     }
 }
 
@@ -194,8 +193,11 @@ static bool wants_smoothed(const struct job_images *images)
 static void mark_term(struct plan *plan, const struct emission_term *term)
 {
     plan->extract_is_used[term->i_extract] = true;
-    for (size_t f = 0; f < term->galaxy.n; f++)
-        plan->parameter_is_wanted[term->galaxy.factor[f].parameter] = true;
+    plan->screen_is_wanted |= plan->program.channel[term->i_channel].is_attenuated;
+    for (size_t f = 0; f < term->galaxy.n; f++) {
+        plan->parameter_is_wanted[term->galaxy.factor[f].i_parameter] = true;
+        plan->screen_is_wanted |= !emission_transforms[term->galaxy.factor[f].i_transform]->multiply;
+    }
 }
 
 static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_labels)
@@ -234,22 +236,26 @@ static void mark_extracts(struct plan *plan)
     }
 }
 
+static void warn_unused_key(struct plan *plan, const char *name)
+{
+    char key[64];
+
+    text_format(key, sizeof(key), "emission.%s", name);
+    if (job_given(plan->job, key))
+        warnings_add(&plan->warnings, "%s is given, but the emission model '%s' does not use it", key,
+                     plan->model->name);
+}
+
 /* Keys that were given and change nothing: the user may think they do. */
 static void warn_unused(struct plan *plan)
 {
-    static const struct {
-        const char *key;
-        enum emission_parameter parameter;
-    } keys[] = { { "emission.tau_v", EMISSION_TAU_V },
-                 { "emission.dust_curve", EMISSION_TAU_V },
-                 { "emission.dust_slope", EMISSION_TAU_V },
-                 { "emission.fesc", EMISSION_FESC },
-                 { "emission.fesc_ly_alpha", EMISSION_FESC_LY_ALPHA } };
+    static const char *const of_curve[] = { "dust_curve", "dust_slope" };
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-        if (job_given(plan->job, keys[i].key) && !plan->program.parameter_is_used[keys[i].parameter])
-            warnings_add(&plan->warnings, "%s is given, but the emission model '%s' does not use it",
-                         keys[i].key, plan->model->name);
+    for (size_t p = 0; p < parameter_count(); p++)
+        if (!plan->program.parameter_is_used[p])
+            warn_unused_key(plan, parameter_rows[p]->name);
+    for (size_t i = 0; !plan->program.has_screen && i < sizeof(of_curve) / sizeof(*of_curve); i++)
+        warn_unused_key(plan, of_curve[i]);
 }
 
 /* 40 kpc. Float32 makes 6e-8 of a scale factor that was 1. */
@@ -298,7 +304,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
                                      .gas = depths,
                                      .black_holes = depths,
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
-    bool is_per_particle[EMISSION_N_PARAMETER];
+    bool is_per_particle[PARAMETER_MAX] = { false };
     int r;
 
     resolve_parameters(plan, &needs);
@@ -309,7 +315,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
     if (r)
         return r;
     warnings_gather(&plan->warnings, &plan->catalogue->warnings);
-    for (size_t p = 0; p < EMISSION_N_PARAMETER; p++)
+    for (size_t p = 0; p < parameter_count(); p++)
         is_per_particle[p] = plan->parameter[p].is_los ||
                              (plan->parameter[p].is_catalogue &&
                               plan->catalogue->parameter_is_per_particle[plan->parameter[p].i_catalogue]);

@@ -2,48 +2,51 @@
 /* What a catalogue says of the model and a job does not ask for: the user may think that it is used. */
 #include "plan_private.h"
 
-#include <math.h>
 #include <string.h>
 
-/* Keys that catalogues have values of; the first are in the order of enum emission_parameter. */
-static const struct {
-    const char *name, *key;
-    enum emission_parameter parameter; /* without which it changes nothing */
-} keys[] = {
-    { "tau_v", "emission.tau_v", EMISSION_TAU_V },
-    { "fesc", "emission.fesc", EMISSION_FESC },
-    { "fesc_ly_alpha", "emission.fesc_ly_alpha", EMISSION_FESC_LY_ALPHA },
-    { "dust_slope", "emission.dust_slope", EMISSION_TAU_V },
-};
-#define N_KEY (sizeof(keys) / sizeof(*keys))
-_Static_assert(N_KEY <= CATALOGUE_PARAMETER_MAX, "each may be in the catalogue");
+_Static_assert(PARAMETER_MAX + 1 <= CATALOGUE_PARAMETER_MAX, "each may be in the catalogue");
+
+/* The keys that catalogues may have values of: parameters, and the slope of the dust curve. */
+static const char *key_name(size_t i)
+{
+    return i < parameter_count() ? parameter_rows[i]->name : "dust_slope";
+}
+
+static bool is_given(const struct plan *plan, size_t i)
+{
+    char key[64];
+
+    text_format(key, sizeof(key), "emission.%s", key_name(i));
+    return job_given(plan->job, key);
+}
 
 void plan_list_defaulted(const struct plan *plan, struct catalogue_needs *needs)
 {
-    for (size_t i = 0; i < N_KEY; i++)
-        if (!job_given(plan->job, keys[i].key))
-            needs->defaulted[needs->n_defaulted++] = keys[i].name;
+    for (size_t i = 0; i <= parameter_count(); i++)
+        if (!is_given(plan, i))
+            needs->defaulted[needs->n_defaulted++] = key_name(i);
 }
 
-static void warn_defaulted(struct plan *plan, size_t i_key, const struct catalogue_range *range)
+static void warn_parameter(struct plan *plan, size_t p, const struct catalogue_range *range)
 {
-    bool is_parameter = i_key < EMISSION_N_PARAMETER;
-    double value = is_parameter ? plan->parameter[i_key].value : (double)NAN;
-    const char *name = strchr(range->path, '/') + 1;
+    const char *key = parameter_rows[p]->name, *name = strchr(range->path, '/') + 1;
+    double value = plan->parameter[p].value;
 
-    if (range->least == value && range->most == value)
+    if (!plan->parameter_is_wanted[p] || (range->least == value && range->most == value))
         return;
-    if (is_parameter)
+    warnings_add(
+        &plan->warnings,
+        "'%.100s' has '%.60s' (%g to %g), which the job does not use: emission.%s is %g for all by default; give '%s: %.50s', or a number",
+        plan->job->catalogue, range->path, range->least, range->most, key, value, key, name);
+}
+
+static void warn_slope(struct plan *plan, const struct catalogue_range *range)
+{
+    if (plan->screen_is_wanted)
         warnings_add(
             &plan->warnings,
-            "'%.100s' has '%.60s' (%g to %g), which the job does not use: %s is %g for all by default; give '%s: %.50s', or a number",
-            plan->job->catalogue, range->path, range->least, range->most, keys[i_key].key, value,
-            keys[i_key].name, name);
-    else
-        warnings_add(
-            &plan->warnings,
-            "'%.100s' has '%.60s' (%g to %g), which is not used: %s is one number for all galaxies, the dust curve's own by default",
-            plan->job->catalogue, range->path, range->least, range->most, keys[i_key].key);
+            "'%.100s' has '%.60s' (%g to %g), which is not used: emission.dust_slope is one number for all galaxies, the dust curve's own by default",
+            plan->job->catalogue, range->path, range->least, range->most);
 }
 
 void plan_warn_unused_data(struct plan *plan)
@@ -51,14 +54,16 @@ void plan_warn_unused_data(struct plan *plan)
     const struct catalogue *catalogue = plan->catalogue;
     size_t i = 0;
 
-    for (size_t k = 0; k < N_KEY; k++) {
+    for (size_t k = 0; k <= parameter_count(); k++) {
         const struct catalogue_range *range;
 
-        if (job_given(plan->job, keys[k].key))
+        if (is_given(plan, k))
             continue;
         range = &catalogue->unused[i++]; /* in the order of plan_list_defaulted() */
-        if (*range->path && plan->parameter_is_wanted[keys[k].parameter])
-            warn_defaulted(plan, k, range);
+        if (*range->path && k < parameter_count())
+            warn_parameter(plan, k, range);
+        else if (*range->path)
+            warn_slope(plan, range);
     }
     if (job_given(plan->job, "dust_to_metal_ratio") && catalogue->has_dust)
         warnings_add(

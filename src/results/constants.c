@@ -114,14 +114,6 @@ static int write_instruments(struct io_file *file, const struct plan *plan, stru
     return r ? r : io_attr_write_i64(file, "Instruments", "ninstruments", n_written, err);
 }
 
-static const char *transform_name(enum emission_transform transform)
-{
-    static const char *const names[] = { "EscapedFraction", "ProcessedFraction",
-                                         "EscapedFraction of Lyman alpha", "DustAttenuation" };
-
-    return names[transform];
-}
-
 static int write_node(struct io_file *file, const struct plan *plan, const struct emission_node *node,
                       struct error *err)
 {
@@ -149,9 +141,9 @@ static int write_node(struct io_file *file, const struct plan *plan, const struc
     if (!r && node->op == EMISSION_EXTRACT)
         r = io_attr_write_text(file, path, "grid", plan->grid->name, err);
     if (!r && node->op == EMISSION_TRANSFORM) {
-        r = io_attr_write_text(file, path, "transformer", transform_name(node->transform), err);
+        r = io_attr_write_text(file, path, "transformer", node->transform, err);
         if (!r)
-            r = io_attr_write_text(file, path, "parameter", emission_parameter_names[node->parameter], err);
+            r = io_attr_write_text(file, path, "parameter", node->parameter, err);
     }
     return r;
 }

@@ -17,12 +17,15 @@
 enum { N_AGE = 51, N_METALLICITY = 13, N_CELL = N_AGE * N_METALLICITY, N_BAND = 8, N_LABEL_MAX = 11 };
 
 /* A grid of the mission's size, a galaxy, and what is asked for. */
+/* Places of parameters in their table. */
+enum { TAU_V, FESC, FESC_LY_ALPHA };
+
 struct scene {
     struct grid grid;
     struct galaxy galaxy;
     struct emission_program program;
     struct observe_columns columns;
-    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct observe_parameter parameter[PARAMETER_MAX];
     struct stellar_light light;
     struct band band[N_BAND];
     size_t i_label[N_LABEL_MAX];
@@ -78,7 +81,7 @@ static void make_grid(struct bench *bench, struct scene *scene, size_t n_lambda)
 /* Tau from particle to particle, or one number. */
 static void make_program(struct scene *scene, bool is_screened)
 {
-    const bool is_per_particle[EMISSION_N_PARAMETER] = { [EMISSION_TAU_V] = is_screened };
+    const bool is_per_particle[PARAMETER_MAX] = { [TAU_V] = is_screened };
     struct dust_curve curve;
     const struct emission_model *model;
     size_t n = scene->grid.n_lambda;
@@ -112,11 +115,11 @@ static void make_stars(struct bench *bench, struct scene *scene, size_t n, bool 
                                           random_values(bench, arena, n, 1e5, 1e6),
                                       .particles[STARS].field[FIELD_AGE_YR] = age,
                                       .particles[STARS].field[FIELD_METALLICITY] = metallicity };
-    scene->parameter[EMISSION_TAU_V] =
+    scene->parameter[TAU_V] =
         (struct observe_parameter) { .value = 0.5,
                                      .particle = is_screened ? random_values(bench, arena, n, 0, 3) : NULL };
-    scene->parameter[EMISSION_FESC].value = 0.1;
-    scene->parameter[EMISSION_FESC_LY_ALPHA].value = 0.5;
+    scene->parameter[FESC].value = 0.1;
+    scene->parameter[FESC_LY_ALPHA].value = 0.5;
     scene->light = (struct stellar_light) {
         .program = &scene->program, .grid = &scene->grid, .scheme = WEIGHTS_CIC, .tolerance = 1e-10
     };
@@ -235,13 +238,14 @@ static void make_factors(struct scene *scene)
                 double factor = 1.0;
 
                 for (size_t f = 0; f < label->term[t].galaxy.n; f++) {
-                    enum emission_transform transform = label->term[t].galaxy.factor[f].transform;
-                    double p = scene->parameter[label->term[t].galaxy.factor[f].parameter].value;
+                    struct emission_factor own = label->term[t].galaxy.factor[f];
+                    const struct emission_transform *transform = emission_transforms[own.i_transform];
+                    double p = scene->parameter[own.i_parameter].value;
 
-                    factor *= transform == EMISSION_ESCAPED     ? p
-                              : transform == EMISSION_PROCESSED ? 1.0 - p
-                              : transform == EMISSION_LY_ALPHA  ? (scene->columns.is_ly_alpha[j] ? p : 1.0)
-                                                                : exp(-p * scene->columns.k[j]);
+                    if (!transform->multiply)
+                        factor *= exp(-p * scene->columns.k[j]);
+                    else if (!transform->is_ly_alpha || scene->columns.is_ly_alpha[j])
+                        transform->multiply(1, &p, &factor);
                 }
                 scene->factor[at * n + j] = factor;
             }
@@ -253,7 +257,7 @@ static void make_plain_star(struct scene *scene, size_t i, double *scratch, doub
     size_t n = scene->grid.n_lambda, n_extract = scene->program.n_extract, at = 0;
     const struct weights *weights = &scene->light.weights;
     double *label_spectrum = scratch + n_extract * n, *transmitted = label_spectrum + n;
-    const double *tau = scene->parameter[EMISSION_TAU_V].particle;
+    const double *tau = scene->parameter[TAU_V].particle;
 
     for (size_t e = 0; e < n_extract; e++) {
         double weight[4];
@@ -356,9 +360,7 @@ static void race(struct bench *bench, struct scene *scene, const char *size)
     /* Where there are no screens: four fma an output. Bytes: values written, weights read. */
     const struct bench_work tables = { .n = n_star,
                                        .unit = "particles",
-                                       .flop = scene->parameter[EMISSION_TAU_V].particle
-                                                   ? 0
-                                                   : n_star * n_value * 8,
+                                       .flop = scene->parameter[TAU_V].particle ? 0 : n_star * n_value * 8,
                                        .bytes = n_star * (n_value * 8 + 56) };
     const struct bench_work making = { .n = (double)scene->light.cells.n, .unit = "cells" };
     double plain_s = bench_time(bench, run_plain, scene), making_s = bench_time(bench, run_making, scene);

@@ -3,11 +3,14 @@
 
 #include "../support.h"
 
-static const bool none[EMISSION_N_PARAMETER] = { false, false, false };
-static const bool tau_varies[EMISSION_N_PARAMETER] = { [EMISSION_TAU_V] = true };
-static const bool fesc_varies[EMISSION_N_PARAMETER] = { [EMISSION_FESC] = true };
-static const bool ly_alpha_varies[EMISSION_N_PARAMETER] = { [EMISSION_FESC_LY_ALPHA] = true };
-static const bool all_vary[EMISSION_N_PARAMETER] = { true, true, true };
+/* Places of parameters and transforms in their tables. */
+enum { TAU_V, FESC, FESC_LY_ALPHA };
+
+static const bool none[PARAMETER_MAX] = { false, false, false };
+static const bool tau_varies[PARAMETER_MAX] = { [TAU_V] = true };
+static const bool fesc_varies[PARAMETER_MAX] = { [FESC] = true };
+static const bool ly_alpha_varies[PARAMETER_MAX] = { [FESC_LY_ALPHA] = true };
+static const bool all_vary[PARAMETER_MAX] = { true, true, true };
 
 static struct emission_program compile(const char *name, const bool *is_per_particle)
 {
@@ -37,7 +40,7 @@ static void print_factors(const struct emission_factors *factors, char *text, si
     for (size_t f = 0; f < factors->n; f++) {
         size_t n = strlen(text);
 
-        text_format(text + n, size - n, "%s%s", f ? "*" : "", transform_text[factors->factor[f].transform]);
+        text_format(text + n, size - n, "%s%s", f ? "*" : "", transform_text[factors->factor[f].i_transform]);
     }
 }
 
@@ -104,7 +107,7 @@ static void a_screen_of_its_own_for_each_particle_is_a_channel(void **state)
         assert_true(channel->is_attenuated == (channel->particle.n == 1));
         if (!channel->is_attenuated)
             continue;
-        assert_int_equal(channel->tau, EMISSION_TAU_V);
+        assert_int_equal(channel->i_tau, TAU_V);
         for (size_t e = 0; e < program.n_extract; e++) /* escaping light is not behind dust */
             assert_true(channel->extract_is_used[e] == (strcmp(program.extract[e], "incident") != 0));
     }
@@ -163,7 +166,7 @@ static void presets_save_what_they_are_made_of(void **state)
 {
     static const struct {
         const char *model, *labels;
-        bool uses[EMISSION_N_PARAMETER]; /* tau_v, fesc, fesc_ly_alpha */
+        bool uses[PARAMETER_MAX]; /* tau_v, fesc, fesc_ly_alpha */
     } expected[] = {
         { "pacman",
           "emergent attenuated reprocessed transmitted full_transmitted nebular nebular_continuum "
@@ -188,20 +191,20 @@ static void presets_save_what_they_are_made_of(void **state)
     };
 
     (void)state;
-    assert_int_equal(emission_model_count(), sizeof(expected) / sizeof(*expected));
-    for (size_t m = 0; m < emission_model_count(); m++) {
+    assert_null(emission_models[sizeof(expected) / sizeof(*expected)]);
+    for (size_t m = 0; emission_models[m]; m++) {
         struct emission_program program = compile(expected[m].model, all_vary);
         char labels[512] = "";
 
-        assert_string_equal(emission_model_at(m)->name, expected[m].model);
-        assert_true(strlen(emission_model_at(m)->description) > 0);
+        assert_string_equal(emission_models[m]->name, expected[m].model);
+        assert_true(strlen(emission_models[m]->description) > 0);
         for (size_t l = 0; l < program.n_label; l++) {
             strcat(labels, l ? " " : "");
             strcat(labels, program.label[l].name);
             assert_true(program.label[l].n_term > 0);
         }
         assert_string_equal(labels, expected[m].labels);
-        for (size_t p = 0; p < EMISSION_N_PARAMETER; p++)
+        for (size_t p = 0; p < parameter_count(); p++)
             assert_true(program.parameter_is_used[p] == expected[m].uses[p]);
     }
 }
@@ -232,7 +235,7 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
     assert_text_has(err.text, "'packman'");
     assert_text_has(err.text, "did you mean 'pacman'?");
     assert_text_has(err.text,
-                    "known: pacman, incident, transmitted, nebular, reprocessed, intrinsic, emergent");
+                    "use one of pacman, incident, transmitted, nebular, reprocessed, intrinsic, emergent");
     assert_int_equal(emission_model_find("xyzzyxyzzy", &model, &err), POLYPHONY_USAGE);
     assert_null(strstr(err.text, "did you mean"));
     assert_int_equal(emission_label_find(&program, "emergant", &label, &err), POLYPHONY_USAGE);
@@ -278,7 +281,8 @@ static void a_graph_with_a_cycle_is_refused(void **state)
           .is_saved = true,
           .op = EMISSION_TRANSFORM,
           .of = { "nest" },
-          .transform = EMISSION_ESCAPED },
+          .transform = "EscapedFraction",
+          .parameter = "fesc" },
         { .label = "nest", .op = EMISSION_COMBINE, .of = { "egg", "straw" } },
         { .label = "egg", .is_saved = true, .op = EMISSION_COMBINE, .of = { "hen" } },
         { .label = "straw", .op = EMISSION_EXTRACT, .of = { "incident" } },
@@ -293,19 +297,38 @@ static void a_graph_with_a_cycle_is_refused(void **state)
     expect_refused(&self, 1, NULL, none, "'self' is made of itself", "");
 }
 
+static void names_that_no_table_has_are_refused_with_the_nearest(void **state)
+{
+    struct emission_node node[] = {
+        { .label = "seen",
+          .is_saved = true,
+          .op = EMISSION_TRANSFORM,
+          .of = { "star" },
+          .transform = "DustAtenuation",
+          .parameter = "tau_v" },
+        { .label = "star", .op = EMISSION_EXTRACT, .of = { "incident" } },
+    };
+
+    (void)state;
+    expect_refused(node, 2, NULL, none, "'seen'", "did you mean 'DustAttenuation'");
+    node[0].transform = "DustAttenuation";
+    node[0].parameter = "tau_w";
+    expect_refused(node, 2, NULL, none, "'seen'", "did you mean 'tau_v'");
+}
+
 static const struct emission_node two_screens[] = {
     { .label = "cloud",
       .is_saved = true,
       .op = EMISSION_TRANSFORM,
       .of = { "disc" },
-      .transform = EMISSION_ATTENUATE,
-      .parameter = EMISSION_TAU_V },
+      .transform = "DustAttenuation",
+      .parameter = "tau_v" },
     { .label = "disc",
       .is_saved = true,
       .op = EMISSION_TRANSFORM,
       .of = { "star" },
-      .transform = EMISSION_ATTENUATE,
-      .parameter = EMISSION_TAU_V },
+      .transform = "DustAttenuation",
+      .parameter = "tau_v" },
     { .label = "star", .op = EMISSION_EXTRACT, .of = { "incident" } },
 };
 
@@ -331,8 +354,8 @@ static void too_long_a_chain_of_transforms_is_refused(void **state)
         node[i] = (struct emission_node) { .label = name[i],
                                            .op = EMISSION_TRANSFORM,
                                            .of = { name[i + 1] },
-                                           .transform = EMISSION_ESCAPED,
-                                           .parameter = EMISSION_FESC };
+                                           .transform = "EscapedFraction",
+                                           .parameter = "fesc" };
     node[N - 1] =
         (struct emission_node) { .label = name[N - 1], .op = EMISSION_EXTRACT, .of = { "incident" } };
     node[0].is_saved = true;
@@ -410,6 +433,7 @@ int main(void)
         cmocka_unit_test(unknown_names_are_refused_with_the_nearest),
         cmocka_unit_test(a_graph_with_a_missing_node_is_refused),
         cmocka_unit_test(a_graph_with_a_cycle_is_refused),
+        cmocka_unit_test(names_that_no_table_has_are_refused_with_the_nearest),
         cmocka_unit_test(two_screens_that_differ_between_particles_are_refused),
         cmocka_unit_test(too_long_a_chain_of_transforms_is_refused),
         cmocka_unit_test(lyman_alpha_is_the_nearest_pixel_and_its_neighbours),

@@ -12,6 +12,9 @@
 
 #include "../support.h"
 
+/* Places of parameters in their table. */
+enum { TAU_V, FESC, FESC_LY_ALPHA };
+
 enum spectrum { INCIDENT, TRANSMITTED, LINECONT, NEBULAR_CONTINUUM, N_SPECTRUM };
 static const char *const spectrum_names[N_SPECTRUM] = { "incident", "transmitted", "linecont",
                                                         "nebular_continuum" };
@@ -276,9 +279,8 @@ static inline void plain_star(const struct galaxy *galaxy, size_t i, const struc
                               const struct observe_columns *columns,
                               const struct observe_parameter *parameter, const char *label, double *ret_value)
 {
-    double tau = plain_parameter(&parameter[EMISSION_TAU_V], i),
-           fesc = plain_parameter(&parameter[EMISSION_FESC], i);
-    double fesc_ly_alpha = plain_parameter(&parameter[EMISSION_FESC_LY_ALPHA], i), f0, f1;
+    double tau = plain_parameter(&parameter[TAU_V], i), fesc = plain_parameter(&parameter[FESC], i);
+    double fesc_ly_alpha = plain_parameter(&parameter[FESC_LY_ALPHA], i), f0, f1;
     size_t i0, i1;
 
     plain_bracket(4, node_age_yr, galaxy->particles[STARS].field[FIELD_AGE_YR][i], &i0, &f0);
@@ -329,7 +331,7 @@ struct scene {
     struct galaxy galaxy;
     struct emission_program program;
     struct observe_columns columns[3]; /* by enum table */
-    struct observe_parameter parameter[EMISSION_N_PARAMETER];
+    struct observe_parameter parameter[PARAMETER_MAX];
     struct stellar_light light;
     enum observe_method method;
     struct arena arena;
@@ -376,10 +378,10 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
                                const double *const particle[3])
 {
     const struct emission_model *model = NULL;
-    bool is_per_particle[EMISSION_N_PARAMETER];
+    bool is_per_particle[PARAMETER_MAX];
     struct error err = { "" };
 
-    for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
+    for (size_t p = 0; p < parameter_count(); p++) {
         scene->parameter[p] = (struct observe_parameter) { value[p], particle[p], NULL };
         is_per_particle[p] = particle[p] != NULL;
     }

@@ -80,7 +80,7 @@ static void expect_plain_bands(struct scene *scene, const struct bands *bands, c
 
     for (size_t i = 0; i < scene->galaxy.particles[STARS].n * N_LABEL; i++) {
         const char *label = band_labels[i % N_LABEL];
-        double tau = plain_parameter(&scene->parameter[EMISSION_TAU_V], i / N_LABEL);
+        double tau = plain_parameter(&scene->parameter[TAU_V], i / N_LABEL);
 
         plain_star(&scene->galaxy, i / N_LABEL, &scene->program, columns, scene->parameter, label, spectrum);
         plain_star(&scene->galaxy, i / N_LABEL, &scene->program, columns, scene->parameter, "reprocessed",

@@ -167,7 +167,7 @@ static void totals_have_the_same_bits_for_any_tiles(void **state)
     for (size_t s = 4; s-- > 0;) {
         struct scene scene = wide_scene(N_STAR);
         double total[2 * N_VALUE] = { 0 };
-        struct observe_parameter parameter[EMISSION_N_PARAMETER];
+        struct observe_parameter parameter[PARAMETER_MAX];
         const double *particle[3];
         struct observe_tables *tables;
 

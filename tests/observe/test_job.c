@@ -74,7 +74,7 @@ static void the_template_is_a_valid_job_with_every_operation(void **state)
 
     (void)state;
     assert_string_equal(job->catalogue, "catalogue.hdf5");
-    assert_string_equal(job->emission.tau_v, "0.5");
+    assert_string_equal(job->emission.parameter[0], "0.5");
     assert_non_null(job_options(job, "sfzh"));
     assert_non_null(job_options(job, "images_flux"));
     assert_true(*images_flux_of(job)->fov_arcsec == 10);
@@ -172,8 +172,8 @@ static void values_given_replace_defaults(void **state)
     assert_false(*job->progress);
     assert_int_equal(job->cosmology.n_m_nu_ev, 3);
     assert_true(job->cosmology.m_nu_ev[2] == 6e-2);
-    assert_string_equal(job->emission.tau_v, "tau_v");
-    assert_string_equal(job->emission.fesc, "0.0");
+    assert_string_equal(job->emission.parameter[0], "tau_v");
+    assert_string_equal(job->emission.parameter[1], "0.0");
     assert_int_equal(*job->emission.grid_assignment, JOB_ASSIGN_NGP);
     assert_int_equal(*job->emission.method, JOB_METHOD_DIRECT);
     assert_int_equal(*job->schedule.mode, JOB_STATIC_LPT);

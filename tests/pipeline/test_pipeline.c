@@ -150,18 +150,18 @@ static void spectra_are_the_plain_loop_over_the_catalogue(void **state)
     struct plan *plan = run->plan;
     struct arena arena = { 0 };
     struct galaxy galaxy;
-    struct observe_parameter parameter[EMISSION_N_PARAMETER] = { 0 };
+    struct observe_parameter parameter[PARAMETER_MAX] = { 0 };
 
     (void)state;
     assert_int_equal(catalogue_read(plan->catalogue, ROW_FIRST, &arena, &galaxy, NULL), 0);
-    for (size_t p = 0; p < EMISSION_N_PARAMETER; p++) {
+    for (size_t p = 0; p < parameter_count(); p++) {
         size_t c = plan->parameter[p].i_catalogue;
 
         parameter[p] =
             (struct observe_parameter) { galaxy.parameter[c],
                                          galaxy.particles[STARS].field[FIELD_PARAMETER + c], NULL };
     }
-    assert_true(parameter[EMISSION_FESC_LY_ALPHA].value == 0.25);
+    assert_true(parameter[FESC_LY_ALPHA].value == 0.25);
     for (size_t l = 0; l < plan->program.n_label; l++) {
         const char *label = plan->program.label[l].name;
         double expected[N_MADE_LAMBDA] = { 0 };
