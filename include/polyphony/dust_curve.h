@@ -55,6 +55,8 @@ int dust_curve_find(const char *name, struct dust_curve *ret_curve, struct error
  */
 int dust_curve_set(struct dust_curve *curve, const char *parameter, double value, struct error *err);
 
+bool dust_curves_are_equal(const struct dust_curve *a, const struct dust_curve *b);
+
 /**
  * Optical depths over that in the V band, ret_k[n] [-].
  * @param lambda_rest_angstrom [n], > 0. calzetti2000 is constant below 100 and above 30000 angstrom.

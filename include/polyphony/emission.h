@@ -14,6 +14,7 @@
 #pragma once
 
 #include "polyphony/base.h"
+#include "polyphony/dust_curve.h"
 #include "polyphony/parameters.h"
 
 #define EMISSION_FACTOR_MAX  6
@@ -21,6 +22,8 @@
 #define EMISSION_LABEL_MAX   24
 #define EMISSION_CHANNEL_MAX 16
 #define EMISSION_EXTRACT_MAX 8
+#define EMISSION_CURVE_MAX   4
+#define EMISSION_SCREEN_MAX  8
 
 enum emission_op { EMISSION_EXTRACT, EMISSION_COMBINE, EMISSION_TRANSFORM };
 
@@ -40,6 +43,7 @@ struct emission_node {
     enum emission_op op;
     const char *of[3]; /* extract: grid spectrum; combine: members; transform: what it applies to */
     const char *transform, *parameter; /* their names */
+    const char *curve;                 /* of a screen: its name, or NULL for the job's */
 };
 
 struct emission_model {
@@ -59,6 +63,7 @@ const struct emission_node *emission_node_find(const struct emission_model *mode
 
 struct emission_factor {
     size_t i_transform, i_parameter; /* in their tables */
+    size_t i_curve;                  /* of a screen: in the program */
 };
 
 struct emission_factors {
@@ -75,11 +80,17 @@ struct emission_term {
     struct emission_factors galaxy; /* one number a galaxy, or exp(-p k) with one p */
 };
 
+/** A screen that differs from particle to particle: exp(-tau k), tau the sum of the particle's parameters. */
+struct emission_screen {
+    size_t n_parameter, i_parameter[EMISSION_FACTOR_MAX];
+    size_t i_curve;
+};
+
 /** Particle weights shared by terms: mass * product of `particle`. The plain mass is channel 0 where used. */
 struct emission_channel {
-    struct emission_factors particle; /* those of Lyman alpha are plain here; at most one is a screen */
+    struct emission_factors particle; /* those of Lyman alpha are plain here */
     bool is_attenuated;
-    size_t i_tau; /* parameter of the screen, if is_attenuated */
+    size_t i_screen; /* what its screens make together, if is_attenuated */
     bool extract_is_used[EMISSION_EXTRACT_MAX];
 };
 
@@ -92,23 +103,29 @@ struct emission_label {
 struct emission_program {
     size_t n_extract;
     const char *extract[EMISSION_EXTRACT_MAX]; /* grid spectra, in order of first use */
+    size_t n_curve;
+    struct dust_curve curve[EMISSION_CURVE_MAX]; /* the job's comes first, used or not */
+    size_t n_screen;
+    struct emission_screen screen[EMISSION_SCREEN_MAX];
     size_t n_channel;
     struct emission_channel channel[EMISSION_CHANNEL_MAX];
     size_t n_label;
     struct emission_label label[EMISSION_LABEL_MAX]; /* saved labels, in the graph's order */
     bool parameter_is_used[PARAMETER_MAX];
-    bool has_screen;
+    bool uses_job_curve;
 };
 
 /**
  * Expand a model into terms for its saved labels.
  *
+ * @param curve            the job's, of screens that name none
  * @param is_per_particle  which parameters differ from particle to particle
  * Return: 0; POLYPHONY_USAGE for a graph that refers to a missing node, transform or parameter, contains
- * itself, or needs more than the limits above; for two particle-wise screens in a row, too.
+ * itself, or needs more than the limits above; for two particle-wise screens of different curves in a row, too.
  */
-int emission_compile(const struct emission_model *model, const bool is_per_particle[PARAMETER_MAX],
-                     struct emission_program *ret_program, struct error *err);
+int emission_compile(const struct emission_model *model, const struct dust_curve *curve,
+                     const bool is_per_particle[PARAMETER_MAX], struct emission_program *ret_program,
+                     struct error *err);
 
 /** Index of a saved label; POLYPHONY_USAGE with the nearest one otherwise. */
 int emission_label_find(const struct emission_program *program, const char *label, size_t *ret_label,

@@ -73,7 +73,7 @@ struct observe_parameter {
 /** Columns that emission is computed in: wavelengths, line luminosities or line continua. */
 struct observe_columns {
     size_t n;
-    const double *k;                           /* [n] dust curve, relative to V */
+    const double *k[EMISSION_CURVE_MAX];       /* [n] the program's dust curves, relative to V */
     const bool *is_ly_alpha;                   /* [n] */
     const double *value[EMISSION_EXTRACT_MAX]; /* [n_cell][n] by extract of the program; NULL: all 0 */
 };
@@ -99,6 +99,7 @@ struct stellar_light {
     struct observe_parameter parameter[PARAMETER_MAX];
     struct weights weights;
     const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
+    const double *tau[EMISSION_SCREEN_MAX];   /* [n_star] depths of the program's screens */
 
     /* All stars, as far as they were added. */
     double *histogram;                               /* [n_cell] mass */

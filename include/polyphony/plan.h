@@ -108,7 +108,7 @@ struct plan {
     struct emission_program program;
     bool extract_is_used[EMISSION_EXTRACT_MAX]; /* by the labels that the job names */
     bool parameter_is_wanted[PARAMETER_MAX];    /* a number for all, by a label that is wanted */
-    bool screen_is_wanted;                      /* by a label that is wanted */
+    bool job_curve_is_wanted;                   /* by a label that is wanted */
     /* Where a parameter comes from: a number, a catalogue parameter, or the line of sight. */
     struct {
         double value;

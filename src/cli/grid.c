@@ -142,10 +142,11 @@ static void print_models(const struct grid_look *look)
 
     for (size_t i = 0; emission_models[i]; i++) {
         const struct emission_model *model = emission_models[i];
+        const struct dust_curve curve = { 0 }; /* does not matter */
         struct emission_program program;
         const char *separator = " needs ";
 
-        if (emission_compile(model, is_per_particle, &program, NULL))
+        if (emission_compile(model, &curve, is_per_particle, &program, NULL))
             continue;
         printf("model       %-12s", model->name);
         for (size_t e = 0; e < program.n_extract; e++)

@@ -60,12 +60,57 @@ static int find_extract(struct walk *walk, const char *name, size_t *ret_extract
     return 0;
 }
 
+static bool is_screen(struct emission_factor factor)
+{
+    return !emission_transforms[factor.i_transform]->multiply;
+}
+
+static bool screens_are_equal(const struct emission_screen *a, const struct emission_screen *b)
+{
+    return a->i_curve == b->i_curve && a->n_parameter == b->n_parameter &&
+           !memcmp(a->i_parameter, b->i_parameter, a->n_parameter * sizeof(*a->i_parameter));
+}
+
+/* What the screens among a particle's factors make together: in one curve their depths add up. */
+static int find_screen(struct walk *walk, const struct emission_factors *particle,
+                       struct emission_channel *channel)
+{
+    struct emission_program *program = walk->program;
+    struct emission_screen screen = { 0 };
+
+    for (size_t i = 0; i < particle->n; i++) {
+        struct emission_factor factor = particle->factor[i];
+
+        if (!is_screen(factor))
+            continue;
+        if (screen.n_parameter && screen.i_curve != factor.i_curve)
+            return error_set(
+                walk->err, POLYPHONY_USAGE,
+                "emission model '%s', label '%s': two dust screens of different curves in a row, both differing between particles, are not supported; give one of them a number or a value per galaxy",
+                walk->model->name, walk->label->name);
+        screen.i_curve = factor.i_curve;
+        screen.i_parameter[screen.n_parameter++] = factor.i_parameter;
+    }
+    if (screen.n_parameter == 0)
+        return 0;
+    channel->is_attenuated = true;
+    while (channel->i_screen < program->n_screen &&
+           !screens_are_equal(&program->screen[channel->i_screen], &screen))
+        channel->i_screen++;
+    if (channel->i_screen == EMISSION_SCREEN_MAX)
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "emission model '%s' has more than %d screens that differ between particles",
+                         walk->model->name, EMISSION_SCREEN_MAX);
+    if (channel->i_screen == program->n_screen)
+        program->screen[program->n_screen++] = screen;
+    return 0;
+}
+
 static int find_channel(struct walk *walk, const struct emission_factors *particle, size_t i_extract,
                         size_t *ret_channel)
 {
     struct emission_program *program = walk->program;
     struct emission_channel *channel;
-    size_t n_screen = 0;
 
     for (*ret_channel = 0; *ret_channel < program->n_channel; ++*ret_channel)
         if (emission_factors_are_equal(&program->channel[*ret_channel].particle, particle))
@@ -80,18 +125,7 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
         return 0;
     program->n_channel++;
     channel->particle = *particle;
-    for (size_t i = 0; i < particle->n; i++)
-        if (!emission_transforms[particle->factor[i].i_transform]->multiply) {
-            channel->is_attenuated = true;
-            channel->i_tau = particle->factor[i].i_parameter;
-            n_screen++;
-        }
-    if (n_screen > 1)
-        return error_set(
-            walk->err, POLYPHONY_USAGE,
-            "emission model '%s', label '%s': two dust screens in a row, both differing between particles, are not supported; give one of them a number or a value per galaxy",
-            walk->model->name, walk->label->name);
-    return 0;
+    return find_screen(walk, particle, channel);
 }
 
 /* An extraction has been reached: sort its factors into those of the galaxy and those of particles. */
@@ -109,7 +143,7 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
         struct emission_factor factor = factors->factor[i];
 
         walk->program->parameter_is_used[factor.i_parameter] = true;
-        walk->program->has_screen |= !emission_transforms[factor.i_transform]->multiply;
+        walk->program->uses_job_curve |= is_screen(factor) && factor.i_curve == 0;
         if (!walk->is_per_particle[factor.i_parameter]) {
             factors_add(&term.galaxy, factor);
             continue;
@@ -128,21 +162,43 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
     return r;
 }
 
+/* The place of a screen's curve in the program. */
+static int find_curve(struct walk *walk, const char *name, size_t *ret_curve)
+{
+    struct emission_program *program = walk->program;
+    struct dust_curve curve;
+    int r = dust_curve_find(name, &curve, walk->err);
+
+    if (r)
+        return r;
+    for (*ret_curve = 0; *ret_curve < program->n_curve; ++*ret_curve)
+        if (dust_curves_are_equal(&program->curve[*ret_curve], &curve))
+            return 0;
+    if (program->n_curve == EMISSION_CURVE_MAX)
+        return error_set(walk->err, POLYPHONY_USAGE, "more than %d dust curves, the job's among them",
+                         EMISSION_CURVE_MAX);
+    program->curve[program->n_curve++] = curve;
+    return 0;
+}
+
 /* The factor of a transformation, from the names of its rows. */
 static int find_factor(struct walk *walk, const struct emission_node *node,
                        struct emission_factor *ret_factor)
 {
-    size_t t = 0, p = parameter_find(node->parameter);
+    struct emission_factor factor = { .i_parameter = parameter_find(node->parameter) };
     int r = 0;
 
-    while (emission_transforms[t] && strcmp(emission_transforms[t]->name, node->transform))
-        t++;
-    if (!emission_transforms[t])
+    while (emission_transforms[factor.i_transform] &&
+           strcmp(emission_transforms[factor.i_transform]->name, node->transform))
+        factor.i_transform++;
+    if (!emission_transforms[factor.i_transform])
         r = emission_unknown("transform", node->transform, (const void *const *)emission_transforms,
                              walk->err);
-    else if (p == PARAMETER_MAX)
+    else if (factor.i_parameter == PARAMETER_MAX)
         r = emission_unknown("parameter", node->parameter, (const void *const *)parameter_rows, walk->err);
-    *ret_factor = (struct emission_factor) { t, p };
+    else if (is_screen(factor) && node->curve)
+        r = find_curve(walk, node->curve, &factor.i_curve);
+    *ret_factor = factor;
     return r ? error_prefix(walk->err, r, "emission model '%s', '%s'", walk->model->name, node->label) : 0;
 }
 
@@ -194,13 +250,14 @@ static bool is_made_of(const struct emission_model *model, const char *name, con
     return false;
 }
 
-int emission_compile(const struct emission_model *model, const bool is_per_particle[PARAMETER_MAX],
-                     struct emission_program *ret_program, struct error *err)
+int emission_compile(const struct emission_model *model, const struct dust_curve *curve,
+                     const bool is_per_particle[PARAMETER_MAX], struct emission_program *ret_program,
+                     struct error *err)
 {
     const struct emission_factors none = { 0 };
     int r = 0;
 
-    *ret_program = (struct emission_program) { 0 };
+    *ret_program = (struct emission_program) { .n_curve = 1, .curve = { *curve } };
     if (model->root && !emission_node_find(model, model->root))
         return error_set(err, POLYPHONY_USAGE, "emission model '%s' refers to '%s', which it does not have",
                          model->name, model->root);

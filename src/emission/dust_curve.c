@@ -53,6 +53,14 @@ int dust_curve_set(struct dust_curve *curve, const char *parameter, double value
                      row->name, parameter, value, *known ? " or use one of " : "", known);
 }
 
+bool dust_curves_are_equal(const struct dust_curve *a, const struct dust_curve *b)
+{
+    for (size_t p = 0; a->row == b->row && p < a->row->n_parameter; p++)
+        if (a->parameter[p] != b->parameter[p])
+            return false;
+    return a->row == b->row;
+}
+
 void dust_curve_k(const struct dust_curve *curve, size_t n, const double *lambda_rest_angstrom, double *ret_k)
 {
     curve->row->k(curve, n, lambda_rest_angstrom, ret_k);

@@ -40,15 +40,15 @@ struct direct {
     struct direct_label label[EMISSION_LABEL_MAX];
     bool is_formed[EMISSION_LABEL_MAX];
     bool extract_is_used[EMISSION_EXTRACT_MAX];
-    bool is_dimmed, has_ly_alpha;
-    size_t i_tau;
+    bool screen_is_used[EMISSION_SCREEN_MAX], has_ly_alpha;
     size_t n_block;
 };
 
 /* Of a star, in its thread. */
 struct star {
-    double extract[EMISSION_EXTRACT_MAX][TILE], transmitted[TILE]; /* bare spectra of the grid, its screen */
-    double *observed; /* [columns] a spectrum in the observer's frame */
+    double extract[EMISSION_EXTRACT_MAX][TILE];    /* bare spectra of the grid */
+    double transmitted[EMISSION_SCREEN_MAX][TILE]; /* by its screens */
+    double *observed;                              /* [columns] a spectrum in the observer's frame */
 };
 
 /* Some columns. */
@@ -82,17 +82,15 @@ static int prepare_label(struct direct *d, size_t l, struct error *err)
         d->label[l].n_term++;
         d->extract_is_used[term->i_extract] = true;
         d->has_ly_alpha |= term->i_channel != term->i_channel_ly_alpha;
-        if (channel->is_attenuated) {
-            d->is_dimmed = true;
-            d->i_tau = channel->i_tau;
-        }
+        if (channel->is_attenuated)
+            d->screen_is_used[channel->i_screen] = true;
     }
     return 0;
 }
 
 /* ---- a star --------------------------------------------------------------------------------------- */
 
-/* Its light in the grid's spectra, for one solar mass, and its screen. */
+/* Its light in the grid's spectra, for one solar mass, and its screens. */
 static void extract(const struct direct *d, size_t i, struct part part, struct star *star)
 {
     const struct weights *weights = &d->light->weights;
@@ -111,9 +109,10 @@ static void extract(const struct direct *d, size_t i, struct part part, struct s
             }
         rows_mix(part.n, n_row, share, row, star->extract[e]);
     }
-    if (d->is_dimmed)
-        rows_exp(part.n, -d->light->parameter[d->i_tau].particle[i], d->columns->k + part.first,
-                 star->transmitted);
+    for (size_t s = 0; s < d->light->program->n_screen; s++)
+        if (d->screen_is_used[s])
+            rows_exp(part.n, -d->light->tau[s][i],
+                     d->columns->k[d->light->program->screen[s].i_curve] + part.first, star->transmitted[s]);
 }
 
 /* Lyman alpha has fractions of its own. */
@@ -126,10 +125,11 @@ static void set_ly_alpha(const struct direct *d, const struct direct_label *labe
         spectrum[j] = 0.0;
         for (size_t t = 0; t < label->n_term; t++) {
             const struct term *term = &label->term[t];
-            bool is_dimmed = d->light->program->channel[term->i_channel].is_attenuated;
+            const struct emission_channel *channel = &d->light->program->channel[term->i_channel];
 
             spectrum[j] += d->light->mass[term->i_channel_ly_alpha][i] * term->factor[part.first + j] *
-                           (is_dimmed ? star->transmitted[j] : 1.0) * star->extract[term->i_extract][j];
+                           (channel->is_attenuated ? star->transmitted[channel->i_screen][j] : 1.0) *
+                           star->extract[term->i_extract][j];
         }
     }
 }
@@ -142,10 +142,11 @@ static void form(const struct direct *d, const struct direct_label *label, size_
     for (size_t t = 0; t < label->n_term; t++) {
         const struct term *term = &label->term[t];
         const double *factor = term->factor + part.first, *bare = star->extract[term->i_extract];
+        const struct emission_channel *channel = &d->light->program->channel[term->i_channel];
         double mass = d->light->mass[term->i_channel][i];
 
-        if (d->light->program->channel[term->i_channel].is_attenuated)
-            rows_add_product3(part.n, mass, factor, star->transmitted, bare, spectrum);
+        if (channel->is_attenuated)
+            rows_add_product3(part.n, mass, factor, star->transmitted[channel->i_screen], bare, spectrum);
         else
             rows_add_product(part.n, mass, factor, bare, spectrum);
     }

@@ -18,8 +18,7 @@ static struct bands_source source_of(const struct stellar_light *light, const st
 
     return (struct bands_source) { .table = &source->table,
                                    .mass = light->mass[source->i_channel],
-                                   .tau = channel->is_attenuated ? light->parameter[channel->i_tau].particle
-                                                                 : NULL };
+                                   .tau = channel->is_attenuated ? light->tau[channel->i_screen] : NULL };
 }
 
 void observe_particle_bands(const struct observe_tables *tables, const struct stellar_light *light,

@@ -32,16 +32,16 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
                                        size_t c, struct channel_tables *ret_tables)
 {
     const struct emission_channel *channel = &light->program->channel[c];
+    size_t i_curve = channel->is_attenuated ? light->program->screen[channel->i_screen].i_curve : 0;
     struct mix_screened in = { .n_particle = light->stars->n,
                                .mass = light->mass[c],
-                               .tau =
-                                   channel->is_attenuated ? light->parameter[channel->i_tau].particle : NULL,
+                               .tau = channel->is_attenuated ? light->tau[channel->i_screen] : NULL,
                                .range = light->range[c],
                                .weights = &light->weights,
                                .cells = light->cells,
                                .slot = light->slot,
                                .n_column = sums->columns->n,
-                               .k = sums->columns->k,
+                               .k = sums->columns->k[i_curve],
                                .value = ret_tables->value,
                                .tolerance = light->tolerance };
 

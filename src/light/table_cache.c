@@ -12,6 +12,7 @@
 
 /* What tables depend on; compared as bytes. */
 struct key {
+    const struct emission_program *program; /* with its dust curves */
     size_t i_set;
     double redshift;
     double parameter[PARAMETER_MAX]; /* of the whole galaxy, where it is used; otherwise 0 */
@@ -129,6 +130,7 @@ static struct key key_of(size_t i_set, double redshift, const struct stellar_lig
     struct key key;
 
     memset(&key, 0, sizeof(key));
+    key.program = program;
     key.i_set = i_set;
     key.redshift = redshift;
     for (size_t l = 0; l < program->n_label; l++)

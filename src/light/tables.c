@@ -69,9 +69,11 @@ static bool weigh_extract(struct making *making, const struct emission_label *la
 {
     const struct observe_columns *columns = making->columns;
     const bool *is_ly_alpha = columns->is_ly_alpha + first;
-    const struct observe_columns some = { .n = n, .k = columns->k + first, .is_ly_alpha = is_ly_alpha };
+    struct observe_columns some = { .n = n, .is_ly_alpha = is_ly_alpha };
     bool is_used = false;
 
+    for (size_t c = 0; c < making->program->n_curve; c++)
+        some.k[c] = columns->k[c] + first;
     memset(ret_g, 0, n * sizeof(*ret_g));
     for (size_t t = 0; t < label->n_term; t++) {
         const struct emission_term *term = &label->term[t];
@@ -306,11 +308,20 @@ static bool add_lane_dots(struct making *making, const struct observe_request *r
     return true;
 }
 
+/* The dust curve of a channel's screen. */
+static const double *k_behind(const struct making *making, size_t i_channel)
+{
+    const struct emission_program *program = making->program;
+
+    return making->columns->k[program->screen[program->channel[i_channel].i_screen].i_curve];
+}
+
 /* Nodes of the lanes, and what is to be summed at them. */
 static bool make_lanes(struct making *making, const struct observe_request *request,
                        const struct parts *parts, size_t n_lane, const struct bands_lane *lane,
                        struct table_source *source)
 {
+    const double *curve_k = k_behind(making, source->i_channel);
     size_t n_node = source->table.n_node;
     double *basis = arena_array(making->arena, n_node * making->n_longest, sizeof(*basis));
     double *k = arena_zeros(making->arena, source->table.n_group * n_node * BANDS_LANES, sizeof(*k));
@@ -324,7 +335,7 @@ static bool make_lanes(struct making *making, const struct observe_request *requ
         double node[BANDS_NODE_MAX];
 
         bands_make_nodes(&lane[i], n_node, node);
-        mix_basis(n_node, node, lane[i].n, making->columns->k + lane[i].first, basis);
+        mix_basis(n_node, node, lane[i].n, curve_k + lane[i].first, basis);
         for (size_t m = 0; m < n_node; m++)
             k[(i / BANDS_LANES * n_node + m) * BANDS_LANES + i % BANDS_LANES] = node[m];
         if (!add_lane_dots(making, request, parts, i, &lane[i], basis, source))
@@ -348,7 +359,7 @@ static bool make_screened(struct making *making, const struct observe_request *r
     for (size_t b = 0; b < request->n_band; b++)
         band[b] = (struct bands_columns) { request->band[b].first, request->band[b].n };
     cut = bands_choose_cut(observe_tables_tau(light->tau_max[i_channel]), light->tolerance,
-                           making->columns->k, request->n_band, band);
+                           k_behind(making, i_channel), request->n_band, band);
     source->table.n_group = (cut.n_lane + BANDS_LANES - 1) / BANDS_LANES;
     source->table.n_part = parts.n;
     source->table.n_node = cut.n_node;
@@ -359,7 +370,7 @@ static bool make_screened(struct making *making, const struct observe_request *r
     lane = arena_array(making->arena, cut.n_lane, sizeof(*lane));
     if (!lane)
         return false;
-    bands_make_lanes(&cut, making->columns->k, request->n_band, band, lane);
+    bands_make_lanes(&cut, k_behind(making, i_channel), request->n_band, band, lane);
     return allocate_rows(making, &source->table,
                          source->table.n_group * parts.n * cut.n_node * BANDS_LANES) &&
            make_targets(making, request, first_output, &parts, cut.n_lane, lane, &source->table) &&

@@ -85,7 +85,7 @@ int observe_light_begin(struct stellar_light *light, struct arena *arena, struct
 static void add_channel(struct stellar_light *light, size_t c)
 {
     const struct emission_channel *channel = &light->program->channel[c];
-    const double *tau = channel->is_attenuated ? light->parameter[channel->i_tau].particle : NULL;
+    const double *tau = channel->is_attenuated ? light->tau[channel->i_screen] : NULL;
     size_t n = light->stars->n;
 
     if (tau)
@@ -244,6 +244,26 @@ static int weight_stars(struct stellar_light *light, size_t i_channel, struct ar
     return 0;
 }
 
+/* Depths of each star in a screen, the parameter's own where it is but one. */
+static int add_depths(struct stellar_light *light, size_t i_screen, struct arena *arena, struct error *err)
+{
+    const struct emission_screen *screen = &light->program->screen[i_screen];
+    size_t n = light->stars->n;
+    double *tau;
+
+    light->tau[i_screen] = light->parameter[screen->i_parameter[0]].particle;
+    if (screen->n_parameter == 1)
+        return 0;
+    tau = arena_zeros(arena, n, sizeof(*tau));
+    if (!tau)
+        return no_memory(err);
+    for (size_t p = 0; p < screen->n_parameter; p++)
+        for (size_t i = 0; i < n; i++)
+            tau[i] += light->parameter[screen->i_parameter[p]].particle[i];
+    light->tau[i_screen] = tau;
+    return 0;
+}
+
 uint64_t observe_light_bytes(const struct emission_program *program, size_t n_cell)
 {
     const struct stellar_light *light = NULL;
@@ -262,6 +282,8 @@ size_t observe_light_star_bytes(const struct emission_program *program, const st
 
     for (size_t c = 0; c < program->n_channel; c++)
         n += has_fractions(&program->channel[c]) ? sizeof(double) : 0;
+    for (size_t s = 0; s < program->n_screen; s++)
+        n += program->screen[s].n_parameter > 1 ? sizeof(double) : 0;
     return n;
 }
 
@@ -279,6 +301,8 @@ int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy
     r = place_stars(light, arena, err);
     for (size_t c = 0; !r && c < light->program->n_channel; c++)
         r = weight_stars(light, c, arena, err);
+    for (size_t s = 0; !r && s < light->program->n_screen; s++)
+        r = add_depths(light, s, arena, err);
     return r;
 }
 
@@ -309,7 +333,7 @@ void observe_term_factor(const struct stellar_light *light, const struct observe
         double p = light->parameter[factors->factor[f].i_parameter].value, fraction = 1.0;
 
         if (!transform->multiply) {
-            dim(columns->n, p, columns->k, ret_factor);
+            dim(columns->n, p, columns->k[factors->factor[f].i_curve], ret_factor);
             continue;
         }
         transform->multiply(1, &p, &fraction);

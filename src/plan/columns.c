@@ -3,18 +3,33 @@
 
 #include <string.h>
 
+/* The program's dust curves at the columns' wavelengths. */
+static int add_curves(struct plan *plan, const double *lambda_rest_angstrom, struct observe_columns *columns,
+                      struct error *err)
+{
+    int r = 0;
+
+    for (size_t c = 0; !r && c < plan->program.n_curve; c++) {
+        double *k = plan_array(plan, columns->n, sizeof(*k), &r, err);
+
+        if (!r)
+            dust_curve_k(&plan->program.curve[c], columns->n, lambda_rest_angstrom, k);
+        columns->k[c] = k;
+    }
+    return r;
+}
+
 int plan_spectra_columns(struct plan *plan, struct error *err)
 {
     const struct grid *grid = plan->grid;
     int r = 0;
-    double *k = plan_array(plan, grid->n_lambda, sizeof(*k), &r, err);
     bool *is_ly_alpha = plan_array(plan, grid->n_lambda, sizeof(*is_ly_alpha), &r, err);
 
     if (r)
         return r;
-    dust_curve_k(&plan->curve, grid->n_lambda, grid->lambda_rest_angstrom, k);
     emission_ly_alpha_pixels(grid->n_lambda, grid->lambda_rest_angstrom, is_ly_alpha);
-    plan->spectra = (struct observe_columns) { .n = grid->n_lambda, .k = k, .is_ly_alpha = is_ly_alpha };
+    plan->spectra = (struct observe_columns) { .n = grid->n_lambda, .is_ly_alpha = is_ly_alpha };
+    r = add_curves(plan, grid->lambda_rest_angstrom, &plan->spectra, err);
     for (size_t e = 0, s = 0; e < plan->program.n_extract; e++)
         if (plan->extract_is_used[e])
             plan->spectra.value[e] = grid->spectrum[s++].lnu;
@@ -126,22 +141,20 @@ static int choose_lines(struct plan *plan, struct error *err)
 int plan_line_columns(struct plan *plan, struct error *err)
 {
     const struct grid *grid = plan->grid;
-    double *k, *lambda;
+    double *lambda;
     bool *is_ly_alpha;
     int r = choose_lines(plan, err);
 
-    k = plan_array(plan, plan->n_line, sizeof(*k), &r, err);
     lambda = plan_array(plan, plan->n_line, sizeof(*lambda), &r, err);
     is_ly_alpha = plan_array(plan, plan->n_line, sizeof(*is_ly_alpha), &r, err);
     if (r)
         return r;
     for (size_t i = 0; i < plan->n_line; i++)
         lambda[i] = grid->line_lambda_rest_angstrom[plan->i_line[i]];
-    dust_curve_k(&plan->curve, plan->n_line, lambda, k);
     plan->line_lambda_rest_angstrom = lambda;
     emission_ly_alpha_lines(grid->n_lambda, grid->lambda_rest_angstrom, plan->n_line, lambda, is_ly_alpha);
-    plan->line_luminosity =
-        (struct observe_columns) { .n = plan->n_line, .k = k, .is_ly_alpha = is_ly_alpha };
+    plan->line_luminosity = (struct observe_columns) { .n = plan->n_line, .is_ly_alpha = is_ly_alpha };
+    r = add_curves(plan, lambda, &plan->line_luminosity, err);
     plan->line_continuum = plan->line_luminosity;
     for (size_t e = 0, s = 0; !r && e < plan->program.n_extract; e++)
         if (plan->extract_is_used[e]) {

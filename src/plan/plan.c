@@ -192,11 +192,17 @@ static bool wants_smoothed(const struct job_images *images)
 
 static void mark_term(struct plan *plan, const struct emission_term *term)
 {
+    const struct emission_channel *channel = &plan->program.channel[term->i_channel];
+
     plan->extract_is_used[term->i_extract] = true;
-    plan->screen_is_wanted |= plan->program.channel[term->i_channel].is_attenuated;
+    if (channel->is_attenuated)
+        plan->job_curve_is_wanted |= plan->program.screen[channel->i_screen].i_curve == 0;
     for (size_t f = 0; f < term->galaxy.n; f++) {
-        plan->parameter_is_wanted[term->galaxy.factor[f].i_parameter] = true;
-        plan->screen_is_wanted |= !emission_transforms[term->galaxy.factor[f].i_transform]->multiply;
+        struct emission_factor factor = term->galaxy.factor[f];
+
+        plan->parameter_is_wanted[factor.i_parameter] = true;
+        plan->job_curve_is_wanted |=
+            !emission_transforms[factor.i_transform]->multiply && factor.i_curve == 0;
     }
 }
 
@@ -254,7 +260,7 @@ static void warn_unused(struct plan *plan)
     for (size_t p = 0; p < parameter_count(); p++)
         if (!plan->program.parameter_is_used[p])
             warn_unused_key(plan, parameter_rows[p]->name);
-    for (size_t i = 0; !plan->program.has_screen && i < sizeof(of_curve) / sizeof(*of_curve); i++)
+    for (size_t i = 0; !plan->program.uses_job_curve && i < sizeof(of_curve) / sizeof(*of_curve); i++)
         warn_unused_key(plan, of_curve[i]);
 }
 
@@ -319,7 +325,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
         is_per_particle[p] = plan->parameter[p].is_los ||
                              (plan->parameter[p].is_catalogue &&
                               plan->catalogue->parameter_is_per_particle[plan->parameter[p].i_catalogue]);
-    r = plan_at_key(plan, emission_compile(plan->model, is_per_particle, &plan->program, err),
+    r = plan_at_key(plan, emission_compile(plan->model, &plan->curve, is_per_particle, &plan->program, err),
                     "emission.model", err);
     if (!r)
         mark_extracts(plan);

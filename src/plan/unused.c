@@ -42,7 +42,7 @@ static void warn_parameter(struct plan *plan, size_t p, const struct catalogue_r
 
 static void warn_slope(struct plan *plan, const struct catalogue_range *range)
 {
-    if (plan->screen_is_wanted)
+    if (plan->job_curve_is_wanted)
         warnings_add(
             &plan->warnings,
             "'%.100s' has '%.60s' (%g to %g), which is not used: emission.dust_slope is one number for all galaxies, the dust curve's own by default",

@@ -144,6 +144,8 @@ static int write_node(struct io_file *file, const struct plan *plan, const struc
         r = io_attr_write_text(file, path, "transformer", node->transform, err);
         if (!r)
             r = io_attr_write_text(file, path, "parameter", node->parameter, err);
+        if (!r && node->curve)
+            r = io_attr_write_text(file, path, "dust_curve", node->curve, err);
     }
     return r;
 }

@@ -89,11 +89,11 @@ static void make_program(struct scene *scene, bool is_screened)
     bool *is_ly_alpha = arena_array(&scene->arena, n, sizeof(*is_ly_alpha));
 
     if (dust_curve_find("power_law", &curve, NULL) || emission_model_find("pacman", &model, NULL) ||
-        emission_compile(model, is_per_particle, &scene->program, NULL))
+        emission_compile(model, &curve, is_per_particle, &scene->program, NULL))
         exit(1);
     dust_curve_k(&curve, n, scene->grid.lambda_rest_angstrom, k);
     emission_ly_alpha_pixels(n, scene->grid.lambda_rest_angstrom, is_ly_alpha);
-    scene->columns = (struct observe_columns) { .n = n, .k = k, .is_ly_alpha = is_ly_alpha };
+    scene->columns = (struct observe_columns) { .n = n, .k = { k }, .is_ly_alpha = is_ly_alpha };
     for (size_t e = 0; e < scene->program.n_extract; e++)
         for (size_t s = 0; s < 4; s++)
             if (!strcmp(scene->program.extract[e], scene->grid.spectrum[s].name))
@@ -243,7 +243,7 @@ static void make_factors(struct scene *scene)
                     double p = scene->parameter[own.i_parameter].value;
 
                     if (!transform->multiply)
-                        factor *= exp(-p * scene->columns.k[j]);
+                        factor *= exp(-p * scene->columns.k[0][j]);
                     else if (!transform->is_ly_alpha || scene->columns.is_ly_alpha[j])
                         transform->multiply(1, &p, &factor);
                 }
@@ -271,7 +271,7 @@ static void make_plain_star(struct scene *scene, size_t i, double *scratch, doub
         mix_spectrum(n, weight, row, scratch + e * n);
     }
     if (tau)
-        transmit(n, tau[i], scene->columns.k, transmitted);
+        transmit(n, tau[i], scene->columns.k[0], transmitted);
     for (size_t l = 0; l < scene->request.n_label; l++) {
         const struct emission_label *label = &scene->program.label[scene->i_label[l]];
 

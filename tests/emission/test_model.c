@@ -12,13 +12,16 @@ static const bool fesc_varies[PARAMETER_MAX] = { [FESC] = true };
 static const bool ly_alpha_varies[PARAMETER_MAX] = { [FESC_LY_ALPHA] = true };
 static const bool all_vary[PARAMETER_MAX] = { true, true, true };
 
+static const struct dust_curve any_curve; /* does not matter */
+
 static struct emission_program compile(const char *name, const bool *is_per_particle)
 {
     const struct emission_model *model = NULL;
     struct emission_program program = { 0 };
     struct error err = { "" };
 
-    if (emission_model_find(name, &model, &err) || emission_compile(model, is_per_particle, &program, &err))
+    if (emission_model_find(name, &model, &err) ||
+        emission_compile(model, &any_curve, is_per_particle, &program, &err))
         fail_msg("%s", err.text);
     return program;
 }
@@ -107,7 +110,8 @@ static void a_screen_of_its_own_for_each_particle_is_a_channel(void **state)
         assert_true(channel->is_attenuated == (channel->particle.n == 1));
         if (!channel->is_attenuated)
             continue;
-        assert_int_equal(channel->i_tau, TAU_V);
+        assert_int_equal(program.screen[channel->i_screen].n_parameter, 1);
+        assert_int_equal(program.screen[channel->i_screen].i_parameter[0], TAU_V);
         for (size_t e = 0; e < program.n_extract; e++) /* escaping light is not behind dust */
             assert_true(channel->extract_is_used[e] == (strcmp(program.extract[e], "incident") != 0));
     }
@@ -256,7 +260,7 @@ static void expect_refused(const struct emission_node *node, size_t n_node, cons
     struct emission_program program;
     struct error err = { "" };
 
-    assert_int_equal(emission_compile(&model, is_per_particle, &program, &err), POLYPHONY_USAGE);
+    assert_int_equal(emission_compile(&model, &any_curve, is_per_particle, &program, &err), POLYPHONY_USAGE);
     assert_text_has(err.text, "'made'");
     assert_text_has(err.text, part);
     assert_text_has(err.text, other_part);
@@ -332,15 +336,47 @@ static const struct emission_node two_screens[] = {
     { .label = "star", .op = EMISSION_EXTRACT, .of = { "incident" } },
 };
 
-static void two_screens_that_differ_between_particles_are_refused(void **state)
+static void depths_of_two_screens_of_one_curve_add_up(void **state)
 {
     const struct emission_model model = { "made", "by the test", NULL, 3, two_screens };
     struct emission_program program;
 
     (void)state;
-    expect_refused(two_screens, 3, NULL, tau_varies, "'cloud'", "two dust screens");
-    assert_int_equal(emission_compile(&model, none, &program, NULL), 0); /* one number for both is fine */
+    assert_int_equal(emission_compile(&model, &any_curve, tau_varies, &program, NULL), 0);
+    expect_terms(&program, "cloud", "incident(|dust*dust|dust*dust)");
+    assert_int_equal(program.n_screen, 2); /* cloud's, and disc's alone */
+    assert_int_equal(program.screen[0].n_parameter, 2);
+    assert_int_equal(program.screen[1].n_parameter, 1);
+    assert_int_equal(emission_compile(&model, &any_curve, none, &program, NULL), 0);
     expect_terms(&program, "cloud", "incident(dust*dust||)");
+    assert_int_equal(program.n_screen, 0);
+}
+
+static void screens_may_have_curves_of_their_own(void **state)
+{
+    struct emission_node node[3];
+    const struct emission_model model = { "made", "by the test", NULL, 3, node };
+    struct emission_program program;
+
+    (void)state;
+    memcpy(node, two_screens, sizeof(node));
+    node[1].curve = "li08_smc";
+    node[1].parameter = "fesc";
+    expect_refused(node, 3, NULL, all_vary, "'cloud'", "two dust screens of different curves");
+    /* One of them a number for the galaxy: fine. */
+    assert_int_equal(emission_compile(&model, &any_curve, tau_varies, &program, NULL), 0);
+    expect_terms(&program, "cloud", "incident(dust|dust|dust)");
+    assert_int_equal(program.n_curve, 2);
+    assert_string_equal(program.curve[1].row->name, "li08_smc");
+    assert_int_equal(program.screen[0].i_curve, 0);
+    assert_int_equal(program.label[0].term[0].galaxy.factor[0].i_curve, 1);
+    assert_true(program.uses_job_curve);
+    node[0].curve = "li08_smc"; /* once in the list */
+    assert_int_equal(emission_compile(&model, &any_curve, all_vary, &program, NULL), 0);
+    assert_int_equal(program.n_curve, 2);
+    assert_false(program.uses_job_curve);
+    node[0].curve = "li08_smb";
+    expect_refused(node, 3, NULL, none, "'cloud'", "did you mean 'li08_smc'");
 }
 
 static void too_long_a_chain_of_transforms_is_refused(void **state)
@@ -434,7 +470,8 @@ int main(void)
         cmocka_unit_test(a_graph_with_a_missing_node_is_refused),
         cmocka_unit_test(a_graph_with_a_cycle_is_refused),
         cmocka_unit_test(names_that_no_table_has_are_refused_with_the_nearest),
-        cmocka_unit_test(two_screens_that_differ_between_particles_are_refused),
+        cmocka_unit_test(depths_of_two_screens_of_one_curve_add_up),
+        cmocka_unit_test(screens_may_have_curves_of_their_own),
         cmocka_unit_test(too_long_a_chain_of_transforms_is_refused),
         cmocka_unit_test(lyman_alpha_is_the_nearest_pixel_and_its_neighbours),
         cmocka_unit_test(lines_are_lyman_alpha_right_of_its_pixels),

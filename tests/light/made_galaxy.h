@@ -183,7 +183,7 @@ static inline struct observe_columns made_columns(const struct grid *grid,
     const double *lambda = table == SPECTRA ? grid->lambda_rest_angstrom : grid->line_lambda_rest_angstrom;
     double *k = arena_array(arena, n, sizeof(*k));
     bool *is_ly_alpha = arena_array(arena, n, sizeof(*is_ly_alpha));
-    struct observe_columns columns = { .n = n, .k = k, .is_ly_alpha = is_ly_alpha };
+    struct observe_columns columns = { .n = n, .k = { k }, .is_ly_alpha = is_ly_alpha };
 
     assert_int_equal(dust_curve_find("power_law", &power_law, NULL), 0);
     dust_curve_k(&power_law, n, lambda, k);
@@ -305,7 +305,7 @@ static inline void plain_star(const struct galaxy *galaxy, size_t i, const struc
         transmitted = s[TRANSMITTED] * (1.0 - fesc);
         escaped = s[INCIDENT] * fesc;
         reprocessed = nebular + transmitted;
-        attenuated = reprocessed * exp(-tau * columns->k[j]);
+        attenuated = reprocessed * exp(-tau * columns->k[0][j]);
         ret_value[j] = !strcmp(label, "emergent")            ? attenuated + escaped
                        : !strcmp(label, "attenuated")        ? attenuated
                        : !strcmp(label, "reprocessed")       ? reprocessed
@@ -378,6 +378,7 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
                                const double *const particle[3])
 {
     const struct emission_model *model = NULL;
+    struct dust_curve curve;
     bool is_per_particle[PARAMETER_MAX];
     struct error err = { "" };
 
@@ -385,8 +386,8 @@ static inline void scene_light(struct scene *scene, enum observe_method method, 
         scene->parameter[p] = (struct observe_parameter) { value[p], particle[p], NULL };
         is_per_particle[p] = particle[p] != NULL;
     }
-    if (emission_model_find("pacman", &model, &err) ||
-        emission_compile(model, is_per_particle, &scene->program, &err))
+    if (dust_curve_find("power_law", &curve, &err) || emission_model_find("pacman", &model, &err) ||
+        emission_compile(model, &curve, is_per_particle, &scene->program, &err))
         fail_msg("%s", err.text);
     for (size_t t = 0; t < 3; t++)
         scene->columns[t] = made_columns(scene->grid, &scene->program, (enum table)t, &scene->arena);

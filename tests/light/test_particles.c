@@ -92,7 +92,7 @@ static void expect_plain_bands(struct scene *scene, const struct bands *bands, c
             for (size_t j = band->first; j < band->first + band->n; j++) {
                 double factor = bands->weight[j] * (screen ? screen[j] : 1.0);
 
-                k_min = fmin(k_min, columns->k[j]);
+                k_min = fmin(k_min, columns->k[0][j]);
                 expected += factor * spectrum[j];
                 bound += factor * behind_dust[j];
             }

@@ -101,7 +101,7 @@ static void all_curves_and_depths_are_within_the_tolerance(void **state)
             scene_light(&scene, OBSERVE_FAST, value, particle);
             k = arena_array(&scene.arena, N_WIDE, sizeof(*k));
             dust_curve_k(&curve, N_WIDE, scene.grid->lambda_rest_angstrom, k);
-            scene.columns[SPECTRA].k = k;
+            scene.columns[SPECTRA].k[0] = k;
             expect_spectra_through_bands(&scene, &asked, (*row)->name);
             scene_close(&scene);
         }
