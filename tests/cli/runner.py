@@ -15,7 +15,9 @@ import h5py
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_RUN_S = 250  # a hang; a loaded machine takes ten times the usual 5 s
-IN_ENV = ["bash", "-c", '. "$0" && exec "$@"', str(ROOT / "scripts/env.sh")]
+# When a rank ends with an error mpirun gives the others a second before it kills them. Ranks end after MPI_Finalize(), when
+# there is nothing left for them to do, unless one of them was killed.
+NO_GRACE = {"OMPI_MCA_odls_base_sigkill_timeout": "0"}
 
 JOB = """\
 catalogue: {catalogue}
@@ -43,10 +45,20 @@ progress: no
 """
 
 
+def source_environment():
+    """Variables that scripts/env.sh sets, once for all programs that a test starts."""
+    command = ["bash", "-c", '. "$0" && env -0', str(ROOT / "scripts/env.sh")]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    os.environ.update(entry.split("=", 1) for entry in os.fsdecode(found).split("\0") if "=" in entry)
+
+
+source_environment()
+
+
 def start(command, ranks=None, **options):
     """Start the program (under mpirun if ranks are given) in a session of its own."""
     mpirun = ["mpirun", "-n", str(ranks)] if ranks else []
-    return subprocess.Popen(IN_ENV + mpirun + [str(part) for part in command], start_new_session=True,
+    return subprocess.Popen(mpirun + [str(part) for part in command], start_new_session=True,
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
 
@@ -82,6 +94,7 @@ class ProgramTest(unittest.TestCase):
     """A directory of its own for each class of tests."""
 
     program = None  # path, from the command line
+    longest_s = LONGEST_RUN_S
 
     @classmethod
     def setUpClass(cls):
@@ -103,7 +116,8 @@ class ProgramTest(unittest.TestCase):
     def call(cls, *command, ranks=None, expected=0, more=None):
         """Run a command to its end, with more variables in its environment; its output. Another exit code than
         expected is a failure."""
-        code, output = finish(start([cls.program, *command], ranks, cwd=cls.dir, env=os.environ | (more or {})))
+        environment = os.environ | NO_GRACE | (more or {})
+        code, output = finish(start([cls.program, *command], ranks, cwd=cls.dir, env=environment), cls.longest_s)
         if code != expected:
             raise AssertionError(
                 f"{command} on {ranks} ranks: exit code {code}, expected {expected}\n{output}")

@@ -373,8 +373,9 @@ class OutputsThatAreTorn(FaultTest):
         for n_byte in (path.stat().st_size * 3 // 4, 4000, 0):
             os.truncate(path, n_byte)
             for command, arguments in (("status", ["short.hdf5"]), ("verify", ["short.hdf5"]), ("run", ["short.yaml"])):
-                code, output = runner.finish(runner.start([self.program, command, *arguments],
-                                                          3 if command == "run" else None, cwd=self.dir))
+                ranks = 3 if command == "run" else None
+                code, output = runner.finish(runner.start([self.program, command, *arguments], ranks, cwd=self.dir,
+                                                          env=os.environ | runner.NO_GRACE))
                 with self.subTest(f"{command}, {n_byte} bytes"):
                     self.assertIn(code, (INPUT, OUTPUT), output)
                     self.expect_message(output, "'short.hdf5'")

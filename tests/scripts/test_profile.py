@@ -17,8 +17,8 @@ from made_trace import MadeTrace, make_trace  # noqa: E402
 import profiling  # noqa: E402
 from profiling import Operation, ProfilingError  # noqa: E402
 from profiling_run import note_others  # noqa: E402
+from scripting import run_script  # noqa: E402
 
-SCRIPTS = ROOT / "scripts"
 PROGRAM = None  # path, from the command line
 STARS = (100, 500, 1000, 5000, 10000, 100000)
 ANALYSES = {  # script: what it writes
@@ -27,15 +27,6 @@ ANALYSES = {  # script: what it writes
     "memory": ("memory_progress.png",),
     "memory_scaling": ("memory_scaling.png", "memory_scaling.md", "memory_scaling.csv"),
 }
-
-
-def run_script(name, *arguments, expected=0):
-    """Output of a script; another exit code than expected, or a traceback, is a failure."""
-    done = subprocess.run([sys.executable, str(SCRIPTS / name), *map(str, arguments)], text=True, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=250)
-    if done.returncode != expected or "Traceback" in done.stdout:
-        raise AssertionError(f"{name} {arguments}: exit code {done.returncode}, expected {expected}\n{done.stdout}")
-    return done.stdout
 
 
 def read_csv(path):

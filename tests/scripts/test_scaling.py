@@ -4,7 +4,6 @@
 import csv
 import gzip
 import json
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -22,19 +21,10 @@ from scaling_catalogue import list_tail  # noqa: E402
 from scaling_measures import (bin_rss, bin_time, collect_galaxies, compare_runs, count_cpus, fit_costs,  # noqa: E402
                               measure_run, measure_utilisation)
 from scaling_timeline import plot_galaxies, plot_stages  # noqa: E402
+from scripting import run_script  # noqa: E402
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 OPENED_NS = START_NS + OPENING_NS  # first galaxy of a made trace
 PROGRAM = None  # path, from the command line
-
-
-def run_script(name, *arguments, expected=0):
-    """Output of a script; another exit code than expected, or a traceback, is a failure."""
-    done = subprocess.run([sys.executable, str(SCRIPTS / name), *map(str, arguments)], text=True, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=250)
-    if done.returncode != expected or "Traceback" in done.stdout:
-        raise AssertionError(f"{name} {arguments}: exit code {done.returncode}, expected {expected}\n{done.stdout}")
-    return done.stdout
 
 
 def setUpModule():  # noqa: N802

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """scripts/plot_simulation.py: tables it draws, and tables it refuses."""
 
-import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from scripting import run_script  # noqa: E402
+
 HEAD = "workers,mode,wall_s,bound_s,efficiency,rank_0_load,idle_tail_s\n"
 ROW = "8,dynamic,2.5,2.4,0.96,0.01,0.1\n"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,13 +29,9 @@ class PlotTest(unittest.TestCase):
         cls.directory.cleanup()
 
     def plot(self, text, *arguments, expected=0):
-        """Draw a table; what is written to standard error."""
+        """Draw a table; what is said."""
         (self.dir / "table.csv").write_text(text, encoding="utf-8")
-        done = subprocess.run([sys.executable, ROOT / "scripts/plot_simulation.py", "table.csv", *arguments],
-                              cwd=self.dir, text=True, capture_output=True, check=False)
-        self.assertEqual(done.returncode, expected, done.stderr)
-        self.assertNotIn("Traceback", done.stderr)
-        return done.stderr
+        return run_script("plot_simulation.py", "table.csv", *arguments, expected=expected, directory=self.dir)
 
     def test_a_table_of_any_modes_becomes_a_picture(self):
         rows = "".join(f"{n},{mode},{100 / n},{90 / n},0.9,0.0,0\n" for n in (1, 8, 4096)
@@ -61,10 +58,8 @@ class PlotTest(unittest.TestCase):
             self.assertIn(name, self.plot(HEAD + ROW, "-o", name, expected=OUTPUT))
 
     def test_a_missing_table_is_an_error(self):
-        done = subprocess.run([sys.executable, ROOT / "scripts/plot_simulation.py", "nowhere.csv"], cwd=self.dir,
-                              text=True, capture_output=True, check=False)
-        self.assertEqual(done.returncode, INPUT)
-        self.assertIn("'nowhere.csv'", done.stderr)
+        output = run_script("plot_simulation.py", "nowhere.csv", expected=INPUT, directory=self.dir)
+        self.assertIn("'nowhere.csv'", output)
 
 
 if __name__ == "__main__":
