@@ -5,10 +5,12 @@
 # the others, in what time these leave. The exit code is that of the tests.
 #
 #     scripts/test.sh [arguments of meson test, e.g. --suite unit, or names of tests]
+#     scripts/test.sh --quick     two minutes, what is built included: the unit tests, two golden cases, the same bits on
+#                                 any ranks, and killed runs that are continued
 set -euo pipefail
 
 if [ "${1:-}" = --help ]; then
-    sed -n '4,7s/^# \{0,1\}//p' "$0"
+    sed -n '4,9s/^# \{0,1\}//p' "$0"
     exit 0
 fi
 
@@ -16,8 +18,25 @@ cd "$(dirname "$0")/.."
 scripts/install.sh --tests
 . scripts/env.sh
 scripts/build.sh build
+# Many tests wait most of the time, for runs that stand still or for SLURM: one more than there are cores.
+run() {
+    meson test -C build --no-rebuild --print-errorlogs --num-processes $(($(nproc) + 1)) "$@"
+}
+if [ "${1:-}" = --quick ]; then
+    [ $# -eq 1 ] || {
+        echo 'test.sh: --quick is all there is to say' >&2
+        exit 2
+    }
+    run --suite unit
+    run golden/shipped_screen golden/shipped_los
+    "$PYTHON" tests/cli/test_identity.py build/polyphony IdentityTest.test_ranks_threads_modes_and_batches_do_not_matter
+    "$PYTHON" tests/cli/test_resume.py build/polyphony ResumeTest.test_a_killed_rank_loses_nothing \
+        ResumeTest.test_sigusr1_to_mpirun_stops_all_ranks_with_code_4
+    exit
+fi
 if [ $# -gt 0 ]; then
-    exec meson test -C build --no-rebuild --print-errorlogs "$@"
+    run "$@"
+    exit
 fi
 
 log=build/sanitized.log
@@ -25,9 +44,9 @@ nice -n 19 scripts/sanitize.sh >$log 2>&1 &
 sanitized=$!
 trap 'kill $sanitized 2>/dev/null || true' EXIT
 code=0
-echo "Testing: $(meson test -C build --no-rebuild --list 2>/dev/null | wc -l) tests, some twenty minutes on two cores;" \
+echo "Testing: $(meson test -C build --no-rebuild --list 2>/dev/null | wc -l) tests, some ten minutes on two cores;" \
     'beside them, at low priority, the unit tests with sanitizers (log: '"$log)"
-meson test -C build --no-rebuild --print-errorlogs || code=$?
+run || code=$?
 echo 'Waiting for the tests with sanitizers'
 wait $sanitized || code=$?
 trap - EXIT

@@ -12,11 +12,11 @@ import subprocess
 from pathlib import Path
 
 import sandbox
-from steady import SteadyTest, runner
+from steady import N_GALAXY, SteadyTest, runner
 
 N_HOST = 3
 N_RANK = 2 * N_HOST  # one deals
-COMPUTING_S = 12  # six seconds and more on two cores, in the middle of which something happens
+N_ROW = 2  # of each worker; then all of them stand still, and something happens
 SILENCE_S = 10  # after which a rank counts as lost, as by default: six ranks share the cores, perhaps with others
 LONGEST_S = 180  # a hang
 RSH = """\
@@ -63,21 +63,23 @@ class Hosts:
 
     def mpi_options(self):
         """For mpirun on h1: all hosts, two ranks each."""
-        options = ["-n", str(N_RANK), "--hostfile", f"{self.dir}/hostfile", "--map-by", "slot", "--bind-to", "none"]
+        options = [word for name in ("LD_PRELOAD", "HOLD_PATH", "HOLD_ROW_S", "HOLD_AFTER", "HOLD_UNTIL") for word in ("-x", name)]
+        options += ["-n", str(N_RANK), "--hostfile", f"{self.dir}/hostfile", "--map-by", "slot", "--bind-to", "none"]
         for key, value in (("plm", "rsh"), ("plm_rsh_agent", f"{self.dir}/rsh"), ("plm_rsh_no_tree_spawn", "1"),
                            ("btl_tcp_if_include", "net0"), ("oob_tcp_if_include", "net0"),
                            ("orte_tmpdir_base", str(self.dir))):
             options += ["--mca", key, value]
         return options
 
-    def start(self, *command, cwd):
-        """Run a command on h1."""
+    def start(self, *command, cwd, variables):
+        """Run a command on h1, with these variables besides."""
         words = " ".join(f"'{word}'" for word in map(str, command))
         # Sourced with a host file set, env.sh does not restrict Open MPI to loopback.
         script = (f"cd '{cwd}' && export OMPI_MCA_orte_default_hostfile='{self.dir}/hostfile' LAUNCH_GRACE_S=2 && "
                   f"exec {words}")
         return subprocess.Popen([*self.machines["h1"].enter(), "bash", "-c", script], text=True, start_new_session=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                env=os.environ | variables)
 
 
 class HostsTest(SteadyTest):
@@ -86,21 +88,25 @@ class HostsTest(SteadyTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.make_computing("all", COMPUTING_S)
-        cls.call("run", cls.write_steady("all-reference", "all"), ranks=3)
         (cls.dir / "net").mkdir()
         cls.hosts = Hosts(cls.dir / "net")
 
-    def start(self, launcher, *options, job):
-        """The program on all hosts."""
-        process = self.hosts.start(*launcher, self.program, "run", *options, job, cwd=self.dir)
+    def start(self, launcher, *options, name, n_row=N_ROW):
+        """The program on all hosts, and what holds it."""
+        hold = self.hold(name, n_row)
+        process = self.hosts.start(*launcher, self.program, "run", *options, self.write_steady(name), cwd=self.dir,
+                                   variables=hold.variables)
         self.addCleanup(self.end, process)
-        return process
+        return process, hold
 
-    def start_surviving(self, job):
-        """The same, so that it outlives lost ranks."""
+    def start_plainly(self, name, **options):
+        """By mpirun."""
+        return self.start(["mpirun", "--allow-run-as-root", *self.hosts.mpi_options()], name=name, **options)
+
+    def start_surviving(self, name):
+        """So that it outlives lost ranks."""
         launcher = [runner.ROOT / "scripts/launch.sh", *self.hosts.mpi_options(), "--"]
-        return self.start(launcher, f"--survive={SILENCE_S}", job=job)
+        return self.start(launcher, f"--survive={SILENCE_S}", name=name)
 
     @staticmethod
     def end(process):
@@ -109,23 +115,22 @@ class HostsTest(SteadyTest):
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
-    def wait_for_middle(self, name, process):
-        """Until some galaxies are done; then most are not."""
+    def wait_for_middle(self, process, hold):
+        """Until all workers stand still, with a quarter of the galaxies done."""
         def is_there():
             self.assertIsNone(process.poll(), "the run ended before it was hit")
-            return self.read_state(name).get("n_done", 0) >= 10
-        sandbox.wait_until(is_there, LONGEST_S, lambda: f"ten galaxies: {self.read_state(name)}")
-        self.assertGreater(self.read_state(name)["n_left"], 20, "too late: make COMPUTING_S larger")
+            return len(hold.list_held()) == N_RANK - 1
+        sandbox.wait_until(is_there, LONGEST_S, lambda: f"{N_RANK - 1} workers that stand still: {hold.list_held()}")
 
     def launch_and_hit(self, name, hit):
         """A run by launch.sh that must survive hit()."""
-        job = self.write_steady(name, "all")
-        process = self.start_surviving(job)
-        self.wait_for_middle(name, process)
+        process, hold = self.start_surviving(name)
+        self.wait_for_middle(process, hold)
         hit()
+        hold.release()
         code, output = runner.finish(process, LONGEST_S)
         self.assertEqual(code, 0, output)
-        self.expect_reference(name, "all")
+        self.expect_reference(name)
         return self.read_state(name), output
 
     def expect_lost(self, n_lost, state, output):
@@ -137,14 +142,14 @@ class HostsTest(SteadyTest):
 
     def test_three_hosts_are_one_machine(self):
         """Two ranks each; nothing is lost."""
-        job = self.write_steady("three", "all")
-        process = self.start(["mpirun", "--allow-run-as-root", *self.hosts.mpi_options()], job=job)
-        self.wait_for_middle("three", process)
+        process, hold = self.start_plainly("three")
+        self.wait_for_middle(process, hold)
         for name, machine in self.hosts.machines.items():
             self.assertEqual(len(machine.list_processes(f"^{self.program} run")), 2, f"ranks on {name}")
+        hold.release()
         code, output = runner.finish(process, LONGEST_S)
         self.assertEqual(code, 0, output)
-        self.expect_reference("three", "all")
+        self.expect_reference("three")
 
     def test_the_loss_of_a_rank_on_another_host_is_survived(self):
         """kill -9."""
@@ -161,19 +166,19 @@ class HostsTest(SteadyTest):
 
     def test_the_loss_of_the_first_host_is_continued(self):
         """Nobody is left to deal; the next run goes on from the file."""
-        job = self.write_steady("first", "all")
-        process = self.start_surviving(job)
-        self.wait_for_middle("first", process)
+        process, hold = self.start_surviving("first")
+        self.wait_for_middle(process, hold)
         self.hosts.power_cut("h1")
+        hold.release()
         process.communicate(timeout=LONGEST_S)
         self.hosts.power_on("h1")
         for name in ("h2", "h3"):  # workers without a dealer end by themselves
             sandbox.wait_until(lambda name=name: not self.hosts.machines[name].list_processes(f"^{self.program} run"),
                                LONGEST_S, f"ranks on {name} go on")
-        process = self.start(["mpirun", "--allow-run-as-root", *self.hosts.mpi_options()], job=job)
+        process, _ = self.start_plainly("first", n_row=N_GALAXY)
         code, output = runner.finish(process, LONGEST_S)
         self.assertEqual(code, 0, output)
-        self.expect_reference("first", "all")
+        self.expect_reference("first")
 
 
 if __name__ == "__main__":
