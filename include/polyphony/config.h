@@ -159,6 +159,9 @@ bool job_given(const struct job *job, const char *key_path);
 int job_error(const struct job *job, struct error *err, const char *key_path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/** A room reported what is wrong with a value (r < 0): say at which line of the job. Returns r. */
+int job_at_key(const struct job *job, int r, const char *key_path, struct error *err);
+
 /** Whether a "number or name" value is a number (finite, whole text). *ret_value is written only then. */
 bool job_is_number(const char *text, double *ret_value);
 

@@ -44,12 +44,6 @@ struct pipeline_row {
     double seconds;          /* of this rank */
 };
 
-/** The stages of a trace, as Synthesizer names its operations. */
-extern const char *const pipeline_stage_names[];
-size_t pipeline_stage_count(void);
-/** Index of the stage in which rows are written, for the caller's use. */
-size_t pipeline_stage_write(void);
-
 /** The plan is borrowed. Settings: NULL for all zero. */
 int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, struct pipeline **ret_pipeline,
                   struct error *err);

@@ -10,47 +10,136 @@
 
 #include "polyphony/catalogue.h"
 #include "polyphony/config.h"
-#include "polyphony/options.h"
 #include "polyphony/dust_curve.h"
 #include "polyphony/light.h"
 #include "polyphony/observer.h"
 
 /* ---- products ------------------------------------------------------------------------------------ */
 
-enum product_kind {
-    PRODUCT_ID,
-    PRODUCT_REDSHIFT,
-    PRODUCT_N_STAR,
-    PRODUCT_N_GAS,
-    PRODUCT_N_BLACK_HOLE,
-    PRODUCT_STAR_TAU,         /* mass-weighted mean, median, maximum: [3] */
-    PRODUCT_BLACK_HOLE_TAU,   /* mean, median, maximum: [3] */
-    PRODUCT_SFH,              /* [n_age] */
-    PRODUCT_SFZH,             /* [n_age][n_metallicity] */
-    PRODUCT_LNU,              /* [n_lambda], by label */
-    PRODUCT_FNU,              /* [n_lambda], by label */
-    PRODUCT_LUMINOSITIES,     /* [n_label][n_filter] of the operation */
-    PRODUCT_FLUXES,           /* [n_label][n_filter] of the operation */
-    PRODUCT_LINE_LUMINOSITY,  /* [n_line], by label */
-    PRODUCT_LINE_CONTINUUM,   /* [n_line], by label */
-    PRODUCT_LINE_FLUX,        /* [n_line], by label */
-    PRODUCT_LINE_LAMBDA,      /* [n_line] observed */
-    PRODUCT_IMAGE_LUMINOSITY, /* [n_pixel][n_pixel], by instrument, label and filter */
-    PRODUCT_IMAGE_FLUX,
-    PRODUCT_N_KIND
+/** What runs along a product, after the galaxies. */
+enum product_axis {
+    AXIS_NONE,
+    AXIS_LAMBDA, /* wavelengths of the grid */
+    AXIS_AGE,
+    AXIS_METALLICITY,
+    AXIS_LINE,   /* the lines wanted */
+    AXIS_LABEL,  /* labels of the operation */
+    AXIS_FILTER, /* filters of all its instruments */
+    AXIS_PIXEL,  /* of images of the operation */
+    AXIS_VALUE   /* n_value numbers, each with a view */
+};
+
+/** What decides on the type of numbers in the results (output_types). */
+enum precision_class { PRECISION_FULL, PRECISION_INTEGER, PRECISION_SPECTRA, PRECISION_IMAGES };
+
+#define PRODUCT_AXES_MAX  3
+#define PRODUCT_VIEWS_MAX 4
+#define PLAN_PATH_MAX     512
+
+/** A dataset that shows one column of another. */
+struct product_view {
+    const char *path, *description;
+};
+
+struct plan;
+struct step;
+
+/**
+ * Datasets of one sort. In paths: %c a component, %l a label, %i an instrument, %f a filter code (its "/" makes a
+ * level). There is a dataset for each label, instrument and filter of the operation that the path has a place for.
+ */
+struct product_kind {
+    const char *path, *units, *description;
+    enum product_axis axis[PRODUCT_AXES_MAX];
+    size_t n_value; /* along AXIS_VALUE */
+    enum precision_class precision;
+    enum component component;
+    double steps_per_star; /* of inner loops that each product takes, for the guess of costs */
+    /* Of each number along AXIS_VALUE; or one, with %l and %f, of each along AXIS_LABEL and AXIS_FILTER. */
+    struct product_view view[PRODUCT_VIEWS_MAX];
+    bool (*is_wanted)(const struct plan *plan, const struct step *step); /* NULL: always */
+    /* Writes the 8 bytes of what is known of a galaxy without computing it; NULL: nothing is. */
+    void (*known)(const struct plan *plan, uint64_t row, void *ret_value);
 };
 
 struct product {
-    enum product_kind kind;
-    size_t i_label, i_instrument, i_filter; /* where the kind has them */
+    const struct product_kind *kind;
+    const struct step *step;                /* whose it is */
+    size_t i_label, i_instrument, i_filter; /* where the path has them */
     int rank;                               /* axes after the galaxy axis */
-    uint64_t dims[2];
+    uint64_t dims[PRODUCT_AXES_MAX];
     size_t n;      /* values in a row */
     size_t offset; /* of its first value in the row */
     bool is_integer;
 };
 
-/* ---- the plan -------------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------------------------- */
+
+/*
+ * What a stage has to do, and when: with each tile of stars as it is read for the first time; when all stars
+ * are known; with each tile once more, for what needs to know of all stars; when that is done, too.
+ */
+enum phase { PHASE_TILE, PHASE_ALL, PHASE_AGAIN, PHASE_END, N_PHASE };
+
+/** What an operation needs (bits). */
+enum need {
+    NEEDS_STAR_COORDINATES = 1,
+    NEEDS_SMOOTHING_LENGTHS = 2, /* of stars */
+    NEEDS_CENTRE = 4,
+    NEEDS_GAS = 8,
+    NEEDS_BLACK_HOLES = 16,
+    NEEDS_LIGHT = 32,    /* the emission model */
+    NEEDS_LINES = 64,    /* of the grid */
+    NEEDS_SPECTRA = 128, /* of galaxies */
+    NEEDS_BANDS = 256,   /* labels through filters: from tables, or, by the direct method, from spectra */
+    NEEDS_OBSERVER = 512,
+    NEEDS_STARS_AGAIN = 1024 /* when all are known, even where no star has a screen of its own */
+};
+
+/**
+ * Products that are complete when all stars are known, before PHASE_AGAIN, lie first in a row, so that a group need not keep
+ * more until then.
+ */
+enum row_part {
+    ROW_LATE,
+    ROW_EARLY,
+    ROW_EARLY_LAST, /* behind other early ones, as files have it */
+};
+
+/** Names of labels and instruments that the options of an operation have. */
+struct named_parts {
+    char *const *label;
+    unsigned n_label;
+    char *const *instrument;
+    unsigned n_instrument;
+};
+
+struct work;
+typedef int (*stage_function)(struct work *w, const struct step *step, struct error *err);
+
+#define OPERATION_KINDS_MAX 8
+#define OPERATION_SUMS_MAX  2
+
+/** An operation; or, without a key, a stage that operations need. */
+struct operation {
+    struct job_operation job;
+    const char *title; /* in words, for `check` */
+    const char *stage; /* its name in traces, as Synthesizer calls it */
+    enum band_frame frame;
+    unsigned needs;                              /* enum need */
+    unsigned (*needs_more)(const void *options); /* NULL: nothing */
+    struct named_parts (*parts)(const void *options);
+    const struct product_kind *kind[OPERATION_KINDS_MAX]; /* in the order in which they lie in a row */
+    enum row_part part;                                   /* of the row, in which its products lie */
+    /* Where it runs although the job does not ask for it, or the other way round; NULL: where it is asked for. */
+    bool (*runs)(const struct plan *plan);
+    /* What takes code to plan, once labels and instruments are selected; NULL: nothing. plan_array(), plan_at_key() */
+    int (*declare)(struct plan *plan, struct step *step, struct error *err);
+    /* Sums over stars that it takes, and columns of each. */
+    size_t n_sums;
+    const struct observe_columns *(*sums_columns)(const struct plan *plan, size_t i_sums);
+    stage_function run[N_PHASE]; /* NULL: nothing */
+};
 
 /** Labels and instruments an operation works on. */
 struct selection {
@@ -60,8 +149,6 @@ struct selection {
 };
 
 struct image_plan {
-    bool is_wanted;
-    struct selection selection;
     enum sph_kernel kernel;
     struct kernel_table *table;     /* NULL: histogram */
     enum deposit_sampling sampling; /* where there is a table */
@@ -69,13 +156,34 @@ struct image_plan {
     double fov_kpc, fov_arcsec;     /* one of them is 0 */
 };
 
-enum image_kind { IMAGES_LUMINOSITY, IMAGES_FLUX, N_IMAGE_KIND };
+/** An operation of the list, in a job. */
+struct step {
+    const struct operation *operation;
+    size_t i;            /* in the list */
+    const void *options; /* NULL: the job does not ask for it */
+    bool runs;
+    struct selection selection;
+    struct image_plan *images; /* NULL: it makes none */
+    size_t i_sums;             /* its first sums, among those of all */
+};
+
+/** Most steps, and sums over stars of all of them. */
+#define PLAN_STEPS_MAX (JOB_OPERATIONS_MAX + 4)
+#define PLAN_SUMS_MAX  16
+
+/** Operations of a list that ends with NULL. */
+size_t operation_count(const struct operation *const *operations);
+/** Stages of galaxies in traces: those of the list, and the writing of rows; ret_name[operation_count() + 1]. */
+void operation_stage_names(const struct operation *const *operations, const char **ret_name);
+#define OPERATION_STAGE_WRITING "Writing"
+
+/* ---- the plan -------------------------------------------------------------------------------------- */
 
 /** Images on the same pixels, which are made together; luminosities come first. */
 struct image_set {
     size_t n;
     struct {
-        enum image_kind kind;
+        const struct step *step;
         size_t i_selected; /* instrument of the selection */
     } member[OBSERVE_REQUEST_MAX];
     struct image_pixels pixels;
@@ -123,8 +231,9 @@ struct plan {
     size_t n_line;                           /* wanted */
     size_t *i_line;                          /* [n_line] in the grid */
     const double *line_lambda_rest_angstrom; /* [n_line] */
-    struct selection lnu, fnu, luminosities, fluxes, lines, line_fluxes;
-    struct image_plan images[N_IMAGE_KIND];
+    size_t n_step;
+    struct step step[PLAN_STEPS_MAX]; /* in the order of the list, which is that of the stages */
+    size_t n_sums;
     size_t n_image_set;
     struct image_set *image_set;
     bool needs_observer; /* anything in the observer's frame */
@@ -132,8 +241,10 @@ struct plan {
     bool needs_spectra;  /* of galaxies; otherwise their photometry is from tables of bands */
 
     size_t n_product;
-    struct product *product;
-    size_t n_value; /* 8-byte values in a row */
+    struct product *product; /* those that are early come first */
+    size_t n_value;          /* 8-byte values in a row ... */
+    size_t n_early;          /* ... of which so many are early */
+    bool writes_depths;      /* of particles */
 
     struct warnings warnings;
 
@@ -147,9 +258,15 @@ struct plan {
  * ranks of the node; what fails on one fails on those it reads with, and only ranks that know why have a
  * text.
  */
-int plan_open(const struct job *job, const struct node_share *share, struct plan **ret_plan,
-              struct error *err);
+int plan_open(const struct job *job, const struct operation *const *operations,
+              const struct node_share *share, struct plan **ret_plan, struct error *err);
 void plan_close(struct plan *plan); /* NULL is fine */
+
+/** Path of a product's dataset; or of a view of it, whose label and filter are those of its columns. */
+void plan_product_path(const struct plan *plan, const struct product *product, const char *pattern,
+                       char ret_path[PLAN_PATH_MAX]);
+/** The step of an operation, by its key; NULL: there is none that the job asks for. */
+const struct step *plan_find_step(const struct plan *plan, const char *key);
 
 /** Redshift at which a galaxy is observed. */
 double plan_redshift(const struct plan *plan, uint64_t row);
@@ -166,6 +283,19 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM]);
 /** The cost of a galaxy [s], with seconds for each unit of the terms. */
 double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM]);
+
+/* ---- for declare() ----------------------------------------------------------------------------------- */
+
+/** Memory of the plan, of zeros; or *r becomes an error. */
+void *plan_array(struct plan *plan, size_t n, size_t size, int *r, struct error *err);
+/** A room reported what is wrong with a value (r < 0): say at which line of the job. Returns r. */
+int plan_at_key(const struct plan *plan, int r, const char *key, struct error *err);
+/** Does a list of names say "all"? */
+bool plan_name_is_all(char *const *names, unsigned n);
+/** Can this galaxy be observed, as far as its redshift goes? */
+bool plan_redshift_is_valid(const struct plan *plan, uint64_t row);
+/** Lines of the grid [n] that both line operations work on, in the plan's memory. */
+int plan_set_lines(struct plan *plan, size_t n, size_t *i_line, struct error *err);
 
 /* ---- a look at a galaxy ----------------------------------------------------------------------------- */
 

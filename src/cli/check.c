@@ -19,29 +19,12 @@
 
 static void print_operations(const struct plan *plan)
 {
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
-    const struct {
-        const char *name;
-        bool is_wanted;
-    } operations[] = {
-        { "LOS optical depths", ops->los_optical_depths },
-        { "SFZH", ops->sfzh },
-        { "SFH", ops->sfh },
-        { "rest-frame spectra", ops->spectra },
-        { "observed spectra", ops->observed_spectra },
-        { "photometric luminosities", ops->photometry_luminosities },
-        { "photometric fluxes", ops->photometry_fluxes },
-        { "line luminosities", ops->lines },
-        { "line fluxes", ops->observed_lines },
-        { "luminosity images", ops->images_luminosity },
-        { "flux images", ops->images_flux },
-    };
     const char *separator = "";
 
     printf("operations  ");
-    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
-        if (operations[i].is_wanted) {
-            printf("%s%s", separator, operations[i].name);
+    for (size_t i = 0; i < plan->n_step; i++)
+        if (plan->step[i].options) {
+            printf("%s%s", separator, plan->step[i].operation->title);
             separator = ", ";
         }
     putchar('\n');
@@ -207,7 +190,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int check_all(const struct job *job, const struct prospects_options *prospects, struct plan **ret_plan,
                      struct error *err)
 {
-    int r = plan_open(job, NULL, ret_plan, err);
+    int r = plan_open(job, operation_list, NULL, ret_plan, err);
 
     if (!r)
         print_plan(*ret_plan);

@@ -157,11 +157,10 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
 static double results_bytes(const struct plan *plan)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    const struct job_optical_depths *los = job_options(plan->job, "los_optical_depths");
     double bytes =
         (double)catalogue->n_galaxy * ((double)results_row_bytes(plan) + (double)sizeof(struct ledger_entry));
 
-    if (los && *los->write_particles)
+    if (plan->writes_depths)
         bytes += 8.0 * (double)(catalogue->n_particle_all[STARS] + catalogue->n_particle_all[BLACK_HOLES]);
     return bytes;
 }

@@ -9,6 +9,7 @@
 #include "polyphony/isa.h"
 
 #include "cli.h"
+#include "tracing.h"
 
 /* How often a progress line appears: on a terminal it replaces itself, in a log it adds up. */
 #define SHOW_TERMINAL_NS 200000000
@@ -136,10 +137,10 @@ static void print_stages(const struct trace *trace, const struct trace_sums *all
     int64_t total_ns = 0;
 
     /* What a rank does besides galaxies is in the trace file. */
-    for (size_t i = 0; i < pipeline_stage_count(); i++)
+    for (size_t i = 0; i < tracing_galaxy_stages(); i++)
         total_ns += all->ns[i];
     printf("%-28s %10s %7s %10s\n", "stage", "seconds", "share", "galaxies");
-    for (size_t i = 0; i < pipeline_stage_count(); i++)
+    for (size_t i = 0; i < tracing_galaxy_stages(); i++)
         if (all->count[i] > 0)
             printf("%-28s %10.4f %6.1f%% %10llu\n", trace_stage_name(trace, i), (double)all->ns[i] * 1e-9,
                    100.0 * (double)all->ns[i] / (double)total_ns, (unsigned long long)all->count[i]);

@@ -110,7 +110,7 @@ static int run_take(void *context, size_t n, const struct pipeline_row *row, str
     r = results_write_many(run->output.results, n_well, well, seconds, run->rank, status, why, err);
     for (size_t i = 0; !r && i < n_well; i++)
         if (status[i])
-            r = set_aside(run, &well[i], pipeline_stage_names[pipeline_stage_write()], &why[i], err);
+            r = set_aside(run, &well[i], OPERATION_STAGE_WRITING, &why[i], err);
     for (size_t i = 0; !r && i < n; i++)
         if (row[i].status)
             r = set_aside(run, &row[i], row[i].stage, row[i].why, err);
@@ -295,7 +295,7 @@ static int open_inputs(struct run *run, struct error *err)
 {
     bool computes = run->rank > 0 || run->n_rank == 1;
     struct node_share *share = node_share_open(run->comm, computes);
-    int r = agree(run, plan_open(run->job, share, &run->plan, err), err);
+    int r = agree(run, plan_open(run->job, operation_list, share, &run->plan, err), err);
 
     node_share_close(share); /* what is shared lives on; closing is collective, and ranks may be lost later */
     return r;

@@ -363,7 +363,7 @@ int cli_simulate(int argc, char **argv, struct error *err)
     else if (!r)
         is_wanted[modes[*job->schedule.mode]] = true;
     if (!r)
-        r = plan_open(job, NULL, &plan, err);
+        r = plan_open(job, operation_list, NULL, &plan, err);
     if (!r)
         r = open_foresight(&options, plan, &foresight, err);
     if (!r && foresight.n == 0)

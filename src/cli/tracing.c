@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "polyphony/io.h"
-#include "polyphony/pipeline.h"
+#include "polyphony/operations.h"
 
 #include "version.h"
 
@@ -26,6 +26,11 @@ _Static_assert(JOB_TRACE_HZ_MAX <= TRACE_HZ_MAX, "a job may ask for more samples
 /* Stages of galaxies, then those of the rank. */
 static const char *stage_names[TRACE_STAGE_MAX];
 
+size_t tracing_galaxy_stages(void)
+{
+    return operation_count(operation_list) + 1;
+}
+
 int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, int64_t begin_ns,
                  struct error *err)
 {
@@ -35,7 +40,7 @@ int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, 
     struct trace_settings settings = { .mode = modes[*job->trace],
                                        .sample_hz = *job->trace_frequency_hz,
                                        .begin_ns = begin_ns,
-                                       .n_stage = pipeline_stage_count() + N_RANK_STAGE,
+                                       .n_stage = tracing_galaxy_stages() + N_RANK_STAGE,
                                        .stage_name = stage_names,
                                        .n_thread = 1 };
     int rank, r;
@@ -43,10 +48,9 @@ int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, 
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &settings.n_rank);
     settings.is_dealer = rank == 0;
-    for (size_t s = 0; s < pipeline_stage_count(); s++)
-        stage_names[s] = pipeline_stage_names[s];
+    operation_stage_names(operation_list, stage_names);
     for (size_t s = 0; s < N_RANK_STAGE; s++)
-        stage_names[pipeline_stage_count() + s] = rank_stage_names[s];
+        stage_names[tracing_galaxy_stages() + s] = rank_stage_names[s];
     r = trace_find_host(comm, &tracing->host, err);
     if (!r)
         r = trace_open(&settings, &tracing->trace, err);
@@ -64,14 +68,14 @@ void tracing_close(struct tracing *tracing)
 
 void tracing_end(struct tracing *tracing, enum rank_stage stage)
 {
-    tracing->now_ns = trace_end(tracing->thread, pipeline_stage_count() + stage, tracing->now_ns);
+    tracing->now_ns = trace_end(tracing->thread, tracing_galaxy_stages() + stage, tracing->now_ns);
 }
 
 void tracing_waited(struct tracing *tracing, bool is_dealer, int64_t begin_ns, int64_t end_ns)
 {
     if (is_dealer)
-        trace_span(tracing->thread, pipeline_stage_count() + STAGE_DEALING, tracing->now_ns, begin_ns);
-    trace_span(tracing->thread, pipeline_stage_count() + STAGE_WAITING, begin_ns, end_ns);
+        trace_span(tracing->thread, tracing_galaxy_stages() + STAGE_DEALING, tracing->now_ns, begin_ns);
+    trace_span(tracing->thread, tracing_galaxy_stages() + STAGE_WAITING, begin_ns, end_ns);
     tracing->now_ns = end_ns;
 }
 
@@ -240,7 +244,7 @@ int tracing_write(struct tracing *tracing, const struct job *job, const struct p
                                    .results_path = job->output,
                                    .catalogue_path = job->catalogue,
                                    .schedule_mode = modes[*job->schedule.mode],
-                                   .n_galaxy_stage = pipeline_stage_count(),
+                                   .n_galaxy_stage = tracing_galaxy_stages(),
                                    .is_stopped_early = is_stopped };
     struct trace_rank self = { .host = tracing->host,
                                .n_thread = place->mine->n_thread,

@@ -21,6 +21,9 @@ struct tracing {
     char path[4096]; /* of the file, rank 0 */
 };
 
+/** Stages of galaxies in a trace; those of the rank follow. */
+size_t tracing_galaxy_stages(void);
+
 /** Collective. Its sampler may then run on any core this process may use: call it before threads are pinned. */
 int tracing_open(struct tracing *tracing, const struct job *job, MPI_Comm comm, int64_t begin_ns,
                  struct error *err);

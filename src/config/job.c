@@ -48,6 +48,17 @@ int job_error(const struct job *job, struct error *err, const char *key_path, co
     return error_set(err, POLYPHONY_USAGE, "%s: %s (default): %s", survey_name(job->survey), key_path, text);
 }
 
+int job_at_key(const struct job *job, int r, const char *key_path, struct error *err)
+{
+    char text[sizeof(err->text)];
+
+    if (!r || !err)
+        return r;
+    memcpy(text, err->text, sizeof(text));
+    job_error(job, err, key_path, "%s", text);
+    return r;
+}
+
 bool job_is_number(const char *text, double *ret_value)
 {
     return text_to_double(text, ret_value);

@@ -1,6 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Images. Those whose pixels are the same are made together, whatever they show: those of a set have their particles'
+ * values from one table, and are deposited at once. Time for sets that hold luminosities and fluxes counts as that of
+ * luminosity images.
+ */
 #include "polyphony/job_schema.h"
-#include "polyphony/options.h"
+#include "polyphony/work.h"
+
+#include <string.h>
+
+enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
+enum job_sampling { JOB_SAMPLING_PEER, JOB_SAMPLING_EXACT };
+
+struct job_images {
+    char **instruments;
+    unsigned n_instruments;
+    char **labels;
+    unsigned n_labels;
+    double *fov_kpc;    /* width of the field, > 0, or NULL: */
+    double *fov_arcsec; /* exactly one of the two is given */
+    enum job_image_type *type;
+    char *kernel;
+    enum job_sampling *sampling;
+};
 
 static const cyaml_strval_t types[] = {
     { "smoothed", JOB_IMAGE_SMOOTHED },
@@ -48,7 +70,254 @@ static void amend_defaults(void *options)
     *images->sampling = JOB_SAMPLING_PEER;
 }
 
-const struct job_operation operation_images_luminosity = {
+static struct named_parts parts_of(const void *options)
+{
+    const struct job_images *job = options;
+
+    return (struct named_parts) { job->labels, job->n_labels, job->instruments, job->n_instruments };
+}
+
+static unsigned needs_of(const void *options)
+{
+    const struct job_images *job = options;
+
+    return *job->type == JOB_IMAGE_SMOOTHED ? NEEDS_SMOOTHING_LENGTHS : 0;
+}
+
+/* The angular scale comes from the observer, of luminosities too. */
+#define NEEDS_IMAGES                                                                                         \
+    (NEEDS_LIGHT | NEEDS_BANDS | NEEDS_OBSERVER | NEEDS_CENTRE | NEEDS_STAR_COORDINATES | NEEDS_STARS_AGAIN)
+
+static const struct product_kind luminosities = {
+    .path = "Galaxies/%c/Images/Luminosity/%i/%l/%f",
+    .units = "erg/(Hz*s)",
+    .description = "Rest-frame luminosity density in each pixel, (galaxy, x, y)",
+    .axis = { AXIS_PIXEL, AXIS_PIXEL },
+    .precision = PRECISION_IMAGES,
+    .steps_per_star = 100,
+};
+static const struct product_kind fluxes = {
+    .path = "Galaxies/%c/Images/Flux/%i/%l/%f",
+    .units = "nJy",
+    .description = "Observed flux density in each pixel, (galaxy, x, y)",
+    .axis = { AXIS_PIXEL, AXIS_PIXEL },
+    .precision = PRECISION_IMAGES,
+    .steps_per_star = 100,
+};
+
+/* ---- pixels, and images that share them ---------------------------------------------------------------- */
+
+/* Pixels across the field of one galaxy; 0 with an error when there are none or too many. */
+static int count_pixels_at(struct plan *plan, const char *key, const struct image_plan *images,
+                           const struct instrument *instrument, double redshift, size_t *ret_n,
+                           struct error *err)
+{
+    double fov_arcsec = images->fov_arcsec;
+    struct distances distances;
+    int r;
+
+    if (images->fov_kpc > 0) {
+        r = cosmology_distances(&plan->cosmology, redshift, &distances, err);
+        if (r)
+            return r;
+        fov_arcsec = images->fov_kpc * distances.arcsec_per_kpc;
+    }
+    *ret_n = observe_pixel_count(fov_arcsec, instrument->resolution_arcsec);
+    if (*ret_n)
+        return 0;
+    return job_error(
+        plan->job, err, key,
+        "a field of %g arcsec at redshift %g (0 is 10 pc) is not 1 to 65535 pixels of %g arcsec of instrument '%s'%s",
+        fov_arcsec, redshift, instrument->resolution_arcsec, instrument->label,
+        redshift == 0 && images->fov_kpc > 0
+            ? "; give fov_arcsec instead, or 'redshift' to observe it from afar"
+            : "");
+}
+
+/* All galaxies must have images of the same size: a field in kpc at different redshifts is not. Without any
+ * galaxy it has no pixels, unless the job says at which redshift it is. */
+static int count_pixels(struct plan *plan, const struct step *step, size_t i_selected, struct error *err)
+{
+    const struct instrument *instrument = &plan->instrument[step->selection.i_instrument[i_selected]];
+    const struct image_plan *images = step->images;
+    size_t *n_pixel = &images->n_pixel[i_selected];
+    double first = 0.0, last = -1.0;
+    char path[96];
+    int r = 0;
+
+    text_format(path, sizeof(path), "operations.%s.%s", step->operation->job.key,
+                images->fov_kpc > 0 ? "fov_kpc" : "fov_arcsec");
+    if (plan->catalogue->n_galaxy == 0 && (plan->redshift_is_given || images->fov_arcsec > 0))
+        return count_pixels_at(plan, path, images, instrument, plan->redshift, n_pixel, err);
+    for (size_t row = 0; !r && row < plan->catalogue->n_galaxy; row++) {
+        double redshift = plan_redshift(plan, row);
+        size_t n = 0;
+
+        if (redshift == last || !plan_redshift_is_valid(plan, row) || (*n_pixel && !(images->fov_kpc > 0)))
+            continue;
+        last = redshift;
+        r = count_pixels_at(plan, path, images, instrument, redshift, &n, err);
+        if (!r && *n_pixel == 0) {
+            *n_pixel = n;
+            first = redshift;
+        }
+        if (!r && n != *n_pixel)
+            return job_error(
+                plan->job, err, path,
+                "is %zu pixels at redshift %g but %zu at %g; give fov_arcsec instead, or one redshift",
+                *n_pixel, first, n, redshift);
+    }
+    return r;
+}
+
+/* The set whose pixels these images share, or a new one. */
+static struct image_set *find_image_set(struct plan *plan, const struct image_plan *images, size_t i_selected,
+                                        double resolution_arcsec)
+{
+    struct image_set *set = plan->image_set;
+
+    for (; set < plan->image_set + plan->n_image_set; set++) {
+        const struct image_plan *other = set->member[0].step->images;
+
+        if (set->n < OBSERVE_REQUEST_MAX && set->pixels.n_pixel == images->n_pixel[i_selected] &&
+            set->pixels.resolution_arcsec == resolution_arcsec && !other->table == !images->table &&
+            (!images->table || (other->kernel == images->kernel && other->sampling == images->sampling)))
+            return set;
+    }
+    plan->n_image_set++;
+    *set = (struct image_set) { .pixels = { .table = images->table,
+                                            .sampling = images->sampling,
+                                            .n_pixel = images->n_pixel[i_selected],
+                                            .resolution_arcsec = resolution_arcsec } };
+    return set;
+}
+
+/* Sets of the operations before stay, and may get more members. */
+static int add_to_sets(struct plan *plan, const struct step *step, struct error *err)
+{
+    const struct selection *selection = &step->selection;
+    int r = 0;
+    struct image_set *grown =
+        plan_array(plan, plan->n_image_set + selection->n_instrument, sizeof(*grown), &r, err);
+
+    if (r)
+        return r;
+    if (plan->n_image_set)
+        memcpy(grown, plan->image_set, plan->n_image_set * sizeof(*grown));
+    plan->image_set = grown;
+    for (size_t i = 0; i < selection->n_instrument; i++) {
+        const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
+        struct image_set *set = find_image_set(plan, step->images, i, instrument->resolution_arcsec);
+
+        set->member[set->n].step = step;
+        set->member[set->n++].i_selected = i;
+        set->n_channel += selection->n_label * instrument->n_filter;
+    }
+    return 0;
+}
+
+static int declare(struct plan *plan, struct step *step, struct error *err)
+{
+    const struct job_images *job = step->options;
+    const char *key = step->operation->job.key;
+    struct image_plan *images;
+    char path[64];
+    int r = 0;
+
+    images = step->images = plan_array(plan, 1, sizeof(*images), &r, err);
+    if (r)
+        return r;
+    images->fov_kpc = job->fov_kpc ? *job->fov_kpc : 0.0;
+    images->fov_arcsec = job->fov_arcsec ? *job->fov_arcsec : 0.0;
+    images->n_pixel = plan_array(plan, step->selection.n_instrument, sizeof(size_t), &r, err);
+    for (size_t i = 0; !r && i < step->selection.n_instrument; i++)
+        r = count_pixels(plan, step, i, err);
+    if (!r && *job->type == JOB_IMAGE_SMOOTHED) {
+        images->sampling = *job->sampling == JOB_SAMPLING_EXACT ? DEPOSIT_EXACT : DEPOSIT_PEER;
+        text_format(path, sizeof(path), "operations.%s.kernel", key);
+        r = plan_at_key(plan, sph_kernel_find(job->kernel, &images->kernel, err), path, err);
+        if (!r)
+            r = kernel_table_open(images->kernel, &images->table, err);
+    }
+    return r ? r : add_to_sets(plan, step, err);
+}
+
+/* ---- one galaxy ---------------------------------------------------------------------------------------- */
+
+/* Where the images of a set are in the row, in the order of the tables' outputs. */
+static double **place_images(struct work *w, const struct image_set *set)
+{
+    const struct plan *plan = w->plan;
+    double **image = arena_array(w->arena, set->n_channel, sizeof(*image));
+    size_t n = 0;
+
+    for (size_t m = 0; image && m < set->n; m++) {
+        const struct step *step = set->member[m].step;
+        size_t instrument = step->selection.i_instrument[set->member[m].i_selected];
+
+        /* Products of an instrument come by label and filter, as outputs do. */
+        for (size_t i = 0; i < plan->n_product; i++)
+            if (plan->product[i].step == step && plan->product[i].i_instrument == instrument)
+                image[n++] = w->value + plan->product[i].offset;
+    }
+    return image;
+}
+
+/* Particles whose values are there at once. */
+static struct particles some_of(const struct particles *particles, size_t first)
+{
+    struct particles some = *particles;
+    size_t left = particles->n - first;
+
+    some.n = left < PLAN_IMAGE_STARS ? left : PLAN_IMAGE_STARS;
+    for (size_t f = 0; f < N_FIELD; f++)
+        some.field[f] += some.field[f] ? first : 0;
+    return some;
+}
+
+/* The tile in hand onto the images of a set, which are zero at first. */
+static int add_images(struct work *w, size_t i_set, struct error *err)
+{
+    const struct image_set *set = &w->plan->image_set[i_set];
+    const struct particles *stars = &w->galaxy.particles[STARS];
+    const struct observe_tables *tables = NULL;
+    int r = tables_of_images(w, i_set, &tables, err);
+    struct arena_mark mark = arena_mark(w->arena);
+    size_t n_most = stars->n < PLAN_IMAGE_STARS ? stars->n : PLAN_IMAGE_STARS;
+    double **image = place_images(w, set);
+    double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
+
+    if (!r && (!image || !value))
+        r = work_no_memory(w, err);
+    for (size_t first = 0; !r && first < stars->n; first += PLAN_IMAGE_STARS) {
+        const struct particles some = some_of(stars, first);
+
+        observe_particle_bands(tables, &w->light, first, some.n, value);
+        r = observe_images(&set->pixels, &some, w->galaxy.centre_kpc,
+                           w->frame->observer.distances.arcsec_per_kpc, set->n_channel, value, image,
+                           w->arena, err);
+    }
+    arena_release(w->arena, mark);
+    return r;
+}
+
+static int images_again(struct work *w, const struct step *step, struct error *err)
+{
+    int r = 0;
+
+    work_place_all(w, step);
+    if (work_is_direct(w))
+        return direct_images(w, step, err);
+    if (w->i_round > 0 || w->light.cells.n == 0)
+        return 0; /* they have all stars, or there are none */
+    for (size_t i = 0; !r && i < w->plan->n_image_set; i++)
+        if (w->plan->image_set[i].member[0].step == step)
+            r = add_images(w, i, err);
+    return r;
+}
+
+const struct operation operation_images_luminosity = {
+    .job = {
     .key = "images_luminosity",
     .fields = fields,
     .size = sizeof(struct job_images),
@@ -66,9 +335,19 @@ const struct job_operation operation_images_luminosity = {
         "    sampling: exact           # of a smoothed star: exact = integral over each pixel, flux kept to 1e-10\n"
         "                              # | peer = samples in each pixel, as Synthesizer: flux kept to 1e-3, and a\n"
         "                              # point on a pixel's edge counted twice. Left out it is peer, not exact\n",
+    },
+    .title = "luminosity images",
+    .stage = "Luminosity Images",
+    .needs = NEEDS_IMAGES,
+    .needs_more = needs_of,
+    .parts = parts_of,
+    .kind = { &luminosities },
+    .declare = declare,
+    .run = { NULL, NULL, images_again, NULL },
 };
 
-const struct job_operation operation_images_flux = {
+const struct operation operation_images_flux = {
+    .job = {
     .key = "images_flux",
     .fields = fields,
     .size = sizeof(struct job_images),
@@ -82,4 +361,14 @@ const struct job_operation operation_images_flux = {
         "    type: smoothed\n"
         "    kernel: sph_anarchy\n"
         "    sampling: exact\n",
+    },
+    .title = "flux images",
+    .stage = "Flux Images",
+    .frame = BAND_OBSERVED,
+    .needs = NEEDS_IMAGES,
+    .needs_more = needs_of,
+    .parts = parts_of,
+    .kind = { &fluxes },
+    .declare = declare,
+    .run = { NULL, NULL, images_again, NULL },
 };

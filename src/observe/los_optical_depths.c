@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* V-band optical depths of stars and black holes, from the gas in front of them. */
 #include "polyphony/job_schema.h"
-#include "polyphony/options.h"
+#include "polyphony/work.h"
+
+struct job_optical_depths {
+    char *kernel;
+    double *kappa_pc2_msun; /* > 0 */
+    bool *write_particles;
+};
 
 static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("kernel", SCHEMA_OPTIONAL, struct job_optical_depths, kernel, 1, CYAML_UNLIMITED),
@@ -13,12 +20,123 @@ static int check(const struct job *job, const char *key, const void *options, st
 {
     const struct job_optical_depths *depths = options;
 
+    enum sph_kernel kernel;
+    int r = sph_kernel_find(depths->kernel, &kernel, err);
+
     (void)key;
+    if (r)
+        return job_at_key(job, r, "operations.los_optical_depths.kernel", err);
     return job_check_positive(job, "operations.los_optical_depths.kappa_pc2_msun", *depths->kappa_pc2_msun,
                               err);
 }
 
-const struct job_operation operation_los_optical_depths = {
+#define UNWEIGHTED                                                                                           \
+    "V-band optical depth towards the particles, unweighted, observer at z = -infinity; 0 without particles"
+
+static bool has_black_holes(const struct plan *plan, const struct step *step)
+{
+    (void)step;
+    return plan->catalogue->n_particle_all[BLACK_HOLES] > 0;
+}
+
+static const struct product_kind star_depths = {
+    .path = "Storage/OpticalDepths/%c",
+    .units = "dimensionless",
+    .description =
+        "V-band optical depths of stars from the line of sight: mass-weighted mean, median, maximum",
+    .axis = { AXIS_VALUE },
+    .n_value = 3,
+    .view = { { "Galaxies/%c/OpticalDepths/MassWeightedMean",
+                "Mass-weighted mean V-band optical depth towards the particles, observer at z = -infinity; 0 without particles" },
+              { "Galaxies/%c/OpticalDepths/Median", UNWEIGHTED },
+              { "Galaxies/%c/OpticalDepths/Maximum", UNWEIGHTED } },
+};
+static const struct product_kind black_hole_depths = {
+    .path = "Storage/OpticalDepths/%c",
+    .units = "dimensionless",
+    .description = "V-band optical depths of black holes from the line of sight: mean, median, maximum",
+    .axis = { AXIS_VALUE },
+    .n_value = 3,
+    .component = BLACK_HOLES,
+    .view = { { "Galaxies/%c/OpticalDepths/Mean", UNWEIGHTED },
+              { "Galaxies/%c/OpticalDepths/Median", UNWEIGHTED },
+              { "Galaxies/%c/OpticalDepths/Maximum", UNWEIGHTED } },
+    .is_wanted = has_black_holes,
+};
+
+static int declare(struct plan *plan, struct step *step, struct error *err)
+{
+    const struct job_optical_depths *job = step->options;
+
+    plan->writes_depths = *job->write_particles;
+    if (plan->catalogue->n_particle_all[GAS] == 0)
+        warnings_add(&plan->warnings, "'%s' has no gas: all optical depths from the line of sight are 0",
+                     plan->job->catalogue);
+    return sph_kernel_find(job->kernel, &plan->los_kernel, err);
+}
+
+/* The sorted gas, and sums over stars. */
+struct own {
+    struct columns_index *gas;
+    struct observe_depths stars;
+};
+
+/* The gas, and the black holes behind it. */
+static int sort_gas(struct work *w, const struct step *step, struct error *err)
+{
+    const struct job_optical_depths *job = step->options;
+    const struct galaxy *galaxy = &w->galaxy;
+    struct own *own = w->own[step->i] = arena_zeros(w->arena, 1, sizeof(*own));
+    int r;
+
+    arena_reset(w->gas_arena); /* the sorted gas outlives the stage only where there are more tiles to come */
+    w->star_tau = arena_array(w->arena, w->plan->catalogue->n_particle[STARS][galaxy->row], sizeof(double));
+    w->black_hole_tau = arena_array(w->arena, galaxy->particles[BLACK_HOLES].n, sizeof(double));
+    if (!own || !w->star_tau || !w->black_hole_tau)
+        return work_no_memory(w, err);
+    r = observe_gas_index(w->plan->los_kernel, &galaxy->particles[GAS], &own->gas, w->gas_arena, err);
+    if (!r)
+        r = observe_optical_depths(own->gas, *job->kappa_pc2_msun, &galaxy->particles[BLACK_HOLES],
+                                   w->gas_arena, w->black_hole_tau, err);
+    return r;
+}
+
+static int depths_tile(struct work *w, const struct step *step, struct error *err)
+{
+    const struct job_optical_depths *job = step->options;
+    const struct particles *stars = &w->galaxy.particles[STARS];
+    struct own *own;
+    double *tau;
+    int r = w->i_tile == 0 ? sort_gas(w, step, err) : 0;
+
+    if (r)
+        return r;
+    own = w->own[step->i];
+    tau = w->star_tau + stars->first;
+    r = observe_optical_depths(own->gas, *job->kappa_pc2_msun, stars, w->gas_arena, tau, err);
+    if (!r)
+        observe_depths_add(&own->stars, stars->n, tau, stars->field[FIELD_INITIAL_MASS_MSUN]);
+    return r;
+}
+
+static int depths_all(struct work *w, const struct step *step, struct error *err)
+{
+    const struct own *own = w->own[step->i];
+    struct observe_depths black_holes = { 0 };
+    size_t n = w->galaxy.particles[BLACK_HOLES].n;
+    double *summary = work_place(w, step, &black_hole_depths, 0);
+
+    (void)err;
+    observe_depths_summary(&own->stars, w->plan->catalogue->n_particle[STARS][w->galaxy.row], w->star_tau,
+                           work_place(w, step, &star_depths, 0));
+    observe_depths_add(&black_holes, n, w->black_hole_tau, NULL);
+    if (n)
+        observe_depths_summary(&black_holes, n, w->black_hole_tau, summary);
+    return 0;
+}
+
+const struct operation operation_los_optical_depths = {
+    .job = {
     .key = "los_optical_depths",
     .fields = fields,
     .size = sizeof(struct job_optical_depths),
@@ -29,4 +147,12 @@ const struct job_operation operation_los_optical_depths = {
         "    kernel: sph_anarchy       # uniform | sph_anarchy | gadget_2 | cubic | quartic | quintic\n"
         "    kappa_pc2_msun: 0.0795    # dust opacity: tau = kappa x dust column [pc^2/Msun], > 0\n"
         "    write_particles: no       # yes = also write the depth of every star\n",
+    },
+    .title = "LOS optical depths",
+    .stage = "LOS optical depths",
+    .needs = NEEDS_STAR_COORDINATES | NEEDS_GAS | NEEDS_BLACK_HOLES,
+    .part = ROW_EARLY,
+    .kind = { &star_depths, &black_hole_depths },
+    .declare = declare,
+    .run = { depths_tile, depths_all, NULL, NULL },
 };

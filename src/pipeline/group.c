@@ -12,7 +12,6 @@
  * Small rows are all there at once, and go together.
  */
 #include "pipeline_private.h"
-#include "tables.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -22,9 +21,9 @@ struct member {
     struct work work;
     int status;
     struct error err;
-    size_t i_stage;                /* where it is, or was set aside */
-    int64_t stage_ns[N_STAGE + 1]; /* of its thread, in the chain in hand */
-    double share_ns;               /* of the rank's time, of all that has ended */
+    size_t i_stage;                       /* where it is, or was set aside */
+    int64_t stage_ns[PLAN_STEPS_MAX + 1]; /* of its thread, in the chain in hand */
+    double share_ns;                      /* of the rank's time, of all that has ended */
 };
 
 struct thread {
@@ -66,6 +65,7 @@ int group_open(struct pipeline *p, struct error *err)
         group->n_thread = (size_t)omp_get_max_threads();
         group->thread = mem_array(group->n_thread, sizeof(*group->thread));
     }
+    p->common.n_frame = PLAN_FRAMES_MAX;
     return group && group->thread ? 0 : no_memory(err);
 }
 
@@ -105,14 +105,15 @@ static void run_phase(struct member *member, enum phase phase)
     struct work *w = &member->work;
 
     w->phase = phase;
-    for (size_t s = 0; !member->status && s < N_STAGE; s++) {
+    for (size_t s = 0; !member->status && s < w->plan->n_step; s++) {
+        const struct step *step = &w->plan->step[s];
         int64_t begin_ns;
 
-        if (!w->pipeline->is_wanted[s] || !pipeline_stages[s].run[phase])
+        if (!step->runs || !step->operation->run[phase])
             continue;
         begin_ns = clock_ns();
         member->i_stage = s;
-        member->status = pipeline_stages[s].run[phase](w, &member->err);
+        member->status = step->operation->run[phase](w, step, &member->err);
         member->stage_ns[s] += clock_ns() - begin_ns;
     }
 }
@@ -129,11 +130,11 @@ static void run_first_chain(struct member *member, struct thread *thread)
 
 static void describe(struct member *member, struct pipeline_row *ret_row)
 {
-    work_describe(&member->work, ret_row);
+    pipeline_describe(&member->work, ret_row);
     ret_row->status = member->status;
     ret_row->why = &member->err;
     if (member->status)
-        ret_row->stage = pipeline_stage_names[member->i_stage];
+        ret_row->stage = member->work.plan->step[member->i_stage].operation->stage;
 }
 
 /* Of one thread in the chain in hand, without writing. */
@@ -141,7 +142,7 @@ static int64_t chain_ns(const struct member *member)
 {
     int64_t ns = 0;
 
-    for (size_t s = 0; s < N_STAGE; s++)
+    for (size_t s = 0; s < member->work.plan->n_step; s++)
         ns += member->stage_ns[s];
     return ns;
 }
@@ -166,6 +167,8 @@ static void run_last_chain(struct pipeline *p, struct member *member, struct thr
     run_phase(member, PHASE_AGAIN);
     run_phase(member, PHASE_END);
     tables_return(w);
+    if (!member->status)
+        member->status = work_check(w, &member->err);
     describe(member, row);
     if (!thread->row || member->status < 0)
         return;
@@ -175,7 +178,7 @@ static void run_last_chain(struct pipeline *p, struct member *member, struct thr
     r = group->sink->take(group->sink->context, 1, row, &member->err);
     if (r < 0)
         member->status = r;
-    member->stage_ns[STAGE_WRITING] += clock_ns() - begin_ns;
+    member->stage_ns[p->plan->n_step] += clock_ns() - begin_ns;
 }
 
 /* ---- the time of a group ------------------------------------------------------------------------- */
@@ -208,10 +211,10 @@ static int64_t end_part(struct pipeline *p, size_t i_stage, int64_t begin_ns)
 }
 
 /* Does a stage end in the last chain? */
-static bool ends_last(size_t i_stage)
+static bool ends_last(const struct plan *plan, size_t i_stage)
 {
-    return i_stage == STAGE_WRITING || pipeline_stages[i_stage].run[PHASE_AGAIN] ||
-           pipeline_stages[i_stage].run[PHASE_END];
+    return i_stage == plan->n_step || plan->step[i_stage].operation->run[PHASE_AGAIN] ||
+           plan->step[i_stage].operation->run[PHASE_END];
 }
 
 /* The time of a chain, from begin_ns to now, is shared out to its stages, and to galaxies, as they took the
@@ -219,10 +222,10 @@ static bool ends_last(size_t i_stage)
 static int64_t trace_chain(struct pipeline *p, bool is_last, int64_t begin_ns)
 {
     struct group *group = p->group;
-    int64_t now_ns = clock_ns(), all_ns = 0, at_ns = begin_ns, stage_ns[N_STAGE + 1] = { 0 };
+    int64_t now_ns = clock_ns(), all_ns = 0, at_ns = begin_ns, stage_ns[PLAN_STEPS_MAX + 1] = { 0 };
 
     for (size_t i = 0; i < group->n; i++)
-        for (size_t s = 0; s <= STAGE_WRITING; s++) {
+        for (size_t s = 0; s <= p->plan->n_step; s++) {
             stage_ns[s] += group->member[i].stage_ns[s];
             all_ns += group->member[i].stage_ns[s];
         }
@@ -233,11 +236,11 @@ static int64_t trace_chain(struct pipeline *p, bool is_last, int64_t begin_ns)
             member->share_ns += (double)(now_ns - begin_ns) * ((double)chain_ns(member) / (double)all_ns);
         memset(member->stage_ns, 0, sizeof(member->stage_ns));
     }
-    for (size_t s = 0; all_ns > 0 && s <= STAGE_WRITING; s++) {
+    for (size_t s = 0; all_ns > 0 && s <= p->plan->n_step; s++) {
         int64_t end_ns =
             at_ns + (int64_t)((double)(now_ns - begin_ns) * ((double)stage_ns[s] / (double)all_ns));
 
-        if (stage_ns[s] > 0 && is_last == ends_last(s))
+        if (stage_ns[s] > 0 && is_last == ends_last(p->plan, s))
             trace_span(p->settings.trace, s, at_ns, end_ns);
         else if (stage_ns[s] > 0)
             trace_part(p->settings.trace, s, at_ns, end_ns);
@@ -269,10 +272,14 @@ static void begin_member(struct pipeline *p, struct member *member, uint64_t row
     struct work *w = &member->work;
     size_t stride = group_row_stride(p->plan);
 
-    *w = (struct work) { .pipeline = p, .plan = p->plan, .is_grouped = true };
+    *w = (struct work) { .common = &p->common,
+                         .plan = p->plan,
+                         .context = p,
+                         .is_grouped = true,
+                         .is_placed = p->is_placed + (i + 1) * p->plan->n_product };
     member->status = 0;
     member->err.text[0] = '\0';
-    member->i_stage = STAGE_READING;
+    member->i_stage = 0; /* reading */
     member->share_ns = 0;
     memset(member->stage_ns, 0, sizeof(member->stage_ns));
     work_begin(w, row, p->group->value + i * stride, stride);
@@ -302,38 +309,43 @@ static void read_members(struct pipeline *p, const struct reader_piece *piece)
         member->work.galaxy.redshift = redshift[n_well++] = plan_redshift(p->plan, piece->group[i]);
     }
     pipeline_begin_expected(p);
-    if (p->is_wanted[STAGE_FRAME])
-        frame_prepare(p, n_well, redshift);
+    if (p->plan->needs_observer)
+        frame_prepare(&p->common, n_well, redshift);
 }
 
-/* Each kind of sum of all galaxies that are well. */
+/* The k-th sums of a row of sums, of all galaxies that are well. */
+static int mix_sums(struct pipeline *p, size_t i_sums, struct error *err)
+{
+    const struct stellar_light *light[PLAN_GROUP_MAX];
+    struct observe_sums *sums[PLAN_GROUP_MAX];
+    struct group *group = p->group;
+    size_t n = 0;
+
+    for (size_t i = 0; i < group->n; i++) {
+        struct work *w = &group->member[i].work;
+
+        if (group->member[i].status)
+            continue;
+        light[n] = &w->light;
+        sums[n++] = &w->sums[i_sums];
+    }
+    if (n == 0)
+        return 0;
+    arena_reset(&p->arena);
+    return observe_sums_mix(n, light, sums, &p->arena, err);
+}
+
 static int mix_members(struct pipeline *p, int64_t *now_ns, struct error *err)
 {
-    static const enum stage_index stage_of[N_SUMS] = { [SUMS_SPECTRA] = STAGE_SPECTRA,
-                                                       [SUMS_LINE_LUMINOSITY] = STAGE_LINES,
-                                                       [SUMS_LINE_CONTINUUM] = STAGE_LINES,
-                                                       [SUMS_LINE_FLUX] = STAGE_LINE_FLUXES };
-    struct group *group = p->group;
     int r = 0;
 
-    for (size_t k = 0; !r && k < N_SUMS; k++) {
-        const struct stellar_light *light[PLAN_GROUP_MAX];
-        struct observe_sums *sums[PLAN_GROUP_MAX];
-        size_t n = 0;
+    for (size_t s = 0; !r && s < p->plan->n_step; s++) {
+        const struct step *step = &p->plan->step[s];
 
-        for (size_t i = 0; i < group->n && p->is_wanted[stage_of[k]]; i++) {
-            struct work *w = &group->member[i].work;
-
-            if (group->member[i].status)
-                continue;
-            light[n] = &w->light;
-            sums[n++] = &w->sums[k];
+        for (size_t k = 0; !r && step->runs && k < step->operation->n_sums; k++) {
+            r = mix_sums(p, step->i_sums + k, err);
+            *now_ns = end_part(p, s, *now_ns);
         }
-        if (n == 0)
-            continue;
-        arena_reset(&p->arena);
-        r = observe_sums_mix(n, light, sums, &p->arena, err);
-        *now_ns = end_part(p, stage_of[k], *now_ns);
     }
     return r;
 }
@@ -341,8 +353,6 @@ static int mix_members(struct pipeline *p, int64_t *now_ns, struct error *err)
 /* Tables of bands for all galaxies that are well, before threads read them. */
 static int prepare_tables(struct pipeline *p, int64_t *now_ns, struct error *err)
 {
-    static const enum stage_index stage[] = { STAGE_LUMINOSITIES, STAGE_FLUXES, STAGE_LUMINOSITY_IMAGES,
-                                              STAGE_FLUX_IMAGES };
     const struct work *work[PLAN_GROUP_MAX];
     struct group *group = p->group;
     size_t n = 0;
@@ -351,11 +361,11 @@ static int prepare_tables(struct pipeline *p, int64_t *now_ns, struct error *err
     for (size_t i = 0; i < group->n; i++)
         if (!group->member[i].status)
             work[n++] = &group->member[i].work;
-    for (size_t s = 0; !r && s < sizeof(stage) / sizeof(*stage); s++) {
-        if (!tables_are_used(p->plan, stage[s]))
+    for (size_t s = 0; !r && s < p->plan->n_step; s++) {
+        if (!tables_are_used(p->plan, &p->plan->step[s]))
             continue;
-        r = tables_prepare(p, n, work, stage[s], &p->arena, err);
-        *now_ns = end_part(p, stage[s], *now_ns);
+        r = tables_prepare(&p->common, n, work, &p->plan->step[s], &p->arena, err);
+        *now_ns = end_part(p, s, *now_ns);
     }
     return r;
 }
@@ -409,7 +419,7 @@ static int run_members(struct pipeline *p, int64_t now_ns, struct error *err)
         for (size_t i = 0; i < group->n; i++)
             group->row[i].seconds = group->member[i].share_ns * 1e-9;
         r = group->sink->take(group->sink->context, group->n, group->row, err);
-        trace_end(p->settings.trace, STAGE_WRITING, now_ns);
+        trace_end(p->settings.trace, p->plan->n_step, now_ns);
     }
     return r;
 }
@@ -430,7 +440,7 @@ static int run_alone(struct pipeline *p, uint64_t row, const struct pipeline_sin
     out.why = &why;
     out.seconds = (double)(now_ns - begin_ns) * 1e-9;
     r = sink->take(sink->context, 1, &out, err);
-    trace_end(p->settings.trace, STAGE_WRITING, now_ns);
+    trace_end(p->settings.trace, p->plan->n_step, now_ns);
     trace_end_galaxy(p->settings.trace);
     return r;
 }
@@ -464,7 +474,7 @@ int pipeline_run_group(struct pipeline *p, size_t n, const uint64_t *row, const 
         begin_member(p, &group->member[i], row[i], i);
     if (!r) {
         read_members(p, &piece);
-        now_ns = end_part(p, STAGE_READING, now_ns);
+        now_ns = end_part(p, 0, now_ns); /* reading */
         r = run_members(p, now_ns, err);
     }
     pipeline_note_peak(p);

@@ -8,21 +8,10 @@
  * the same stars in the same order.
  */
 #include "pipeline_private.h"
-#include "tables.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-size_t pipeline_stage_count(void)
-{
-    return STAGE_WRITING + 1;
-}
-
-size_t pipeline_stage_write(void)
-{
-    return STAGE_WRITING;
-}
 
 /* ---- what is read, and what comes next --------------------------------------------------------- */
 
@@ -79,12 +68,17 @@ void pipeline_begin_expected(struct pipeline *p)
         reader_begin(p->reader, &piece);
 }
 
+static struct pipeline *pipeline_of(const struct work *w)
+{
+    return w->context;
+}
+
 /* Is this the last time that the galaxy's tiles come? */
 static bool is_last_round(const struct work *w)
 {
     if (w->phase == PHASE_TILE)
-        return w->tiling.n_tile == 1 || !w->pipeline->needs_again;
-    for (size_t i = 0; i < N_SUMS; i++)
+        return w->tiling.n_tile == 1 || !pipeline_of(w)->needs_again;
+    for (size_t i = 0; i < w->plan->n_sums; i++)
         if (!observe_sums_is_last_round(&w->sums[i]))
             return false;
     return true;
@@ -93,7 +87,7 @@ static bool is_last_round(const struct work *w)
 /* Once a tile is in hand: the next one, the first one again, or another galaxy. */
 static void begin_next(struct work *w)
 {
-    struct pipeline *p = w->pipeline;
+    struct pipeline *p = pipeline_of(w);
     bool is_last_tile = w->i_tile + 1 == w->tiling.n_tile;
     struct reader_piece piece;
 
@@ -114,7 +108,7 @@ int pipeline_take_tile(struct work *w, struct error *err)
     struct reader_piece piece =
         piece_of(w->plan, w->galaxy.row, &w->tiling, w->i_tile, w->phase == PHASE_TILE);
     struct galaxy galaxy;
-    int r = reader_take(w->pipeline->reader, &piece, &galaxy, err);
+    int r = reader_take(pipeline_of(w)->reader, &piece, &galaxy, err);
 
     if (r)
         return r;
@@ -160,9 +154,7 @@ static uint64_t kept_bytes(const struct pipeline *p)
     uint64_t bytes = p->plan->n_value * sizeof(*p->value) + p->arena.peak_bytes + p->gas_arena.peak_bytes +
                      p->tile_arena.peak_bytes + reader_bytes(p->reader) + group_kept_bytes(p->group);
 
-    for (size_t i = 0; i < PLAN_FRAMES_MAX; i++)
-        bytes += p->frame[i].arena.peak_bytes;
-    return bytes + observe_cache_bytes(p->cache);
+    return bytes + common_bytes(&p->common);
 }
 
 void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, uint64_t bytes)
@@ -177,9 +169,9 @@ void pipeline_make_room(struct pipeline *p, const struct reader_piece *piece, ui
         arena_free(&p->gas_arena);
         arena_free(&p->tile_arena);
         group_free_kept(p->group);
-        frame_forget(p);
+        frame_forget(&p->common);
         reader_trim(p->reader);
-        observe_cache_trim(p->cache);
+        observe_cache_trim(p->common.cache);
         kept = 0;
     }
     p->taken_bytes = kept + bytes;
@@ -194,26 +186,12 @@ void pipeline_note_peak(struct pipeline *p)
 
 /* ---- one galaxy ------------------------------------------------------------------------------ */
 
-void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
+void pipeline_describe(const struct work *w, struct pipeline_row *ret_row)
 {
-    w->value = value;
-    memset(value, 0, n_value * sizeof(*value));
-    memset(w->centre_sum_kpc, 0, sizeof(w->centre_sum_kpc));
-    for (size_t i = 0; i < N_SUMS; i++)
-        w->sums[i] = (struct observe_sums) { .is_done = true };
-    w->galaxy = (struct galaxy) { .row = row, .id = w->plan->catalogue->id[row] };
-    w->n_rounded = 0;
-    w->i_tile = w->i_round = 0;
-}
-
-void work_describe(const struct work *w, struct pipeline_row *ret_row)
-{
-    const struct job_optical_depths *job = job_options(w->plan->job, "los_optical_depths");
-
     *ret_row = (struct pipeline_row) {
         .row = w->galaxy.row, .value = w->value, .n_rounded = w->n_rounded, .stage = ""
     };
-    if (job && *job->write_particles) {
+    if (w->plan->writes_depths) {
         ret_row->n_star = w->plan->catalogue->n_particle[STARS][w->galaxy.row];
         ret_row->n_black_hole = w->galaxy.particles[BLACK_HOLES].n;
         ret_row->star_tau = w->star_tau;
@@ -230,17 +208,17 @@ struct course {
 static int run_stage(struct work *w, struct course *course, size_t i_stage, enum phase first, enum phase last,
                      struct error *err)
 {
-    const struct stage *stage = &pipeline_stages[i_stage];
-    struct pipeline *p = w->pipeline;
+    const struct step *step = &w->plan->step[i_stage];
+    struct pipeline *p = pipeline_of(w);
     bool has_run = false;
     int r = 0;
 
     course->i_stage = i_stage;
-    for (enum phase phase = first; !r && p->is_wanted[i_stage] && phase <= last; phase++) {
-        if (!stage->run[phase])
+    for (enum phase phase = first; !r && step->runs && phase <= last; phase++) {
+        if (!step->operation->run[phase])
             continue;
         w->phase = phase;
-        r = stage->run[phase](w, err);
+        r = step->operation->run[phase](w, step, err);
         has_run = true;
     }
     if (has_run)
@@ -252,7 +230,7 @@ static int run_phase(struct work *w, struct course *course, enum phase phase, st
 {
     int r = 0;
 
-    for (size_t s = 0; !r && s < N_STAGE; s++)
+    for (size_t s = 0; !r && s < w->plan->n_step; s++)
         r = run_stage(w, course, s, phase, phase, err);
     return r;
 }
@@ -268,7 +246,7 @@ static int run_tiles(struct work *w, struct course *course, enum phase phase, st
 
 static bool sums_are_done(const struct work *w)
 {
-    for (size_t i = 0; i < N_SUMS; i++)
+    for (size_t i = 0; i < w->plan->n_sums; i++)
         if (!w->sums[i].is_done)
             return false;
     return true;
@@ -280,7 +258,7 @@ static int run_in_tiles(struct work *w, struct course *course, struct error *err
 
     if (!r)
         r = run_phase(w, course, PHASE_ALL, err);
-    for (w->i_round = 0; !r && w->pipeline->needs_again && (w->i_round == 0 || !sums_are_done(w));
+    for (w->i_round = 0; !r && pipeline_of(w)->needs_again && (w->i_round == 0 || !sums_are_done(w));
          w->i_round++)
         r = run_tiles(w, course, PHASE_AGAIN, err);
     return r ? r : run_phase(w, course, PHASE_END, err);
@@ -290,7 +268,7 @@ static int run_whole(struct work *w, struct course *course, struct error *err)
 {
     int r = 0;
 
-    for (size_t s = 0; !r && s < N_STAGE; s++)
+    for (size_t s = 0; !r && s < w->plan->n_step; s++)
         r = run_stage(w, course, s, PHASE_TILE, PHASE_END, err);
     return r;
 }
@@ -312,51 +290,35 @@ int pipeline_run(struct pipeline *p, uint64_t row, struct pipeline_row *ret_row,
         pipeline_make_room(p, &piece, w->tiling.bytes);
         r = w->tiling.n_tile > 1 ? run_in_tiles(w, &course, err) : run_whole(w, &course, err);
     }
+    if (!r)
+        r = work_check(w, err);
     pipeline_note_peak(p);
     tables_return(w);
-    work_describe(w, ret_row);
+    pipeline_describe(w, ret_row);
     if (r)
-        ret_row->stage = pipeline_stage_names[course.i_stage];
+        ret_row->stage = p->plan->step[course.i_stage].operation->stage;
     return r;
 }
 
 /* ---- opening and closing ----------------------------------------------------------------------- */
 
-/* Which stages the job asks for, or another stage needs. */
-static void choose_stages(struct pipeline *p)
+/* Does any stage need the stars when all are known? */
+static bool needs_again(const struct plan *plan)
 {
-    const struct plan *plan = p->plan;
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
-    const bool is_wanted[N_STAGE] = {
-        [STAGE_READING] = true,
-        [STAGE_OPTICAL_DEPTHS] = ops->los_optical_depths,
-        [STAGE_SFZH] = ops->sfzh,
-        [STAGE_SFH] = ops->sfh,
-        [STAGE_WEIGHTS] = plan->needs_light,
-        [STAGE_SPECTRA] = plan->needs_spectra,
-        [STAGE_FRAME] = plan->needs_observer,
-        [STAGE_OBSERVED_SPECTRA] = ops->observed_spectra,
-        [STAGE_LUMINOSITIES] = ops->photometry_luminosities,
-        [STAGE_FLUXES] = ops->photometry_fluxes,
-        [STAGE_LINES] = ops->lines,
-        [STAGE_LINE_FLUXES] = ops->observed_lines,
-        [STAGE_LUMINOSITY_IMAGES] = ops->images_luminosity,
-        [STAGE_FLUX_IMAGES] = ops->images_flux,
-    };
+    bool needs = plan->method == OBSERVE_DIRECT;
 
-    memcpy(p->is_wanted, is_wanted, sizeof(is_wanted));
-    p->needs_again =
-        plan->needs_light && (plan->method == OBSERVE_DIRECT || ops->images_luminosity || ops->images_flux);
+    for (size_t i = 0; i < plan->n_step; i++)
+        needs |= plan->step[i].options && (plan->step[i].operation->needs & NEEDS_STARS_AGAIN);
     for (size_t c = 0; c < plan->program.n_channel; c++)
-        p->needs_again |= plan->needs_light && plan->program.channel[c].is_attenuated;
+        needs |= plan->program.channel[c].is_attenuated;
+    return plan->needs_light && needs;
 }
 
 int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, struct pipeline **ret_pipeline,
                   struct error *err)
 {
     struct pipeline *p = mem_array(1, sizeof(*p));
-    size_t n_filter = 0;
-    int r = 0;
+    int r;
 
     if (p) {
         p->plan = plan;
@@ -364,33 +326,25 @@ int pipeline_open(struct plan *plan, const struct pipeline_settings *settings, s
             p->settings = *settings;
         p->bound = (struct memory_bound) { p->settings.memory_bytes, p->settings.n_star_tile,
                                            p->settings.reads_ahead };
-        p->alone = (struct work) { .pipeline = p,
+        p->needs_again = needs_again(plan);
+        p->value = mem_array(plan->n_value, sizeof(*p->value));
+        p->is_placed = mem_array((PLAN_GROUP_MAX + 1) * plan->n_product, sizeof(*p->is_placed));
+        p->alone = (struct work) { .common = &p->common,
                                    .plan = plan,
+                                   .take_tile = pipeline_take_tile,
+                                   .context = p,
                                    .arena = &p->arena,
                                    .gas_arena = &p->gas_arena,
-                                   .tile_arena = &p->tile_arena };
-        choose_stages(p);
-        p->value = mem_array(plan->n_value, sizeof(*p->value));
-        p->first_filter = mem_array(plan->n_instrument, sizeof(*p->first_filter));
-        for (size_t i = 0; p->first_filter && i < plan->n_instrument; i++) {
-            p->first_filter[i] = n_filter;
-            n_filter += plan->instrument[i].n_filter;
-        }
-        p->rest_band = mem_array(n_filter, sizeof(struct band));
+                                   .tile_arena = &p->tile_arena,
+                                   .is_placed = p->is_placed };
     }
-    if (!p || !p->value || !p->first_filter || !p->rest_band) {
+    if (!p || !p->value || !p->is_placed) {
         pipeline_close(p);
         return error_set(err, POLYPHONY_INTERNAL, "no memory for a row of %zu values", plan->n_value);
     }
-    for (size_t i = 0; i < plan->n_instrument; i++)
-        for (size_t f = 0; !r && f < plan->instrument[i].n_filter; f++)
-            r = band_make(&plan->instrument[i].filter[f], BAND_REST, 0.0, plan->grid->n_lambda,
-                          plan->grid->lambda_rest_angstrom, &plan->arena,
-                          &p->rest_band[p->first_filter[i] + f], err);
+    r = common_open(plan, &p->common, err);
     if (!r)
         r = reader_open(plan->catalogue, &p->settings, &p->reader, err);
-    if (!r)
-        r = observe_cache_open(PLAN_TABLES_KEPT_BYTES, &p->cache, err);
     if (!r && p->settings.groups && plan->method == OBSERVE_FAST)
         r = group_open(p, err);
     if (r) {
@@ -410,11 +364,9 @@ void pipeline_close(struct pipeline *p)
     arena_free(&p->gas_arena);
     arena_free(&p->tile_arena);
     group_close(p->group);
-    observe_cache_close(p->cache);
-    frame_forget(p);
+    common_close(&p->common);
     free(p->value);
-    free(p->first_filter);
-    free(p->rest_band);
+    free(p->is_placed);
     free(p);
 }
 

@@ -3,10 +3,9 @@
 #pragma once
 
 #include "polyphony/pipeline.h"
-#include "polyphony/plan_memory.h"
+#include "polyphony/work.h"
 
 #include "reader.h"
-#include "work.h"
 
 /* Two batches of the largest size, as a worker may hold (dealer.h). */
 enum { EXPECT_MAX = 8192 };
@@ -26,18 +25,14 @@ struct pipeline {
     struct reader *reader;
     struct expected expected[EXPECT_MAX]; /* a ring */
     size_t i_expected, n_expected;
-    bool is_wanted[N_STAGE];
     bool needs_again; /* some stage needs the stars when all are known */
     size_t peak_bytes;
 
-    size_t *first_filter;   /* [n_instrument] index of its first filter in the bands */
-    struct band *rest_band; /* [n_filter of all instruments] */
-    struct frame frame[PLAN_FRAMES_MAX];
-    uint64_t frame_clock;
-    struct observe_cache *cache; /* tables of bands */
+    struct common common;
 
     struct arena arena, gas_arena, tile_arena; /* of the galaxy alone */
     double *value;                             /* [plan->n_value] its row */
+    bool *is_placed;                           /* [plan->n_product] of each member of a group, and of it */
     struct work alone;
     struct group *group;  /* NULL: galaxies are computed one by one */
     uint64_t taken_bytes; /* by what is in hand, and what is kept of what was before */
@@ -45,6 +40,8 @@ struct pipeline {
 
 /* Take tile w->i_tile in hand, and say what will be read next. */
 int pipeline_take_tile(struct work *w, struct error *err);
+/* What came of a galaxy. */
+void pipeline_describe(const struct work *w, struct pipeline_row *ret_row);
 /* The first rows that are expected: begin to read them, if there is room beside what is taken. */
 void pipeline_begin_expected(struct pipeline *p);
 void pipeline_drop_expected(struct pipeline *p, uint64_t row);

@@ -28,17 +28,16 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM])
 {
     double s_per_step = 0.43e-9 * (n_thread > 1 ? 1.1 : 1.0) / (n_thread > 1 ? (double)n_thread : 1.0);
-    double n_image = 0.0, n_tau_node = 0.0;
+    double steps_per_star = 0.0, n_tau_node = 0.0;
 
     for (size_t i = 0; i < plan->n_product; i++)
-        n_image +=
-            plan->product[i].kind == PRODUCT_IMAGE_LUMINOSITY || plan->product[i].kind == PRODUCT_IMAGE_FLUX;
+        steps_per_star += plan->product[i].kind->steps_per_star;
     for (size_t c = 0; c < plan->program.n_channel; c++)
         n_tau_node += plan->program.channel[c].is_attenuated ? (double)plan->spectra.n / 10.0 : 0.0;
     ret_cost_s[0] =
         s_per_step * (1e5 + 10.0 * (double)plan->n_value +
                       (double)plan->program.n_channel * (double)plan->spectra.n * (double)plan->grid->n_cell);
-    ret_cost_s[1] = s_per_step * (500.0 + 1.6 * n_tau_node + 100.0 * n_image);
+    ret_cost_s[1] = s_per_step * (500.0 + 1.6 * n_tau_node + steps_per_star);
     ret_cost_s[2] = s_per_step * 5.0;
 }
 

@@ -9,15 +9,6 @@
 
 #include "polyphony/node_table.h"
 
-/* Histories alone do not look at the light of the grid. */
-static bool wants_light(const struct job *job)
-{
-    const struct job_operations wanted = job_operations_of(job), *ops = &wanted;
-
-    return ops->spectra || ops->observed_spectra || ops->photometry_luminosities || ops->photometry_fluxes ||
-           ops->lines || ops->observed_lines || ops->images_luminosity || ops->images_flux;
-}
-
 /* What to do where the catalogue does not have it. */
 static int advise(struct plan *plan, const struct grid_field *field, const char **ret_advice,
                   struct error *err)
@@ -43,7 +34,8 @@ int plan_grid_fields(struct plan *plan, const struct node_share *share, struct c
     struct grid_fields *fields = &plan->fields;
     int r = 0;
 
-    if (!wants_light(plan->job))
+    /* Histories alone do not look at the light of the grid. */
+    if (!plan_who_needs(plan, NEEDS_LIGHT))
         return 0;
     if (node_is_first(node_share_all(share)))
         grid_list_fields(plan->job->grid, plan->n_fix, plan->fix, fields);
@@ -73,22 +65,33 @@ static void assign_fields(struct plan *plan)
             plan->axis_parameter[a] = i_parameter++;
 }
 
-static int check_history(const struct plan *plan, const char *operation, enum grid_quantity quantity,
-                         struct error *err)
+/* Does the grid have the axes that the products of an operation have? */
+static int check_axis(const struct plan *plan, const struct step *step, enum product_axis axis,
+                      struct error *err)
 {
+    enum grid_quantity quantity = axis == AXIS_AGE ? GRID_AGE : GRID_METALLICITY;
     char key[64];
 
-    if (grid_find_axis(plan->grid, quantity))
+    if ((axis != AXIS_AGE && axis != AXIS_METALLICITY) || grid_find_axis(plan->grid, quantity))
         return 0;
-    text_format(key, sizeof(key), "operations.%s", operation);
+    text_format(key, sizeof(key), "operations.%s", step->operation->job.key);
     return job_error(plan->job, err, key, "the grid '%s' has no axis of %s, over which this history is",
                      plan->job->grid, quantity == GRID_AGE ? "ages" : "metallicities");
+}
+
+static int check_axes(const struct plan *plan, const struct step *step, struct error *err)
+{
+    int r = 0;
+
+    for (size_t k = 0; step->options && k < OPERATION_KINDS_MAX && step->operation->kind[k]; k++)
+        for (size_t a = 0; !r && a < PRODUCT_AXES_MAX; a++)
+            r = check_axis(plan, step, step->operation->kind[k]->axis[a], err);
+    return r;
 }
 
 int plan_grid_open(struct plan *plan, struct grid_needs *needs, const struct node_share *share,
                    struct error *err)
 {
-    bool is_sfh = job_options(plan->job, "sfh"), is_sfzh = job_options(plan->job, "sfzh");
     int r;
 
     needs->n_fix = plan->n_fix;
@@ -99,9 +102,7 @@ int plan_grid_open(struct plan *plan, struct grid_needs *needs, const struct nod
         return r == POLYPHONY_USAGE ? plan_at_key(plan, r, "grid.fix", err) : r;
     warnings_gather(&plan->warnings, &plan->grid->warnings);
     assign_fields(plan);
-    if (is_sfh || is_sfzh)
-        r = check_history(plan, is_sfh ? "sfh" : "sfzh", GRID_AGE, err);
-    if (!r && is_sfzh)
-        r = check_history(plan, "sfzh", GRID_METALLICITY, err);
+    for (size_t i = 0; !r && i < plan->n_step; i++)
+        r = check_axes(plan, &plan->step[i], err);
     return r;
 }

@@ -18,15 +18,6 @@
 
 /* ---- rows ---------------------------------------------------------------------------------------- */
 
-/* Products come in the order of the stages: those up to the histories belong to the first chain. */
-static size_t count_early(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->n_product; i++)
-        if (plan->product[i].kind > PRODUCT_SFZH)
-            return plan->product[i].offset;
-    return plan->n_value;
-}
-
 bool group_rows_are_large(const struct plan *plan)
 {
     return PLAN_GROUP_MAX * plan->n_value * sizeof(double) > ROWS_BYTES;
@@ -34,7 +25,7 @@ bool group_rows_are_large(const struct plan *plan)
 
 size_t group_row_stride(const struct plan *plan)
 {
-    return group_rows_are_large(plan) ? count_early(plan) : plan->n_value;
+    return group_rows_are_large(plan) ? plan->n_early : plan->n_value;
 }
 
 /* ---- which galaxies go together ---------------------------------------------------------------- */

@@ -72,18 +72,14 @@ static uint64_t request_bytes(const struct plan *plan, const struct selection *s
 /* All tables that a galaxy uses. */
 static uint64_t tables_bytes(const struct plan *plan, double stretch)
 {
-    const struct selection *photometry[] = { &plan->luminosities, &plan->fluxes };
     uint64_t bytes = 0;
 
-    if (plan->method == OBSERVE_DIRECT)
-        return 0;
-    for (size_t i = 0; i < 2; i++) {
-        const struct selection *images = &plan->images[i].selection;
+    for (size_t i = 0; i < plan->n_step && plan->method != OBSERVE_DIRECT; i++) {
+        const struct step *step = &plan->step[i];
 
-        if (!plan->needs_spectra)
-            bytes += request_bytes(plan, photometry[i], i ? stretch : 1.0);
-        if (plan->images[i].is_wanted)
-            bytes += request_bytes(plan, images, i ? stretch : 1.0);
+        if (step->images || !plan->needs_spectra)
+            bytes +=
+                request_bytes(plan, &step->selection, step->operation->frame == BAND_REST ? 1.0 : stretch);
     }
     return bytes;
 }
@@ -99,10 +95,12 @@ static uint64_t images_bytes(const struct plan *plan, uint64_t n_star, int n_thr
         bytes = larger(bytes, set->n_channel * (n_most + 1) * sizeof(double) +
                                   observe_images_bytes(&set->pixels, set->n_channel, n_thread));
     }
-    if (!plan->needs_spectra)
-        bytes = larger(
-            bytes, observe_total_bands_bytes(larger(plan->luminosities.n_label * plan->luminosities.n_filter,
-                                                    plan->fluxes.n_label * plan->fluxes.n_filter)));
+    for (size_t i = 0; i < plan->n_step && !plan->needs_spectra; i++) {
+        const struct selection *selection = &plan->step[i].selection;
+
+        if (!plan->step[i].images)
+            bytes = larger(bytes, observe_total_bands_bytes(selection->n_label * selection->n_filter));
+    }
     return bytes;
 }
 
@@ -120,26 +118,25 @@ static uint64_t frame_bytes(const struct plan *plan)
 /* Spectra that are not products, and sums over stars. */
 static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, struct parts *parts)
 {
-    const struct observe_columns *columns[] = { &plan->spectra, &plan->line_luminosity, &plan->line_continuum,
-                                                &plan->line_luminosity };
-    const bool is_wanted[] = { plan->needs_spectra, plan->lines.n_label > 0, plan->lines.n_label > 0,
-                               plan->line_fluxes.n_label > 0 };
+    const struct step *spectra = plan_find_step(plan, "spectra");
+    size_t n_product = spectra ? spectra->selection.n_label : 0;
 
-    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
-        uint64_t sums, least, most;
+    for (size_t i = 0; i < plan->n_step; i++)
+        for (size_t k = 0; k < plan->step[i].operation->n_sums; k++) {
+            const struct observe_columns *columns = plan->step[i].operation->sums_columns(plan, k);
+            uint64_t sums, least, most;
 
-        if (plan->method == OBSERVE_DIRECT && columns[i]->n)
-            parts->sums = larger(parts->sums, observe_direct_bytes(&plan->program, columns[i]->n, n_star,
-                                                                   omp_get_max_threads()));
-        if (!is_wanted[i] || plan->method == OBSERVE_DIRECT)
-            continue;
-        observe_sums_bytes(&plan->program, columns[i], n_cell, &sums, &least, &most);
-        parts->sums += sums;
-        parts->sums_least += least;
-        parts->sums_most += most;
-    }
-    parts->fixed +=
-        (plan->program.n_label - plan->lnu.n_label + 1) * (uint64_t)plan->spectra.n * sizeof(double);
+            if (plan->method == OBSERVE_DIRECT && columns->n)
+                parts->sums = larger(parts->sums, observe_direct_bytes(&plan->program, columns->n, n_star,
+                                                                       omp_get_max_threads()));
+            if (!plan->step[i].runs || plan->method == OBSERVE_DIRECT)
+                continue;
+            observe_sums_bytes(&plan->program, columns, n_cell, &sums, &least, &most);
+            parts->sums += sums;
+            parts->sums_least += least;
+            parts->sums_most += most;
+        }
+    parts->fixed += (plan->program.n_label - n_product + 1) * (uint64_t)plan->spectra.n * sizeof(double);
     parts->mix = mix_scratch_bytes(n_cell, plan->spectra.n);
 }
 
@@ -147,7 +144,6 @@ static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, 
 static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
     uint64_t n_star = catalogue->n_particle[STARS][row];
     uint64_t n_most = n_star * weights_corners(plan->grid->n_axis);
     size_t n_cell = n_most < plan->grid->n_cell ? n_most : plan->grid->n_cell;
@@ -156,7 +152,7 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
 
     parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
-    if (ops->los_optical_depths) {
+    if (plan_find_step(plan, "los_optical_depths")) {
         parts.fixed += columns_index_bytes(catalogue->n_particle[GAS][row]);
         parts.fixed += catalogue->n_particle[BLACK_HOLES][row] * sizeof(double) +
                        columns_search_bytes(catalogue->n_particle[BLACK_HOLES][row]);

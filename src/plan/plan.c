@@ -18,16 +18,9 @@ void *plan_array(struct plan *plan, size_t n, size_t size, int *r, struct error 
 
 /* ---- names of the job to things ------------------------------------------------------------------------ */
 
-/* A room reported an unknown name: say at which line of the job. */
 int plan_at_key(const struct plan *plan, int r, const char *key, struct error *err)
 {
-    char text[sizeof(err->text)];
-
-    if (!r || !err)
-        return r;
-    memcpy(text, err->text, sizeof(text));
-    job_error(plan->job, err, key, "%s", text);
-    return r;
+    return job_at_key(plan->job, r, key, err);
 }
 
 static int resolve_cosmology(struct plan *plan, struct error *err)
@@ -60,7 +53,6 @@ static void resolve_redshift(struct plan *plan)
 static int resolve_names(struct plan *plan, struct error *err)
 {
     const struct job *job = plan->job;
-    const struct job_operations wanted = job_operations_of(job), *ops = &wanted;
     int r = resolve_cosmology(plan, err);
 
     if (!r)
@@ -74,9 +66,6 @@ static int resolve_names(struct plan *plan, struct error *err)
     if (!r)
         r = plan_at_key(plan, emission_model_find(job->emission.model, &plan->model, err), "emission.model",
                         err);
-    if (!r && ops->los_optical_depths)
-        r = plan_at_key(plan, sph_kernel_find(ops->los_optical_depths->kernel, &plan->los_kernel, err),
-                        "operations.los_optical_depths.kernel", err);
     plan->scheme = *job->emission.grid_assignment == JOB_ASSIGN_NGP ? WEIGHTS_NGP : WEIGHTS_CIC;
     plan->dust_tolerance = *job->emission.dust_tolerance;
     plan->method = *job->emission.method == JOB_METHOD_DIRECT ? OBSERVE_DIRECT : OBSERVE_FAST;
@@ -185,11 +174,6 @@ static int check_filter_codes(const struct plan *plan, struct error *err)
     return 0;
 }
 
-static bool wants_smoothed(const struct job_images *images)
-{
-    return images && *images->type == JOB_IMAGE_SMOOTHED;
-}
-
 static void mark_term(struct plan *plan, const struct emission_term *term)
 {
     const struct emission_channel *channel = &plan->program.channel[term->i_channel];
@@ -223,22 +207,10 @@ static void mark_extracts_of(struct plan *plan, char *const *labels, unsigned n_
  * it. */
 static void mark_extracts(struct plan *plan)
 {
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
-    const struct job_spectra *const spectra[] = { ops->spectra, ops->observed_spectra };
-    const struct job_photometry *const photometry[] = { ops->photometry_luminosities,
-                                                        ops->photometry_fluxes };
-    const struct job_lines *const lines[] = { ops->lines, ops->observed_lines };
-    const struct job_images *const images[] = { ops->images_luminosity, ops->images_flux };
+    for (size_t i = 0; i < plan->n_step; i++) {
+        struct named_parts parts = step_parts(&plan->step[i]);
 
-    for (size_t i = 0; i < 2; i++) {
-        if (spectra[i])
-            mark_extracts_of(plan, spectra[i]->labels, spectra[i]->n_labels);
-        if (photometry[i])
-            mark_extracts_of(plan, photometry[i]->labels, photometry[i]->n_labels);
-        if (lines[i])
-            mark_extracts_of(plan, lines[i]->labels, lines[i]->n_labels);
-        if (images[i])
-            mark_extracts_of(plan, images[i]->labels, images[i]->n_labels);
+        mark_extracts_of(plan, parts.label, parts.n_label);
     }
 }
 
@@ -297,18 +269,12 @@ static void warn_near(struct plan *plan)
 
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
-    const char *images = ops->images_luminosity ? "images_luminosity"
-                         : ops->images_flux     ? "images_flux"
-                                                : NULL;
-    const char *depths = ops->los_optical_depths ? "los_optical_depths" : NULL;
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
-                                     .centre = images,
-                                     .star_smoothing_lengths = wants_smoothed(ops->images_luminosity) ||
-                                                               wants_smoothed(ops->images_flux),
-                                     .star_coordinates = depths ? depths : images,
-                                     .gas = depths,
-                                     .black_holes = depths,
+                                     .centre = plan_who_needs(plan, NEEDS_CENTRE),
+                                     .star_smoothing_lengths = plan_who_needs(plan, NEEDS_SMOOTHING_LENGTHS),
+                                     .star_coordinates = plan_who_needs(plan, NEEDS_STAR_COORDINATES),
+                                     .gas = plan_who_needs(plan, NEEDS_GAS),
+                                     .black_holes = plan_who_needs(plan, NEEDS_BLACK_HOLES),
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
     bool is_per_particle[PARAMETER_MAX] = { false };
     int r;
@@ -334,8 +300,7 @@ static int open_catalogue(struct plan *plan, const struct node_share *share, str
 
 static int open_grid(struct plan *plan, const struct node_share *share, struct error *err)
 {
-    const struct job_operations wanted = job_operations_of(plan->job), *ops = &wanted;
-    struct grid_needs needs = { .lines = ops->lines || ops->observed_lines };
+    struct grid_needs needs = { .lines = plan_who_needs(plan, NEEDS_LINES) };
     int r;
 
     for (size_t e = 0; e < plan->program.n_extract; e++)
@@ -349,16 +314,18 @@ static int open_grid(struct plan *plan, const struct node_share *share, struct e
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-int plan_open(const struct job *job, const struct node_share *share, struct plan **ret_plan,
-              struct error *err)
+int plan_open(const struct job *job, const struct operation *const *operations,
+              const struct node_share *share, struct plan **ret_plan, struct error *err)
 {
     struct plan *plan = mem_array(1, sizeof(*plan));
     int r = plan ? 0 : error_set(err, POLYPHONY_INTERNAL, "no memory for the plan of the job");
 
     if (!r) {
         plan->job = job;
-        r = resolve_names(plan, err);
+        r = plan_list_steps(plan, operations, err);
     }
+    if (!r)
+        r = resolve_names(plan, err);
     /* Catalogue and grid are read together: all begin, or none. */
     r = node_agree(node_share_all(share), r);
     if (!r)
@@ -377,9 +344,6 @@ int plan_open(const struct job *job, const struct node_share *share, struct plan
         plan_warn_unused_data(plan);
         warn_near(plan);
     }
-    if (!r && job_options(job, "los_optical_depths") && plan->catalogue->n_particle_all[GAS] == 0)
-        warnings_add(&plan->warnings, "'%s' has no gas: all optical depths from the line of sight are 0",
-                     job->catalogue);
     if (r) {
         plan_close(plan);
         return r;
@@ -398,8 +362,9 @@ void plan_close(struct plan *plan)
         return;
     for (size_t i = 0; i < plan->n_instrument; i++)
         instrument_free(&plan->instrument[i]);
-    for (size_t i = 0; i < 2; i++)
-        kernel_table_free(plan->images[i].table);
+    for (size_t i = 0; i < plan->n_step; i++)
+        if (plan->step[i].images)
+            kernel_table_free(plan->step[i].images->table);
     catalogue_close(plan->catalogue);
     grid_free(plan->grid);
     arena_free(&plan->arena);

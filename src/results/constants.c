@@ -90,11 +90,15 @@ static int write_instrument(struct io_file *file, const struct plan *plan,
     return r;
 }
 
-static bool is_selected(const struct selection *selection, size_t i_instrument)
+static bool is_selected(const struct plan *plan, size_t i_instrument)
 {
-    for (size_t i = 0; i < selection->n_instrument; i++)
-        if (selection->i_instrument[i] == i_instrument)
-            return true;
+    for (size_t s = 0; s < plan->n_step; s++) {
+        const struct selection *selection = &plan->step[s].selection;
+
+        for (size_t i = 0; i < selection->n_instrument; i++)
+            if (selection->i_instrument[i] == i_instrument)
+                return true;
+    }
     return false;
 }
 
@@ -105,8 +109,7 @@ static int write_instruments(struct io_file *file, const struct plan *plan, stru
     int r = io_make_group(file, "Instruments", err);
 
     for (size_t i = 0; !r && i < plan->n_instrument; i++) {
-        if (!is_selected(&plan->luminosities, i) && !is_selected(&plan->fluxes, i) &&
-            !is_selected(&plan->images[0].selection, i) && !is_selected(&plan->images[1].selection, i))
+        if (!is_selected(plan, i))
             continue;
         r = write_instrument(file, plan, &plan->instrument[i], err);
         n_written++;

@@ -52,7 +52,7 @@ static int find_offsets(struct results *results, struct io_file *file, struct er
     for (size_t i = 0; !r && i < plan->n_product; i++) {
         struct results_column *column = &results->column[i];
 
-        results_product_path(plan, &plan->product[i], path, sizeof(path));
+        results_product_path(plan, &plan->product[i], path);
         column->is_single = results_product_type(plan, &plan->product[i]) == IO_F32;
         column->row_bytes = plan->product[i].n * (column->is_single ? sizeof(float) : sizeof(double));
         column->offset = layout_offset(&layout, path);
@@ -153,7 +153,7 @@ static int write_id(struct results *results, uint64_t row, struct error *err)
     int r = 0;
 
     for (size_t i = 0; !r && i < plan->n_product; i++)
-        if (plan->product[i].kind == PRODUCT_ID)
+        if (!strcmp(plan->product[i].kind->path, ID_PATH))
             r = results_write_at(results, results->column[i].offset + row * sizeof(int64_t),
                                  &plan->catalogue->id[row], sizeof(int64_t), err);
     return r;

@@ -5,7 +5,7 @@
 #include "polyphony/results.h"
 
 #define RESULTS_FORMAT        "polyphony-results"
-#define RESULTS_PATH_MAX      512
+#define RESULTS_PATH_MAX      PLAN_PATH_MAX
 #define LEDGER_PATH           "Run/Ledger"
 #define ROWS_PATH             "Run/Rows"
 #define LAYOUT_PATH           "Run/Layout"
@@ -24,8 +24,8 @@
 int results_file_open(const char *path, struct io_file **ret_file, struct error *err);
 
 /* Path of a product's dataset. */
-void results_product_path(const struct plan *plan, const struct product *product, char *ret_path,
-                          size_t size);
+void results_product_path(const struct plan *plan, const struct product *product,
+                          char ret_path[RESULTS_PATH_MAX]);
 
 /* ---- the layout: made, or checked, by the same calls ------------------------------------------------- */
 

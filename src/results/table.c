@@ -1,91 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The results file as a table: for each kind of product its path, unit and description, declared once.
- * Synthesizer's paths come first, so that scripts written for its files read ours.
+ * The results file as a table: a dataset for each product of the plan, and views of some. Synthesizer's paths come first, so
+ * that scripts written for its files read ours.
  */
 #include "results_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* In paths: %l a model label, %i an instrument, %f a filter code (its "/" makes a level). */
-struct product_text {
-    const char *path, *units, *description;
-};
-
-static const struct product_text fields[PRODUCT_N_KIND] = {
-    [PRODUCT_ID] = { ID_PATH, "dimensionless", "Galaxy id of the catalogue" },
-    [PRODUCT_REDSHIFT] = { REDSHIFT_PATH, "dimensionless", "Redshift at which the galaxy is observed" },
-    [PRODUCT_N_STAR] = { N_STAR_PATH, "dimensionless", "Number of star particles" },
-    [PRODUCT_N_GAS] = { "Galaxies/NGas", "dimensionless", "Number of gas particles" },
-    [PRODUCT_N_BLACK_HOLE] = { N_BLACK_HOLE_PATH, "dimensionless", "Number of black holes" },
-    [PRODUCT_STAR_TAU] = { "Storage/OpticalDepths/Stars", "dimensionless",
-                           "V-band optical depths of stars from the line of sight: mass-weighted mean, median, maximum" },
-    [PRODUCT_BLACK_HOLE_TAU] = { "Storage/OpticalDepths/BlackHoles", "dimensionless",
-                                 "V-band optical depths of black holes from the line of sight: mean, median, maximum" },
-    [PRODUCT_SFH] = { "Galaxies/Stars/SFH", "Msun", "Stellar mass formed, by age (Axes/Ages)" },
-    [PRODUCT_SFZH] = { "Galaxies/Stars/SFZH", "Msun",
-                       "Stellar mass formed, by age and metallicity (Axes/Ages, Axes/Metallicities)" },
-    [PRODUCT_LNU] = { "Galaxies/Stars/Spectra/SpectralLuminosityDensities/%l", "erg/(Hz*s)",
-                      "Rest-frame spectral luminosity density at Wavelengths/Rest" },
-    [PRODUCT_FNU] = { "Galaxies/Stars/Spectra/SpectralFluxDensities/%l", "nJy",
-                      "Observed flux density at Wavelengths/Rest times (1 + Galaxies/Redshift)" },
-    [PRODUCT_LUMINOSITIES] = { "Storage/Photometry/Luminosities", "erg/(Hz*s)",
-                               "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Luminosities" },
-    [PRODUCT_FLUXES] = { "Storage/Photometry/Fluxes", "nJy",
-                         "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Fluxes" },
-    [PRODUCT_LINE_LUMINOSITY] = { "Galaxies/Stars/Lines/Luminosity/%l", "erg/s",
-                                  "Line luminosities of Lines/IDs" },
-    [PRODUCT_LINE_CONTINUUM] = { "Galaxies/Stars/Lines/Continuum/%l", "erg/(Hz*s)",
-                                 "Rest-frame continuum at the lines of Lines/IDs" },
-    [PRODUCT_LINE_FLUX] = { "Galaxies/Stars/Lines/Flux/%l", "erg/(cm**2*s)",
-                            "Observed line fluxes of Lines/IDs" },
-    [PRODUCT_LINE_LAMBDA] = { "Galaxies/Lines/ObservedWavelengths", "angstrom",
-                              "Observed wavelengths of Lines/IDs, by galaxy" },
-    [PRODUCT_IMAGE_LUMINOSITY] = { "Galaxies/Stars/Images/Luminosity/%i/%l/%f", "erg/(Hz*s)",
-                                   "Rest-frame luminosity density in each pixel, (galaxy, x, y)" },
-    [PRODUCT_IMAGE_FLUX] = { "Galaxies/Stars/Images/Flux/%i/%l/%f", "nJy",
-                             "Observed flux density in each pixel, (galaxy, x, y)" },
-};
-
-static const char *label_of(const struct plan *plan, size_t i_label)
+void results_product_path(const struct plan *plan, const struct product *product,
+                          char ret_path[RESULTS_PATH_MAX])
 {
-    return plan->program.label[i_label].name;
-}
-
-void results_product_path(const struct plan *plan, const struct product *product, char *ret_path, size_t size)
-{
-    size_t n = 0;
-
-    ret_path[0] = '\0';
-    for (const char *c = fields[product->kind].path; *c && n + 1 < size; c++) {
-        const struct instrument *instrument = &plan->instrument[product->i_instrument];
-
-        if (*c != '%') {
-            ret_path[n++] = *c;
-            ret_path[n] = '\0';
-            continue;
-        }
-        c++;
-        text_format(ret_path + n, size - n, "%s",
-                    *c == 'l'   ? label_of(plan, product->i_label)
-                    : *c == 'i' ? instrument->label
-                                : instrument->filter[product->i_filter].code);
-        n = strlen(ret_path);
-    }
+    plan_product_path(plan, product, product->kind->path, ret_path);
 }
 
 enum io_type results_product_type(const struct plan *plan, const struct product *product)
 {
     const struct job_output_types *types = &plan->job->output_types;
-    bool is_spectrum = product->kind == PRODUCT_LNU || product->kind == PRODUCT_FNU;
-    bool is_image = product->kind == PRODUCT_IMAGE_LUMINOSITY || product->kind == PRODUCT_IMAGE_FLUX;
 
-    if (product->is_integer)
+    switch (product->kind->precision) {
+    case PRECISION_INTEGER:
         return IO_I64;
-    return (is_spectrum && *types->spectra == JOB_FLOAT32) || (is_image && *types->images == JOB_FLOAT32)
-               ? IO_F32
-               : IO_F64;
+    case PRECISION_SPECTRA:
+        return *types->spectra == JOB_FLOAT32 ? IO_F32 : IO_F64;
+    case PRECISION_IMAGES:
+        return *types->images == JOB_FLOAT32 ? IO_F32 : IO_F64;
+    case PRECISION_FULL:
+        break;
+    }
+    return IO_F64;
 }
 
 uint64_t results_row_bytes(const struct plan *plan)
@@ -98,49 +41,59 @@ uint64_t results_row_bytes(const struct plan *plan)
     return bytes;
 }
 
-/* Photometry under Synthesizer's path, one number a galaxy by label and filter: views of the packed storage. */
-static int layout_photometry_views(struct layout *layout, const struct plan *plan, enum product_kind kind,
-                                   const struct selection *selection, const char *group, struct error *err)
+/* One number a galaxy by label and filter: views of the packed storage. */
+static int layout_filter_views(struct layout *layout, const struct plan *plan, const struct product *product,
+                               const char *source, struct error *err)
 {
-    char path[RESULTS_PATH_MAX];
+    const struct product_kind *kind = product->kind;
+    const struct selection *selection = &product->step->selection;
+    char path[PLAN_PATH_MAX];
     int r = 0;
 
     for (size_t l = 0; l < selection->n_label; l++) {
         uint64_t column[2] = { l, 0 };
 
         for (size_t i = 0; i < selection->n_instrument; i++) {
-            const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
+            size_t instrument = selection->i_instrument[i];
 
-            for (size_t f = 0; !r && f < instrument->n_filter; f++, column[1]++) {
-                text_format(path, sizeof(path), "Galaxies/Stars/Photometry/%s/%s/%s", group,
-                            label_of(plan, selection->i_label[l]), instrument->filter[f].code);
-                r = layout_view(layout, path, fields[kind].path, 3, column, fields[kind].units,
-                                kind == PRODUCT_FLUXES ? "Observed flux density through the filter"
-                                                       : "Rest-frame luminosity density through the filter",
-                                err);
+            for (size_t f = 0; !r && f < plan->instrument[instrument].n_filter; f++, column[1]++) {
+                struct product shown = *product;
+
+                shown.i_label = selection->i_label[l];
+                shown.i_instrument = instrument;
+                shown.i_filter = f;
+                plan_product_path(plan, &shown, kind->view[0].path, path);
+                r = layout_view(layout, path, source, 3, column, kind->units, kind->view[0].description, err);
             }
         }
     }
     return r;
 }
 
-static int layout_tau_views(struct layout *layout, enum product_kind kind, const char *component,
-                            const char *mean, struct error *err)
+static int layout_value_views(struct layout *layout, const struct plan *plan, const struct product *product,
+                              const char *source, struct error *err)
 {
-    const char *const names[3] = { mean, "Median", "Maximum" };
-    char path[RESULTS_PATH_MAX];
+    const struct product_kind *kind = product->kind;
+    char path[PLAN_PATH_MAX];
     int r = 0;
 
-    for (uint64_t i = 0; !r && i < 3; i++) {
-        text_format(path, sizeof(path), "Galaxies/%s/OpticalDepths/%s", component, names[i]);
-        r = layout_view(
-            layout, path, fields[kind].path, 2, &i, "dimensionless",
-            kind == PRODUCT_STAR_TAU && i == 0
-                ? "Mass-weighted mean V-band optical depth towards the particles, observer at z = -infinity; 0 without particles"
-                : "V-band optical depth towards the particles, unweighted, observer at z = -infinity; 0 without particles",
-            err);
+    for (uint64_t i = 0; !r && i < kind->n_value; i++) {
+        plan_product_path(plan, product, kind->view[i].path, path);
+        r = layout_view(layout, path, source, 2, &i, kind->units, kind->view[i].description, err);
     }
     return r;
+}
+
+static int layout_views(struct layout *layout, const struct plan *plan, const struct product *product,
+                        struct error *err)
+{
+    char source[PLAN_PATH_MAX];
+
+    if (!product->kind->view[0].path)
+        return 0;
+    results_product_path(plan, product, source);
+    return product->kind->axis[0] == AXIS_VALUE ? layout_value_views(layout, plan, product, source, err)
+                                                : layout_filter_views(layout, plan, product, source, err);
 }
 
 /* Optical depths of particles, and where each galaxy's begin. The latter is in the catalogue too, but so a
@@ -189,7 +142,7 @@ static int layout_rows_list(struct layout *layout, const struct plan *plan, stru
     int r = 0;
 
     for (size_t i = 0; i < plan->n_product; i++) {
-        results_product_path(plan, &plan->product[i], path[i], sizeof(path[i]));
+        results_product_path(plan, &plan->product[i], path[i]);
         name[i] = path[i];
     }
     if (layout->is_new)
@@ -237,17 +190,16 @@ static int layout_product(struct layout *layout, const struct plan *plan, const 
 {
     const struct io_shape shape = { .type = results_product_type(plan, product),
                                     .rank = product->rank + 1,
-                                    .dims = { layout->n_galaxy, product->dims[0], product->dims[1] } };
+                                    .dims = { layout->n_galaxy, product->dims[0], product->dims[1],
+                                              product->dims[2] } };
     char path[RESULTS_PATH_MAX];
 
-    results_product_path(plan, product, path, sizeof(path));
-    return layout_dataset(layout, path, &shape, fields[product->kind].units,
-                          fields[product->kind].description, err);
+    results_product_path(plan, product, path);
+    return layout_dataset(layout, path, &shape, product->kind->units, product->kind->description, err);
 }
 
 int results_layout_rows(struct layout *layout, const struct plan *plan, struct error *err)
 {
-    const struct job_optical_depths *los = job_options(plan->job, "los_optical_depths");
     const struct catalogue *catalogue = plan->catalogue;
     int r;
 
@@ -255,21 +207,14 @@ int results_layout_rows(struct layout *layout, const struct plan *plan, struct e
     r = layout_ledger(layout, err);
     for (size_t i = 0; !r && i < plan->n_product; i++)
         r = layout_product(layout, plan, &plan->product[i], err);
-    if (!r)
-        r = layout_photometry_views(layout, plan, PRODUCT_LUMINOSITIES, &plan->luminosities, "Luminosities",
-                                    err);
-    if (!r)
-        r = layout_photometry_views(layout, plan, PRODUCT_FLUXES, &plan->fluxes, "Fluxes", err);
+    for (size_t i = 0; !r && i < plan->n_product; i++)
+        r = layout_views(layout, plan, &plan->product[i], err);
     if (!r)
         r = layout_rows_list(layout, plan, err);
-    if (!r && los)
-        r = layout_tau_views(layout, PRODUCT_STAR_TAU, "Stars", "MassWeightedMean", err);
-    if (!r && los && catalogue->n_particle_all[BLACK_HOLES])
-        r = layout_tau_views(layout, PRODUCT_BLACK_HOLE_TAU, "BlackHoles", "Mean", err);
-    if (!r && los && *los->write_particles)
+    if (!r && plan->writes_depths)
         r = layout_particles(layout, STAR_TAU_PATH, STAR_FIRST_PATH, catalogue->n_particle_all[STARS],
                              catalogue->offset[STARS], err);
-    if (!r && los && *los->write_particles && catalogue->n_particle_all[BLACK_HOLES])
+    if (!r && plan->writes_depths && catalogue->n_particle_all[BLACK_HOLES])
         r = layout_particles(layout, BLACK_HOLE_TAU_PATH, BLACK_HOLE_FIRST_PATH,
                              catalogue->n_particle_all[BLACK_HOLES], catalogue->offset[BLACK_HOLES], err);
     if (!r)

@@ -150,7 +150,7 @@ static int report_outside(const struct results *results, const struct pipeline_r
     double value = row->value[product->offset + i_value];
     char path[RESULTS_PATH_MAX];
 
-    results_product_path(results->plan, product, path, sizeof(path));
+    results_product_path(results->plan, product, path);
     if (isfinite(value))
         return error_set(
             err, POLYPHONY_SET_ASIDE,
@@ -347,20 +347,6 @@ int results_write(struct results *results, const struct pipeline_row *row, int r
 
 /* ---- rows that are set aside ------------------------------------------------------------------------ */
 
-static int64_t integer_of(const struct plan *plan, enum product_kind kind, uint64_t row)
-{
-    switch (kind) {
-    case PRODUCT_ID:
-        return plan->catalogue->id[row];
-    case PRODUCT_N_STAR:
-        return (int64_t)plan->catalogue->n_particle[STARS][row];
-    case PRODUCT_N_GAS:
-        return (int64_t)plan->catalogue->n_particle[GAS][row];
-    default:
-        return (int64_t)plan->catalogue->n_particle[BLACK_HOLES][row];
-    }
-}
-
 static void add_nan(struct basket *basket, uint64_t offset, uint64_t n, bool is_single)
 {
     double nan_value[N_CONVERT / 8];
@@ -389,11 +375,12 @@ int results_write_nan_row(struct results *results, uint64_t row, struct error *e
         const struct product *product = &plan->product[i];
         uint64_t offset = results->column[i].offset + row * results->column[i].row_bytes;
 
-        if (product->is_integer)
-            basket_add(&basket, offset, &(int64_t) { integer_of(plan, product->kind, row) }, sizeof(int64_t));
-        else if (product->kind == PRODUCT_REDSHIFT)
-            basket_add(&basket, offset, &(double) { plan_redshift(plan, row) }, sizeof(double));
-        else
+        if (product->kind->known) {
+            double value;
+
+            product->kind->known(plan, row, &value);
+            basket_add(&basket, offset, &value, sizeof(value));
+        } else
             add_nan(&basket, offset, product->n, results->column[i].is_single);
     }
     if (results->star_tau_offset)

@@ -50,8 +50,7 @@ static void lay_out(struct writing *w, size_t n, bool is_shuffled, unsigned *see
     results->column = mem_array(N_PRODUCT, sizeof(*results->column));
     results->ledger_offset = 4096;
     for (size_t i = 0; i < N_PRODUCT; i++) {
-        plan->product[i] =
-            (struct product) { .kind = PRODUCT_LNU, .rank = 1, .dims = { n }, .n = n, .offset = i * n };
+        plan->product[i] = (struct product) { .rank = 1, .dims = { n }, .n = n, .offset = i * n };
         results->column[i] = (struct results_column) {
             .offset = 4096 + w->n_row * (sizeof(struct ledger_entry) + i * n * sizeof(double)),
             .row_bytes = n * sizeof(double)

@@ -10,7 +10,7 @@
 #define INPUTS "catalogue: c.hdf5\ngrid: g.hdf5\n"
 #define CAMERA "instruments: [{label: cam, resolution_arcsec: 0.1, filters: [{code: A, file: a.txt}]}]\n"
 
-/* A job that parses, and what is wrong with it. */
+/* A job, and what is wrong with it. */
 struct fault {
     const char *text; /* after INPUTS, so from line 3 */
     const char *start;
@@ -20,11 +20,11 @@ struct fault {
 static int open_plan(const char *text, struct job **ret_job, struct plan **ret_plan, struct error *err)
 {
     char whole[2048];
+    int r;
 
     assert_true(text_format(whole, sizeof(whole), "%s%s", INPUTS, text));
-    if (job_parse("job.yaml", whole, job_operation_list, ret_job, err))
-        fail_msg("%s: %s", text, err->text);
-    return plan_open(*ret_job, NULL, ret_plan, err);
+    r = job_parse("job.yaml", whole, job_operation_list, ret_job, err);
+    return r ? r : plan_open(*ret_job, operation_list, NULL, ret_plan, err);
 }
 
 static void expect_fault(const struct fault *fault, int code)
@@ -221,7 +221,7 @@ static void missing_inputs_and_parameters_are_reported(void **state)
         struct error err = { "" };
 
         assert_int_equal(job_parse("job.yaml", texts[i], job_operation_list, &job, &err), 0);
-        assert_int_equal(plan_open(job, NULL, &plan, &err), POLYPHONY_INPUT);
+        assert_int_equal(plan_open(job, operation_list, NULL, &plan, &err), POLYPHONY_INPUT);
         assert_text_has(err.text, "no.hdf5");
         assert_null(plan);
         job_free(job);
@@ -248,7 +248,7 @@ static void doubts_are_warnings(void **state)
                                "catalogue: dry.hdf5\ngrid: g.hdf5\noperations: {los_optical_depths: {}}\n",
                                job_operation_list, &job, &err),
                      0);
-    assert_int_equal(plan_open(job, NULL, &plan, &err), 0);
+    assert_int_equal(plan_open(job, operation_list, NULL, &plan, &err), 0);
     assert_int_equal(plan->warnings.n, 1);
     assert_text_has(plan->warnings.text[0], "'dry.hdf5' has no gas");
     plan_close(plan);
@@ -273,7 +273,7 @@ static void a_field_in_kpc_is_fine_at_one_redshift(void **state)
     (void)state;
     if (open_plan(CAMERA "redshift: 1\noperations: {images_flux: {fov_kpc: 60}}\n", &job, &plan, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(plan->images[1].n_pixel[0], 73);
+    assert_int_equal(plan_find_step(plan, "images_flux")->images->n_pixel[0], 73);
     assert_true(plan_redshift(plan, ROW_FAR) == 1.0);
     plan_close(plan);
     job_free(job);

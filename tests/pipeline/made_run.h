@@ -5,6 +5,7 @@
 #include "polyphony/operations.h"
 #include "polyphony/pipeline.h"
 
+#include "../kinds.h"
 #include "../observe/made_inputs.h"
 
 struct run {
@@ -19,10 +20,17 @@ static inline struct run *run_open_with(const char *text, const struct pipeline_
     struct error err = { "" };
 
     if (job_parse("job.yaml", text, job_operation_list, &run->job, &err) ||
-        plan_open(run->job, NULL, &run->plan, &err) ||
+        plan_open(run->job, operation_list, NULL, &run->plan, &err) ||
         pipeline_open(run->plan, settings, &run->pipeline, &err))
         fail_msg("%s", err.text);
     return run;
+}
+
+/* Names of the stages of a trace; there are so many. */
+static inline size_t made_stages(const char **ret_name)
+{
+    operation_stage_names(operation_list, ret_name);
+    return operation_count(operation_list) + 1;
 }
 
 static inline struct run *run_open(const char *text)
@@ -59,17 +67,16 @@ static inline double *run_once(const char *text, uint64_t row)
     return value;
 }
 
-static inline const struct product *product_of(const struct run *run, enum product_kind kind,
-                                               const char *label)
+static inline const struct product *product_of(const struct run *run, const char *kind, const char *label)
 {
     for (size_t i = 0; i < run->plan->n_product; i++) {
         const struct product *product = &run->plan->product[i];
 
-        if (product->kind == kind &&
+        if (is_kind(product, kind) &&
             (!label || !strcmp(run->plan->program.label[product->i_label].name, label)))
             return product;
     }
-    fail_msg("no product %d of '%s'", (int)kind, label ? label : "any");
+    fail_msg("no product '%s' of '%s'", kind, label ? label : "any");
     return NULL;
 }
 

@@ -276,12 +276,12 @@ static void all_that_is_kept_goes_where_there_is_no_room(void **state)
     (void)state;
     run_rows(run, 32, 32, &caught);
     for (size_t i = 0; i < PLAN_FRAMES_MAX; i++) /* one for each redshift */
-        assert_true(p->frame[i].arena.block_bytes > 0);
+        assert_true(p->common.frame[i].arena.block_bytes > 0);
     assert_true(group_kept_bytes(p->group) > 0);
     p->bound.bytes = 1;
     pipeline_make_room(p, &piece, 1);
     for (size_t i = 0; i < PLAN_FRAMES_MAX; i++)
-        assert_true(p->frame[i].arena.block_bytes == 0 && p->frame[i].last_use == 0);
+        assert_true(p->common.frame[i].arena.block_bytes == 0 && p->common.frame[i].last_use == 0);
     assert_int_equal(group_kept_bytes(p->group), 0);
     p->bound.bytes = 0;
     forget(&caught);

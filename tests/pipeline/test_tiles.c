@@ -91,11 +91,11 @@ static void a_bad_star_is_named_as_in_the_whole_galaxy(void **state)
 
 static void each_tile_is_traced(void **state)
 {
-    const struct trace_settings trace_settings = { .mode = TRACE_OFF,
-                                                   .n_stage = pipeline_stage_count(),
-                                                   .stage_name = pipeline_stage_names,
-                                                   .n_thread = 1,
-                                                   .n_rank = 1 };
+    const char *stage_name[PLAN_STEPS_MAX + 1];
+    const size_t n_stage = made_stages(stage_name);
+    const struct trace_settings trace_settings = {
+        .mode = TRACE_OFF, .n_stage = n_stage, .stage_name = stage_name, .n_thread = 1, .n_rank = 1
+    };
     struct pipeline_settings settings = { .n_star_tile = 100 };
     struct trace *trace = NULL;
     struct trace_sums sums;
@@ -109,8 +109,8 @@ static void each_tile_is_traced(void **state)
     trace_end_galaxy(settings.trace);
     trace_sum(trace, &sums);
     assert_int_equal(sums.n_galaxy, 1);
-    for (size_t s = 0; s < pipeline_stage_count(); s++)
-        if (!strcmp(pipeline_stage_names[s], "SFH"))
+    for (size_t s = 0; s < n_stage; s++)
+        if (!strcmp(stage_name[s], "SFH"))
             assert_int_equal(sums.count[s], 3);
     run_close(run);
     trace_close(trace);

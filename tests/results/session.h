@@ -5,6 +5,7 @@
 #include "polyphony/operations.h"
 
 #include "../../src/results/results_private.h"
+#include "../kinds.h"
 #include "made_inputs.h"
 
 static const struct made_inputs as_made = { 1.0, 1.0, false };
@@ -24,7 +25,7 @@ static inline struct session open_plan_of(const char *text)
     struct error err = { "" };
 
     EXPECT_OK(job_parse("job.yaml", text, job_operation_list, &s.job, &err), err);
-    EXPECT_OK(plan_open(s.job, NULL, &s.plan, &err), err);
+    EXPECT_OK(plan_open(s.job, operation_list, NULL, &s.plan, &err), err);
     EXPECT_OK(provenance_make(s.plan, &s.provenance, &err), err);
     s.provenance.program_version = s.provenance.compiler = s.provenance.flags = "test";
     s.provenance.commit = s.provenance.source_hash = s.provenance.command = "test";

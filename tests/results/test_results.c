@@ -66,7 +66,7 @@ static const struct product *product_at(const struct plan *plan, const char *wan
     char path[RESULTS_PATH_MAX];
 
     for (size_t i = 0; i < plan->n_product; i++) {
-        results_product_path(plan, &plan->product[i], path, sizeof(path));
+        results_product_path(plan, &plan->product[i], path);
         if (!strcmp(path, wanted))
             return &plan->product[i];
     }
@@ -98,7 +98,7 @@ static void rows_are_read_back_from_their_datasets(void **state)
             const struct product *product = &s.plan->product[i];
             char path[RESULTS_PATH_MAX];
 
-            results_product_path(s.plan, product, path, sizeof(path));
+            results_product_path(s.plan, product, path);
             expect_row(file, path, row, product->is_integer, product->n, kept[row].value + product->offset);
         }
     io_file_close(file);
@@ -146,7 +146,7 @@ static void datasets_have_the_paths_that_scripts_read(void **state)
     for (size_t i = 0; i < s.plan->n_product; i++) {
         char path[RESULTS_PATH_MAX], text[256];
 
-        results_product_path(s.plan, &s.plan->product[i], path, sizeof(path));
+        results_product_path(s.plan, &s.plan->product[i], path);
         EXPECT_OK(io_attr_read_text(file, path, "Units", text, sizeof(text), &err), err);
         EXPECT_OK(io_attr_read_text(file, path, "Description", text, sizeof(text), &err), err);
         assert_true(*text);
@@ -304,8 +304,8 @@ static void a_row_set_aside_holds_nan_and_what_is_known(void **state)
         double *got = calloc(product->n, sizeof(*got));
         char path[RESULTS_PATH_MAX];
 
-        results_product_path(s.plan, product, path, sizeof(path));
-        if (!product->is_integer && product->kind != PRODUCT_REDSHIFT) {
+        results_product_path(s.plan, product, path);
+        if (!product->is_integer && !is_kind(product, PRODUCT_REDSHIFT)) {
             EXPECT_OK(io_read_rows_f64(file, path, 1, 1, got, &err), err);
             for (size_t k = 0; k < product->n; k++)
                 if (!isnan(got[k]))

@@ -120,7 +120,7 @@ static void one_bit_anywhere_in_a_row_is_found(void **state)
         char path[RESULTS_PATH_MAX];
         uint64_t row_bytes = product->n * sizeof(double), begin;
 
-        results_product_path(s.plan, product, path, sizeof(path));
+        results_product_path(s.plan, product, path);
         begin = offset_of(&s, path) + 2 * row_bytes;
         for (size_t k = 0; k < 2; k++) { /* the row's first byte, and its last */
             uint64_t byte = begin + (k ? row_bytes - 1 : 0);
@@ -162,9 +162,9 @@ static void a_galaxy_set_aside_must_be_nan(void **state)
 
     (void)state;
     for (size_t i = 0; i < s.plan->n_product; i++)
-        if (s.plan->product[i].kind == PRODUCT_LNU)
+        if (is_kind(&s.plan->product[i], PRODUCT_LNU))
             product = &s.plan->product[i];
-    results_product_path(s.plan, product, path, sizeof(path));
+    results_product_path(s.plan, product, path);
     byte = offset_of(&s, path) + (2 * product->n - 1) * sizeof(double); /* the last value of row 1 */
     assert_int_equal(pwrite(fd, &zero, sizeof(zero), (off_t)byte), sizeof(zero));
     expect_only_fault(&s, 1, FAULT_NOT_NAN, path);

@@ -80,8 +80,8 @@ static void expect_at(const struct session *s, uint64_t offset, const void *expe
 
 static bool is_single(const struct session *s, const struct product *product)
 {
-    bool is_spectrum = product->kind == PRODUCT_LNU || product->kind == PRODUCT_FNU;
-    bool is_image = product->kind == PRODUCT_IMAGE_LUMINOSITY || product->kind == PRODUCT_IMAGE_FLUX;
+    bool is_spectrum = is_kind(product, PRODUCT_LNU) || is_kind(product, PRODUCT_FNU);
+    bool is_image = is_kind(product, PRODUCT_IMAGE_LUMINOSITY) || is_kind(product, PRODUCT_IMAGE_FLUX);
 
     return (is_spectrum && *s->job->output_types.spectra == JOB_FLOAT32) ||
            (is_image && *s->job->output_types.images == JOB_FLOAT32);
@@ -107,7 +107,7 @@ static void expect_row(const struct session *s, const struct pipeline_row *row, 
 
             memcpy(bytes + j * size, size == sizeof(float) ? (void *)&single : (void *)&value[j], size);
         }
-        results_product_path(s->plan, product, path, sizeof(path));
+        results_product_path(s->plan, product, path);
         snprintf(what, sizeof(what), "%s: '%s' row %d", how, path, (int)row->row);
         expect_at(s, s->results->column[i].offset + row->row * product->n * size, bytes, product->n * size,
                   what);
@@ -245,7 +245,7 @@ static void an_id_that_would_be_no_number_is_an_id(void **state)
     struct error err = { "" };
 
     (void)state;
-    assert_int_equal(s.plan->product[0].kind, PRODUCT_ID);
+    assert_true(is_kind(&s.plan->product[0], PRODUCT_ID));
     memcpy(rows.value[0] + s.plan->product[0].offset, &id, sizeof(id));
     EXPECT_OK(results_write(s.results, &row, 0, 0.0, &err), err);
     free_rows(&rows);
@@ -282,12 +282,12 @@ static void without_room_none_of_them_is_done(void **state)
 
 /* ---- float32 --------------------------------------------------------------------------------------- */
 
-static const struct product *product_of(const struct session *s, enum product_kind kind)
+static const struct product *product_of(const struct session *s, const char *kind)
 {
     for (size_t i = 0; i < s->plan->n_product; i++)
-        if (s->plan->product[i].kind == kind)
+        if (is_kind(&s->plan->product[i], kind))
             return &s->plan->product[i];
-    fail_msg("no product of kind %d", (int)kind);
+    fail_msg("no product '%s'", kind);
     return NULL;
 }
 
@@ -393,10 +393,9 @@ static void a_type_is_that_of_the_choice(void **state)
         for (size_t i = 0; i < s.plan->n_product; i++) {
             char path[RESULTS_PATH_MAX];
             struct io_info info;
-            enum product_kind kind = s.plan->product[i].kind;
-            bool is_wanted = kind == (k ? PRODUCT_IMAGE_FLUX : PRODUCT_LNU);
+            bool is_wanted = is_kind(&s.plan->product[i], k ? PRODUCT_IMAGE_FLUX : PRODUCT_LNU);
 
-            results_product_path(s.plan, &s.plan->product[i], path, sizeof(path));
+            results_product_path(s.plan, &s.plan->product[i], path);
             EXPECT_OK(io_dataset_info(file, path, &info, &err), err);
             assert_int_equal(info.type_bytes, is_wanted ? 4 : 8);
         }

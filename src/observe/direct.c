@@ -4,20 +4,18 @@
  * them: sums, and what images show, in both frames. Images are made label by label, as Synthesizer does,
  * with all filters of an instrument together.
  */
-#include "pipeline_private.h"
-#include "tables.h"
+#include "polyphony/work.h"
 
-/* What the images of one kind need: adds to `bands`, one an instrument. */
-static int place_star_values(struct work *w, enum image_kind kind, struct observe_star_bands *bands,
+/* What the images of a step need: adds to `bands`, one an instrument. */
+static int place_star_values(struct work *w, const struct step *step, struct observe_star_bands *bands,
                              size_t *n_bands, struct error *err)
 {
     const struct plan *plan = w->plan;
-    const struct selection *selection = &plan->images[kind].selection;
+    const struct selection *selection = &step->selection;
+    double **star_value;
 
-    if (!plan->images[kind].is_wanted)
-        return 0;
-    w->star_value[kind] = arena_zeros(w->tile_arena, selection->n_instrument, sizeof(double *));
-    if (!w->star_value[kind])
+    star_value = w->own[step->i] = arena_zeros(w->tile_arena, selection->n_instrument, sizeof(double *));
+    if (!star_value)
         return work_no_memory(w, err);
     for (size_t i = 0; i < selection->n_instrument; i++) {
         size_t instrument = selection->i_instrument[i], n_filter = plan->instrument[instrument].n_filter;
@@ -26,14 +24,13 @@ static int place_star_values(struct work *w, enum image_kind kind, struct observ
 
         if (!value)
             return work_no_memory(w, err);
-        w->star_value[kind][i] = value;
+        star_value[i] = value;
         bands[(*n_bands)++] = (struct observe_star_bands) {
             .n_label = selection->n_label,
             .i_label = selection->i_label,
             .n_band = n_filter,
-            .band = (kind == IMAGES_FLUX ? w->frame->band : w->pipeline->rest_band) +
-                    w->pipeline->first_filter[instrument],
-            .screen = kind == IMAGES_FLUX ? w->frame->screen : NULL,
+            .band = bands_of(w, step, instrument),
+            .screen = step->operation->frame == BAND_OBSERVED ? w->frame->screen : NULL,
             .value = value,
         };
     }
@@ -42,35 +39,41 @@ static int place_star_values(struct work *w, enum image_kind kind, struct observ
 
 int direct_spectra(struct work *w, struct error *err)
 {
+    const struct plan *plan = w->plan;
     struct observe_star_bands *bands =
-        arena_array(w->tile_arena, N_IMAGE_KIND * w->plan->n_instrument, sizeof(*bands));
+        arena_array(w->tile_arena, plan->n_step * plan->n_instrument, sizeof(*bands));
     size_t n_bands = 0;
     int r = bands ? 0 : work_no_memory(w, err);
 
-    /* Of a galaxy in one tile the stage of the observer's frame comes later: it will find it made. */
-    if (!r && w->plan->images[IMAGES_FLUX].is_wanted) {
-        frame_prepare(w->pipeline, 1, &w->galaxy.redshift);
-        r = frame_find(w->pipeline, w->galaxy.redshift, &w->frame, err);
+    for (size_t i = 0; !r && i < plan->n_step; i++) {
+        const struct step *step = &plan->step[i];
+
+        /* Of a galaxy in one tile the stage of the observer's frame comes later: it will find it made. */
+        if (step->images && step->operation->frame == BAND_OBSERVED) {
+            frame_prepare(w->common, 1, &w->galaxy.redshift);
+            r = frame_find(w->common, w->galaxy.redshift, &w->frame, err);
+        }
+        if (!r && step->images)
+            r = place_star_values(w, step, bands, &n_bands, err);
     }
-    for (int kind = 0; !r && kind < N_IMAGE_KIND; kind++)
-        r = place_star_values(w, (enum image_kind)kind, bands, &n_bands, err);
-    return r ? r : observe_direct(&w->light, &w->plan->spectra, w->label_lnu, n_bands, bands, w->arena, err);
+    return r ? r : observe_direct(&w->light, &plan->spectra, w->label_lnu, n_bands, bands, w->arena, err);
 }
 
-int direct_images(struct work *w, enum image_kind kind, struct error *err)
+int direct_images(struct work *w, const struct step *step, struct error *err)
 {
-    const struct image_plan *images = &w->plan->images[kind];
-    const struct selection *selection = &images->selection;
+    const struct image_plan *images = step->images;
+    const struct selection *selection = &step->selection;
+    double *const *star_value = w->own[step->i];
     const struct product *product = w->plan->product;
     struct arena_mark mark = arena_mark(w->arena);
     int r = 0;
 
     /* Products come by instrument, label and filter. */
-    while (product->kind != (kind == IMAGES_FLUX ? PRODUCT_IMAGE_FLUX : PRODUCT_IMAGE_LUMINOSITY))
+    while (product->step != step)
         product++;
     for (size_t i = 0; i < selection->n_instrument; i++) {
         const struct instrument *instrument = &w->plan->instrument[selection->i_instrument[i]];
-        const double *value = w->star_value[kind][i];
+        const double *value = star_value[i];
         const struct image_pixels pixels = { .table = images->table,
                                              .sampling = images->sampling,
                                              .n_pixel = images->n_pixel[i],
