@@ -26,110 +26,39 @@
 
 #if defined(__x86_64__)
 
-static double run_sse2_mul_add(size_t n)
-{
-    __m128d a[N_CHAIN], factor = _mm_set1_pd(0.999999999), term = _mm_set1_pd(1e-9);
+/* `step`: what becomes of a vector x. */
+#define ARITHMETIC(name, attribute, vector, mm, begin, step)                                                 \
+    attribute static double name(size_t n)                                                                   \
+    {                                                                                                        \
+        const vector factor = mm##_set1_pd(0.999999999), term = mm##_set1_pd(1e-9);                          \
+        const vector by = mm##_set1_pd(1.000000001);                                                         \
+        vector a[N_CHAIN];                                                                                   \
+                                                                                                             \
+        (void)factor, (void)term, (void)by;                                                                  \
+        for (int c = 0; c < N_CHAIN; c++)                                                                    \
+            a[c] = mm##_set1_pd(begin + c);                                                                  \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            _Pragma("GCC unroll 12") for (int c = 0; c < N_CHAIN; c++)                                       \
+            {                                                                                                \
+                vector x = a[c];                                                                             \
+                                                                                                             \
+                a[c] = step;                                                                                 \
+            }                                                                                                \
+        for (int c = 1; c < N_CHAIN; c++)                                                                    \
+            a[0] = mm##_add_pd(a[0], a[c]);                                                                  \
+        return mm##_cvtsd_f64(a[0]);                                                                         \
+    }
+#define AVX2     __attribute__((target("avx2")))
+#define AVX2_FMA __attribute__((target("avx2,fma")))
+#define AVX512   __attribute__((target("avx512f")))
 
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm_set1_pd(1.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm_add_pd(_mm_mul_pd(a[c], factor), term);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm_add_pd(a[0], a[c]);
-    return _mm_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx2,fma"))) static double run_avx2_fma(size_t n)
-{
-    __m256d a[N_CHAIN], factor = _mm256_set1_pd(0.999999999), term = _mm256_set1_pd(1e-9);
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm256_set1_pd(1.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm256_fmadd_pd(a[c], factor, term);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm256_add_pd(a[0], a[c]);
-    return _mm256_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx2"))) static double run_avx2_mul_add(size_t n)
-{
-    __m256d a[N_CHAIN], factor = _mm256_set1_pd(0.999999999), term = _mm256_set1_pd(1e-9);
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm256_set1_pd(1.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm256_add_pd(_mm256_mul_pd(a[c], factor), term);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm256_add_pd(a[0], a[c]);
-    return _mm256_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx512f"))) static double run_avx512_fma(size_t n)
-{
-    __m512d a[N_CHAIN], factor = _mm512_set1_pd(0.999999999), term = _mm512_set1_pd(1e-9);
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm512_set1_pd(1.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm512_fmadd_pd(a[c], factor, term);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm512_add_pd(a[0], a[c]);
-    return _mm512_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx512f"))) static double run_avx512_mul_add(size_t n)
-{
-    __m512d a[N_CHAIN], factor = _mm512_set1_pd(0.999999999), term = _mm512_set1_pd(1e-9);
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm512_set1_pd(1.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm512_add_pd(_mm512_mul_pd(a[c], factor), term);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm512_add_pd(a[0], a[c]);
-    return _mm512_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx512f"))) static double run_avx512_sqrt(size_t n)
-{
-    __m512d a[N_CHAIN];
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm512_set1_pd(2.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm512_sqrt_pd(a[c]);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm512_add_pd(a[0], a[c]);
-    return _mm512_cvtsd_f64(a[0]);
-}
-
-__attribute__((target("avx512f"))) static double run_avx512_div(size_t n)
-{
-    __m512d a[N_CHAIN], by = _mm512_set1_pd(1.000000001);
-
-    for (int c = 0; c < N_CHAIN; c++)
-        a[c] = _mm512_set1_pd(2.0 + c);
-    for (size_t i = 0; i < n; i++)
-#pragma GCC unroll 12
-        for (int c = 0; c < N_CHAIN; c++)
-            a[c] = _mm512_div_pd(a[c], by);
-    for (int c = 1; c < N_CHAIN; c++)
-        a[0] = _mm512_add_pd(a[0], a[c]);
-    return _mm512_cvtsd_f64(a[0]);
-}
+ARITHMETIC(run_sse2_mul_add, , __m128d, _mm, 1.0, _mm_add_pd(_mm_mul_pd(x, factor), term))
+ARITHMETIC(run_avx2_fma, AVX2_FMA, __m256d, _mm256, 1.0, _mm256_fmadd_pd(x, factor, term))
+ARITHMETIC(run_avx2_mul_add, AVX2, __m256d, _mm256, 1.0, _mm256_add_pd(_mm256_mul_pd(x, factor), term))
+ARITHMETIC(run_avx512_fma, AVX512, __m512d, _mm512, 1.0, _mm512_fmadd_pd(x, factor, term))
+ARITHMETIC(run_avx512_mul_add, AVX512, __m512d, _mm512, 1.0, _mm512_add_pd(_mm512_mul_pd(x, factor), term))
+ARITHMETIC(run_avx512_sqrt, AVX512, __m512d, _mm512, 2.0, _mm512_sqrt_pd(x))
+ARITHMETIC(run_avx512_div, AVX512, __m512d, _mm512, 2.0, _mm512_div_pd(x, by))
 
 /* Eight numbers each from a table of 16 KiB, in the first-level cache. */
 __attribute__((target("avx512f"))) static double run_avx512_gather(size_t n)

@@ -40,20 +40,7 @@ instruments:
     resolution_arcsec: {pixel_arcsec}
     filters:
 {filters}
-operations:
-  los_optical_depths: {{write_particles: yes}}
-  sfzh: {{}}
-  sfh: {{}}
-  spectra: {{}}
-  observed_spectra: {{}}
-  photometry_luminosities: {{}}
-  photometry_fluxes: {{}}
-  lines: {{}}
-  observed_lines: {{}}
-  images_luminosity: {{labels: [intrinsic, emergent], fov_arcsec: {fov_arcsec}}}
-  images_flux: {{labels: [intrinsic, emergent], fov_arcsec: {fov_arcsec}}}
-progress: no
-"""
+""" + runner.JOB[runner.JOB.index("operations:"):].replace("fov_arcsec: 2", "fov_arcsec: {fov_arcsec}")
 
 
 class RealTest(runner.ProgramTest):
