@@ -473,8 +473,10 @@ static void only_integers_that_fit_are_integers(void **state)
     int64_t number = 4;
 
     (void)state;
-    assert_true(text_to_int64("9223372036854775807", &number) && number == INT64_MAX);
-    assert_true(text_to_int64("-9223372036854775808", &number) && number == INT64_MIN);
+    assert_true(text_to_int64("9223372036854775807", &number));
+    assert_true(number == INT64_MAX);
+    assert_true(text_to_int64("-9223372036854775808", &number));
+    assert_true(number == INT64_MIN);
     number = 4;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_false(text_to_int64(bad[i], &number));

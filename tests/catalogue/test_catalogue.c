@@ -66,28 +66,33 @@ static void galaxies_are_the_slices_of_the_file(void **state)
 
     (void)state;
     assert_int_equal(catalogue->n_galaxy, 3);
-    assert_true(catalogue->n_particle_all[STARS] == 5 && catalogue->n_particle_all[GAS] == 3 &&
-                catalogue->n_particle_all[BLACK_HOLES] == 1);
-    assert_true(galaxy.row == 2 && galaxy.id == 309 && galaxy.redshift == 7);
-    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 2 &&
-                galaxy.particles[BLACK_HOLES].n == 1);
-    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][0] == 3e6 &&
-                galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][2] == 0);
+    assert_true(catalogue->n_particle_all[STARS] == 5);
+    assert_true(catalogue->n_particle_all[GAS] == 3);
+    assert_true(catalogue->n_particle_all[BLACK_HOLES] == 1);
+    assert_true(galaxy.row == 2);
+    assert_true(galaxy.id == 309);
+    assert_true(galaxy.redshift == 7);
+    assert_true(galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[GAS].n == 2);
+    assert_true(galaxy.particles[BLACK_HOLES].n == 1);
+    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][0] == 3e6);
+    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][2] == 0);
     assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 4e9);
-    assert_true(galaxy.particles[STARS].field[FIELD_X_KPC][1] == -1 &&
-                galaxy.particles[STARS].field[FIELD_Y_KPC][1] == -2 &&
-                galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3);
+    assert_true(galaxy.particles[STARS].field[FIELD_X_KPC][1] == -1);
+    assert_true(galaxy.particles[STARS].field[FIELD_Y_KPC][1] == -2);
+    assert_true(galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3);
     assert_true(galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC][2] == 0.5);
-    assert_true(galaxy.particles[GAS].field[FIELD_X_KPC][1] == 3 &&
-                galaxy.particles[GAS].field[FIELD_Y_KPC][1] == 4 &&
-                galaxy.particles[GAS].field[FIELD_Z_KPC][1] == 5);
+    assert_true(galaxy.particles[GAS].field[FIELD_X_KPC][1] == 3);
+    assert_true(galaxy.particles[GAS].field[FIELD_Y_KPC][1] == 4);
+    assert_true(galaxy.particles[GAS].field[FIELD_Z_KPC][1] == 5);
     assert_true(galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][0] == 2);
-    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_X_KPC][0] == 9 &&
-                galaxy.particles[BLACK_HOLES].field[FIELD_Z_KPC][0] == 7);
+    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_X_KPC][0] == 9);
+    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_Z_KPC][0] == 7);
     galaxy = read_well(catalogue, 0, &arena);
-    assert_true(galaxy.id == 101 && galaxy.particles[STARS].n == 2 &&
-                galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 2e7 &&
-                galaxy.particles[BLACK_HOLES].n == 0);
+    assert_true(galaxy.id == 101);
+    assert_true(galaxy.particles[STARS].n == 2);
+    assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 2e7);
+    assert_true(galaxy.particles[BLACK_HOLES].n == 0);
     /* 2 stars of mass, age, metallicity, h, xyz, tau; 1 gas of mass, metallicity, h, xyz */
     assert_int_equal(catalogue_galaxy_bytes(catalogue, 0), 8 * (2 * 8 + 1 * 6));
     catalogue_close(catalogue);
@@ -103,12 +108,12 @@ static void metallicities_are_raised_to_the_floor(void **state)
     struct galaxy galaxy = read_well(catalogue, 0, &arena);
 
     (void)state;
-    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 0.02 &&
-                galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 1e-5);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 0.02);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 1e-5);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 1e-5 &&
-                galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01 &&
-                galaxy.particles[STARS].field[FIELD_METALLICITY][2] == 1e-5);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][0] == 1e-5);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][2] == 1e-5);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -181,8 +186,10 @@ static void a_galaxy_without_stars_is_a_galaxy(void **state)
     struct galaxy galaxy = read_well(catalogue, 1, &arena);
 
     (void)state;
-    assert_true(galaxy.id == 205 && galaxy.particles[STARS].n == 0 && galaxy.particles[GAS].n == 0 &&
-                galaxy.particles[BLACK_HOLES].n == 0);
+    assert_true(galaxy.id == 205);
+    assert_true(galaxy.particles[STARS].n == 0);
+    assert_true(galaxy.particles[GAS].n == 0);
+    assert_true(galaxy.particles[BLACK_HOLES].n == 0);
     for (int axis = 0; axis < 3; axis++)
         assert_true(galaxy.centre_kpc[axis] == 0);
     assert_int_equal(catalogue_galaxy_bytes(catalogue, 1), 0);
@@ -198,13 +205,17 @@ static void the_centre_is_the_mean_of_the_stars_unless_given(void **state)
     struct galaxy galaxy = read_well(catalogue, 0, &arena);
 
     (void)state;
-    assert_true(galaxy.centre_kpc[0] == 2 && galaxy.centre_kpc[1] == 3 && galaxy.centre_kpc[2] == 4);
+    assert_true(galaxy.centre_kpc[0] == 2);
+    assert_true(galaxy.centre_kpc[1] == 3);
+    assert_true(galaxy.centre_kpc[2] == 4);
     catalogue_close(catalogue);
     column_of(&made, "Galaxies/centre")->is_absent = false;
     column_of(&made, "Galaxies/centre")->unit = "Mpc";
     catalogue = open_well(&made, &everything);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.centre_kpc[0] == 7e3 && galaxy.centre_kpc[1] == 8e3 && galaxy.centre_kpc[2] == 9e3);
+    assert_true(galaxy.centre_kpc[0] == 7e3);
+    assert_true(galaxy.centre_kpc[1] == 8e3);
+    assert_true(galaxy.centre_kpc[2] == 9e3);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -257,8 +268,10 @@ static void what_is_not_needed_is_neither_checked_nor_read(void **state)
     column_of(&made, "BlackHoles/coordinates")->value[0] = (double)NAN;
     catalogue = open_well(&made, &little);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 0 &&
-                galaxy.particles[BLACK_HOLES].n == 0 && galaxy.redshift == 0);
+    assert_true(galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[GAS].n == 0);
+    assert_true(galaxy.particles[BLACK_HOLES].n == 0);
+    assert_true(galaxy.redshift == 0);
     assert_null(galaxy.particles[STARS].field[FIELD_SMOOTHING_KPC]);
     catalogue_close(catalogue);
     arena_free(&arena);
@@ -277,10 +290,13 @@ static void gas_black_holes_and_ids_are_optional(void **state)
             made.column[i].is_absent = true;
     column_of(&made, "Galaxies/id")->is_absent = true;
     catalogue = open_well(&made, &everything);
-    assert_true(catalogue->n_particle_all[GAS] == 0 && catalogue->n_particle_all[BLACK_HOLES] == 0);
+    assert_true(catalogue->n_particle_all[GAS] == 0);
+    assert_true(catalogue->n_particle_all[BLACK_HOLES] == 0);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(galaxy.id == 2 && galaxy.particles[STARS].n == 3 && galaxy.particles[GAS].n == 0 &&
-                galaxy.particles[BLACK_HOLES].n == 0);
+    assert_true(galaxy.id == 2);
+    assert_true(galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[GAS].n == 0);
+    assert_true(galaxy.particles[BLACK_HOLES].n == 0);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -294,9 +310,10 @@ static void parameters_are_per_particle_or_per_galaxy(void **state)
     struct galaxy galaxy = read_well(catalogue, 2, &arena);
 
     (void)state;
-    assert_true(catalogue->parameter_is_per_particle[0] && !catalogue->parameter_is_per_particle[1]);
-    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][0] == 2 &&
-                galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4);
+    assert_true(catalogue->parameter_is_per_particle[0]);
+    assert_true(!catalogue->parameter_is_per_particle[1]);
+    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][0] == 2);
+    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4);
     assert_true(galaxy.parameter[1] == 0.3);
     assert_null(galaxy.particles[STARS].field[FIELD_PARAMETER + 1]);
     catalogue_close(catalogue);
@@ -429,7 +446,8 @@ static void pure_numbers_need_no_unit(void **state)
         column_of(&made, paths[i])->unit = i % 2 ? NULL : "";
     catalogue = open_well(&made, &everything);
     EXPECT_OK(catalogue_read(catalogue, 2, &arena, &galaxy, &err), err);
-    assert_true(galaxy.redshift == 7 && galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01);
+    assert_true(galaxy.redshift == 7);
+    assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][1] == 0.01);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -446,8 +464,9 @@ static void roundings_of_redshift_zero_are_zero_and_said(void **state)
     redshift->value[1] = 9e-9;
     redshift->value[2] = 1.1e-8;
     catalogue = open_well(&made, &everything);
-    assert_true(catalogue->redshift[0] == 0 && catalogue->redshift[1] == 0 &&
-                catalogue->redshift[2] == 1.1e-8);
+    assert_true(catalogue->redshift[0] == 0);
+    assert_true(catalogue->redshift[1] == 0);
+    assert_true(catalogue->redshift[2] == 1.1e-8);
     assert_true(catalogue_redshift_is_valid(catalogue, 0));
     assert_int_equal(catalogue->warnings.n, 1);
     EXPECT_PARTS(catalogue->warnings.text[0], "'Galaxies/redshift' of 2 of 3", "galaxy 101", "-2.22045e-16");
@@ -509,7 +528,8 @@ static void the_offset_of_an_empty_slice_does_not_matter(void **state)
         column_of(&made, "BlackHoles/offset")->value[0] = offsets[i];
         catalogue = open_well(&made, &everything);
         assert_int_equal(catalogue->n_particle[STARS][1], 0);
-        assert_true(catalogue->offset[STARS][1] <= 5 && catalogue->offset[BLACK_HOLES][0] <= 1);
+        assert_true(catalogue->offset[STARS][1] <= 5);
+        assert_true(catalogue->offset[BLACK_HOLES][0] <= 1);
         catalogue_close(catalogue);
     }
 }
@@ -536,7 +556,8 @@ static void slices_may_lie_in_any_order(void **state)
     memcpy(column_of(&moved, "Stars/offset")->value, stars[0], sizeof(stars[0]));
     other = open_well(&moved, &everything);
     got = read_well(other, 0, &other_arena);
-    assert_true(got.particles[STARS].n == 2 && got.id == expected.id);
+    assert_true(got.particles[STARS].n == 2);
+    assert_true(got.id == expected.id);
     for (size_t i = 0; i < 2; i++)
         assert_true(
             got.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][i] ==
@@ -546,7 +567,8 @@ static void slices_may_lie_in_any_order(void **state)
             got.particles[STARS].field[FIELD_PARAMETER][i] ==
                 expected.particles[STARS].field[FIELD_PARAMETER][i]);
     assert_true(got.centre_kpc[0] == expected.centre_kpc[0]);
-    assert_true(other->offset[STARS][0] == 3 && other->offset[STARS][2] == 0);
+    assert_true(other->offset[STARS][0] == 3);
+    assert_true(other->offset[STARS][2] == 0);
     catalogue_close(other);
     catalogue_close(catalogue);
     arena_free(&arena);
@@ -586,11 +608,11 @@ static void values_slightly_below_zero_are_zero_and_counted(void **state)
         catalogue = open_well(&made, &everything);
         galaxy = read_well(catalogue, 2, &arena);
         assert_int_equal(galaxy.n_rounded, 1);
-        assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] >= 0 &&
-                    galaxy.particles[STARS].field[FIELD_METALLICITY][1] >= 1e-5 &&
-                    galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] >= 0 &&
-                    galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][0] >= 0 &&
-                    galaxy.particles[STARS].field[FIELD_PARAMETER][1] >= 0);
+        assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] >= 0);
+        assert_true(galaxy.particles[STARS].field[FIELD_METALLICITY][1] >= 1e-5);
+        assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] >= 0);
+        assert_true(galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][0] >= 0);
+        assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][1] >= 0);
         assert_int_equal(read_well(catalogue, 0, &arena).n_rounded, 0);
         catalogue_close(catalogue);
         *value = cases[i].too_little;
@@ -715,12 +737,15 @@ static void a_column_is_a_list(void **state)
             made.column[i].other_rank = 2;
     catalogue = open_well(&made, &everything);
     galaxy = read_well(catalogue, 2, &arena);
-    assert_true(catalogue->n_galaxy == 3 && galaxy.id == 309 && galaxy.redshift == 7 &&
-                galaxy.particles[STARS].n == 3);
-    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] == 4e6 &&
-                galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3 &&
-                galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][1] == 3);
-    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4 && galaxy.parameter[1] == 0.3);
+    assert_true(catalogue->n_galaxy == 3);
+    assert_true(galaxy.id == 309);
+    assert_true(galaxy.redshift == 7);
+    assert_true(galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[STARS].field[FIELD_INITIAL_MASS_MSUN][1] == 4e6);
+    assert_true(galaxy.particles[STARS].field[FIELD_Z_KPC][1] == -3);
+    assert_true(galaxy.particles[GAS].field[FIELD_SMOOTHING_KPC][1] == 3);
+    assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4);
+    assert_true(galaxy.parameter[1] == 0.3);
     catalogue_close(catalogue);
     arena_free(&arena);
 }
@@ -805,7 +830,8 @@ static void no_stars_at_all_are_a_catalogue(void **state)
             made.column[i].n = 0;
     memset(column_of(&made, "Stars/length")->value, 0, 3 * sizeof(double));
     catalogue = open_well(&made, &everything);
-    assert_true(catalogue->n_galaxy == 3 && catalogue->n_particle_all[STARS] == 0);
+    assert_true(catalogue->n_galaxy == 3);
+    assert_true(catalogue->n_particle_all[STARS] == 0);
     assert_int_equal(read_well(catalogue, 2, &arena).particles[GAS].n, 2);
     catalogue_close(catalogue);
     arena_free(&arena);
@@ -827,8 +853,9 @@ static void places_are_for_those_who_need_them(void **state)
     catalogue = open_well(&made, &needs);
     galaxy = read_well(catalogue, 2, &arena);
     assert_null(galaxy.particles[STARS].field[FIELD_X_KPC]);
-    assert_true(galaxy.particles[STARS].n == 3 && galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 4e9 &&
-                galaxy.centre_kpc[0] == 0);
+    assert_true(galaxy.particles[STARS].n == 3);
+    assert_true(galaxy.particles[STARS].field[FIELD_AGE_YR][1] == 4e9);
+    assert_true(galaxy.centre_kpc[0] == 0);
     assert_int_equal(catalogue->n_particle[GAS][2], 2); /* counted by its masses */
     assert_int_equal(catalogue->n_particle[BLACK_HOLES][2],
                      0); /* there is nothing to count them by, and that is said */

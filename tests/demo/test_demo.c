@@ -18,7 +18,8 @@ static void initial_mass_function_forms_one_solar_mass(void **state)
         sum += imf_density(mass_msun) * mass_msun * mass_msun * step;
     }
     assert_near(sum, 1.0, 1e-7); /* midpoint rule of this step, and nine digits of the constant */
-    assert_true(imf_density(0.09) == 0.0 && imf_density(101.0) == 0.0);
+    assert_true(imf_density(0.09) == 0.0);
+    assert_true(imf_density(101.0) == 0.0);
 }
 
 static void sun_lives_ten_billion_years_and_massive_stars_three_million(void **state)
@@ -51,8 +52,10 @@ static void populations_have_the_right_scale_and_fade(void **state)
             population_evolve(age_yr, metallicities[i], &population);
             double now = population_luminosity_lsun(&population);
 
-            assert_true(now > 0.0 && now < before);
-            assert_true(population.star_fraction > 0.0 && population.star_fraction <= before_mass);
+            assert_true(now > 0.0);
+            assert_true(now < before);
+            assert_true(population.star_fraction > 0.0);
+            assert_true(population.star_fraction <= before_mass);
             before = now;
             before_mass = population.star_fraction;
         }
@@ -99,7 +102,9 @@ static void wavelengths_ascend_and_respect_the_edges(void **state)
 
         assert_non_null(lambda);
         wavelengths_fill(sizes[i], lambda);
-        assert_true(lambda[0] >= 1.0 && lambda[0] < 100.0 && lambda[sizes[i] - 1] <= 1e7);
+        assert_true(lambda[0] >= 1.0);
+        assert_true(lambda[0] < 100.0);
+        assert_true(lambda[sizes[i] - 1] <= 1e7);
         for (size_t k = 0; k < sizes[i]; k++) {
             assert_true(k == 0 || lambda[k] > lambda[k - 1]);
             n_ionising += lambda[k] < DEMO_LYMAN_LIMIT_ANGSTROM;
@@ -146,7 +151,8 @@ static void ionising_photons_come_from_the_young_and_metal_poor(void **state)
     spectra_open(&s, 9244);
     double young = log10(photons_of(&s, 2e6, 0.02, DEMO_LYMAN_LIMIT_ANGSTROM));
 
-    assert_true(young > 46.3 && young < 47.0); /* the range of published models at 1 to 3 Myr */
+    assert_true(young > 46.3);
+    assert_true(young < 47.0); /* the range of published models at 1 to 3 Myr */
     assert_true(log10(photons_of(&s, 2e6, 1e-4, DEMO_LYMAN_LIMIT_ANGSTROM)) > young);
     assert_true(log10(photons_of(&s, 2e7, 0.02, DEMO_LYMAN_LIMIT_ANGSTROM)) < young - 3.0);
     assert_true(photons_of(&s, 2e6, 0.02, DEMO_HEII_LIMIT_ANGSTROM) <
@@ -317,7 +323,8 @@ static void grid_lines_and_spectra_tell_the_same_story(void **state)
         assert_near(in_spectrum, lines, 1e-12); /* the same trapezium rule: rounding only */
         /* 1500 pixels are 8 angstrom wide below 912: half a pixel at the edge, and the rule's own error. */
         assert_near(log10(photons), log_q[cell], 2e-3);
-        assert_true(given_back > 0.0 && given_back < 1.02 * absorbed); /* 2 %: half a pixel again */
+        assert_true(given_back > 0.0);
+        assert_true(given_back < 1.02 * absorbed); /* 2 %: half a pixel again */
         assert_true(given_back > 0.4 * absorbed);
     }
     for (size_t i = 0; i < n_line; i++) {
@@ -357,7 +364,8 @@ static void grid_is_marked_as_a_reprocessed_one(void **state)
     options.n_lambda = 100;
     if (demo_grid_write(&options, &err) || io_file_open(path, &file, &err))
         fail_msg("%s", err.text);
-    assert_true(io_has(file, "CloudyParams") && io_has(file, "Model"));
+    assert_true(io_has(file, "CloudyParams"));
+    assert_true(io_has(file, "Model"));
     assert_int_equal(io_attr_read_texts(file, "/", "axes", &axes, &n_axis, &err), 0);
     assert_int_equal(n_axis, 2);
     assert_string_equal(axes[0], "ages");

@@ -98,7 +98,8 @@ static void moments_are_those_of_the_distributions(void **state)
 
         random_uniforms(&place, u);
         random_normals(&place, x);
-        assert_true(u[0] >= 0.0 && u[0] < 1.0);
+        assert_true(u[0] >= 0.0);
+        assert_true(u[0] < 1.0);
         mean_u += u[0] / n;
         square_u += (u[0] - 0.5) * (u[0] - 0.5) / n;
         mean_x += x[1] / n;
@@ -147,7 +148,8 @@ static void catalogue_keeps_to_its_distributions_and_slices(void **state)
 
     assert_int_equal(n, 150000);
     for (uint64_t i = 0; i < n; i++) {
-        assert_true(ages[i] >= 1e6 && ages[i] < 1e10);
+        assert_true(ages[i] >= 1e6);
+        assert_true(ages[i] < 1e10);
         mean += ages[i] / (double)n;
     }
     assert_near(mean, 5.0005e9, 0.01); /* seven standard errors: 0.577/sqrt(150000) */
@@ -160,7 +162,8 @@ static void catalogue_keeps_to_its_distributions_and_slices(void **state)
     free(ages);
     double *coordinates = read_all(file, "Stars/coordinates", &n);
 
-    assert_true(coordinates[0] == 10.0 * NORMAL_0 && coordinates[1] == 10.0 * NORMAL_1);
+    assert_true(coordinates[0] == 10.0 * NORMAL_0);
+    assert_true(coordinates[1] == 10.0 * NORMAL_1);
     free(coordinates);
     io_file_close(file);
     unlink(path);

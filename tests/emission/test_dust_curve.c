@@ -173,8 +173,9 @@ static void every_listed_curve_is_found_and_near_one_in_the_v_band(void **state)
         struct dust_curve curve = curve_of(dust_curve_rows[i]->name, NAN);
 
         assert_ptr_equal(curve.row, dust_curve_rows[i]);
-        assert_true(*curve.row->source && curve.row->range_angstrom[0] < 5500 &&
-                    curve.row->range_angstrom[1] > 5500);
+        assert_true(*curve.row->source);
+        assert_true(curve.row->range_angstrom[0] < 5500);
+        assert_true(curve.row->range_angstrom[1] > 5500);
         /* 3e-4: the fits of Li et al. miss 1 by 2.2e-4 at most. */
         assert_close(k_at(&curve, 5500), 1, 3e-4);
         for (double lambda = 100; lambda < 1e6; lambda *= 1.01)

@@ -130,7 +130,8 @@ static void inoue_stays_between_zero_and_one(void **state)
         for (double lambda = 1; lambda < 3e4; lambda *= 1.05) {
             double transmission = transmission_at(&igm_row_inoue14, redshift, lambda);
 
-            assert_true(transmission >= 0 && transmission <= 1);
+            assert_true(transmission >= 0);
+            assert_true(transmission <= 1);
         }
     }
     assert_true(transmission_at(&igm_row_inoue14, 3, NAN) == 0);

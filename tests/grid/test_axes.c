@@ -228,9 +228,11 @@ static void a_fixed_axis_is_cut_away(void **state)
         EXPECT_OK(open_fixed(&made, 1, &fix, WEIGHTS_CIC, &grid, &err), err);
         assert_int_equal(grid->n_axis, 3);
         assert_int_equal(grid->n_axis_all, 4);
-        assert_true(grid->axis[3].is_fixed && grid->axis[3].n == 1);
+        assert_true(grid->axis[3].is_fixed);
+        assert_true(grid->axis[3].n == 1);
         assert_string_equal(grid->axis[3].name, cases[c].name);
-        assert_true(grid->axis[3].below == cases[c].below && grid->axis[3].above == cases[c].above);
+        assert_true(grid->axis[3].below == cases[c].below);
+        assert_true(grid->axis[3].above == cases[c].above);
         at[axis] = cases[c].tolerance > 0 ? cases[c].value : cases[c].below;
         assert_true(grid->axis[3].node[0] == at[axis]);
         expect_table(grid, at, cases[c].tolerance);
@@ -306,7 +308,9 @@ static void fields_are_those_of_further_axes(void **state)
     assert_int_equal(fields.n, 2);
     assert_string_equal(fields.field[0].name, "alpha");
     assert_string_equal(fields.field[1].name, "ionisation_parameters");
-    assert_true(fields.field[1].n_node == 3 && fields.field[1].first == 1e-4 && fields.field[1].last == 1e-2);
+    assert_true(fields.field[1].n_node == 3);
+    assert_true(fields.field[1].first == 1e-4);
+    assert_true(fields.field[1].last == 1e-2);
     grid_list_fields(write_made(&made), 1, &fix, &fields);
     assert_int_equal(fields.n, 1);
     grid_list_fields("/nowhere/grid.hdf5", 0, NULL, &fields);
@@ -324,7 +328,8 @@ static void a_grid_may_have_ages_alone(void **state)
     for (size_t a = 0; a < N_AXIS; a++)
         at[a] = nodes[a][0];
     EXPECT_OK(open_fixed(&made, 0, NULL, WEIGHTS_CIC, &grid, &err), err);
-    assert_true(grid->n_axis == 1 && !grid_find_axis(grid, GRID_METALLICITY));
+    assert_true(grid->n_axis == 1);
+    assert_true(!grid_find_axis(grid, GRID_METALLICITY));
     expect_table(grid, at, 0);
     grid_free(grid);
 }

@@ -231,8 +231,13 @@ static void spectra_are_read_as_they_are(void **state)
 
     (void)state;
     assert_string_equal(grid->name, "made.grid");
-    assert_true(grid->n_axis == 2 && grid->axis[0].n == 4 && grid->axis[1].n == 3 && grid->n_cell == 12);
-    assert_true(grid->n_lambda == 12 && grid->lambda_rest_angstrom[4] == 1216 && grid->n_spectrum == 5);
+    assert_true(grid->n_axis == 2);
+    assert_true(grid->axis[0].n == 4);
+    assert_true(grid->axis[1].n == 3);
+    assert_true(grid->n_cell == 12);
+    assert_true(grid->n_lambda == 12);
+    assert_true(grid->lambda_rest_angstrom[4] == 1216);
+    assert_true(grid->n_spectrum == 5);
     for (size_t s = 0; s < 4; s++) {
         assert_string_equal(grid->spectrum[s].name, everything.spectrum[s]);
         for (size_t i = 0; i < N_AGE; i++)
@@ -341,7 +346,9 @@ static void lines_are_read_only_when_needed(void **state)
     needs.lines = false;
     made.absent = "lines";
     grid = open_well(&made, &needs);
-    assert_true(grid->n_line == 0 && !grid->spectrum[2].line_luminosity && !grid->spectrum[0].line_continuum);
+    assert_true(grid->n_line == 0);
+    assert_true(!grid->spectrum[2].line_luminosity);
+    assert_true(!grid->spectrum[0].line_continuum);
     grid_free(grid);
 }
 
@@ -355,8 +362,8 @@ static void only_the_spectra_asked_for_are_read(void **state)
     made.poisoned = "spectra/incident";
     made.absent = "spectra/nebular";
     grid = open_well(&made, &needs);
-    assert_true(grid->n_spectrum == 1 &&
-                at(grid->spectrum[0].lnu, N_LAMBDA, 1, 1, 3) == transmitted(1, 1, 3));
+    assert_true(grid->n_spectrum == 1);
+    assert_true(at(grid->spectrum[0].lnu, N_LAMBDA, 1, 1, 3) == transmitted(1, 1, 3));
     grid_free(grid);
 }
 
@@ -370,15 +377,21 @@ static void log_on_read_chooses_the_coordinate_of_each_axis(void **state)
     (void)state;
     made.metallicity_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->axis[0].is_log && !grid->axis[1].is_log);
-    assert_true(grid->axis[0].n == 4 && grid->nodes[0].coordinate[2] == 8);
-    assert_true(grid->axis[1].n == 3 && grid->nodes[1].coordinate[2] == 0.02);
-    assert_true(grid->axis[0].node[2] == 1e8 && grid->axis[0].log10_node[2] == 8);
-    assert_true(grid->axis[1].node[0] == 0.001 && grid->axis[1].log10_node[0] == log10(0.001));
+    assert_true(grid->axis[0].is_log);
+    assert_true(!grid->axis[1].is_log);
+    assert_true(grid->axis[0].n == 4);
+    assert_true(grid->nodes[0].coordinate[2] == 8);
+    assert_true(grid->axis[1].n == 3);
+    assert_true(grid->nodes[1].coordinate[2] == 0.02);
+    assert_true(grid->axis[0].node[2] == 1e8);
+    assert_true(grid->axis[0].log10_node[2] == 8);
+    assert_true(grid->axis[1].node[0] == 0.001);
+    assert_true(grid->axis[1].log10_node[0] == log10(0.001));
     grid_free(grid);
     made.age_is_log = -1; /* as numpy and h5py: no attribute is no logarithm */
     grid = open_well(&made, &everything);
-    assert_true(!grid->axis[0].is_log && grid->nodes[0].coordinate[2] == 1e8);
+    assert_true(!grid->axis[0].is_log);
+    assert_true(grid->nodes[0].coordinate[2] == 1e8);
     grid_free(grid);
 }
 
@@ -393,7 +406,8 @@ static void units_of_axes_are_honoured(void **state)
         made.age[k] *= 1e-6;
     made.lambda_unit = "um";
     grid = open_well(&made, &everything);
-    assert_true(grid->axis[0].node[0] == 1e6 && grid->lambda_rest_angstrom[0] == 500 * 1e4);
+    assert_true(grid->axis[0].node[0] == 1e6);
+    assert_true(grid->lambda_rest_angstrom[0] == 500 * 1e4);
     grid_free(grid);
     made = ordinary;
     made.lambda_unit = NULL; /* angstrom, as in older grids */
@@ -457,7 +471,8 @@ static void zero_is_a_node_where_no_logarithm_of_it_is_needed(void **state)
                    "leave that metallicity out");
     made.metallicity_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->axis[1].node[0] == 0 && grid->nodes[1].coordinate[0] == 0);
+    assert_true(grid->axis[1].node[0] == 0);
+    assert_true(grid->nodes[1].coordinate[0] == 0);
     /* histories too then */
     assert_true(grid_history_nodes(&grid->axis[1]).coordinate == grid->axis[1].node);
     assert_true(grid_history_nodes(&grid->axis[0]).coordinate == grid->axis[0].log10_node);
@@ -467,7 +482,8 @@ static void zero_is_a_node_where_no_logarithm_of_it_is_needed(void **state)
     EXPECT_REFUSED(&made, "'axes/ages'", "index 0 is 0", "1e4 yr", "'log_on_read' to false");
     made.age_is_log = 0;
     grid = open_well(&made, &everything);
-    assert_true(grid->axis[0].node[0] == 0 && !grid_history_is_log(&grid->axis[0]));
+    assert_true(grid->axis[0].node[0] == 0);
+    assert_true(!grid_history_is_log(&grid->axis[0]));
     grid_free(grid);
 }
 
@@ -551,7 +567,8 @@ static void older_axes_are_read_to_the_same_nodes(void **state)
             made.age[k] = 6 + k;
         grid = open_well(&made, &everything);
         for (int k = 0; k < N_AGE; k++) {
-            assert_true(grid->axis[0].is_log && grid->nodes[0].coordinate[k] == 6 + k);
+            assert_true(grid->axis[0].is_log);
+            assert_true(grid->nodes[0].coordinate[k] == 6 + k);
             /* pow rounds once */
             assert_true(fabs(grid->axis[0].node[k] / ordinary.age[k] - 1) < 3e-16);
         }

@@ -276,7 +276,9 @@ static void expect_read(const struct variant *v, size_t n_warning, const char *w
         s = grid->spectrum;
         age = grid_find_axis(grid, GRID_AGE);
         metallicity = grid_find_axis(grid, GRID_METALLICITY);
-        assert_true(age->n == N_AGE && metallicity->n == n_metal && grid->n_lambda == N_LAMBDA);
+        assert_true(age->n == N_AGE);
+        assert_true(metallicity->n == n_metal);
+        assert_true(grid->n_lambda == N_LAMBDA);
         assert_memory_equal(age->node, ages, sizeof(ages));
         assert_memory_equal(metallicity->node, metallicities, n_metal * sizeof(double));
         for (size_t k = 0; k < N_LAMBDA; k++)
@@ -379,7 +381,8 @@ static void put_number(const char *path, const char *dataset, size_t at, double 
     size_t n = (size_t)H5Sget_simple_extent_npoints(space);
     double *all = mem_array(n, sizeof(*all));
 
-    assert_true(all && at < n);
+    assert_true(all);
+    assert_true(at < n);
     assert_true(H5Dread(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
     all[at] = value;
     assert_true(H5Dwrite(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);

@@ -39,7 +39,9 @@ static void a_top_hat_is_one_inside_and_zero_outside(void **state)
 
     (void)state;
     /* test_vectors.json, photometry.tophat_original_grid: first, last, points, points with T = 1 */
-    assert_true(filter.lambda_angstrom[0] == 4000 && filter.lambda_angstrom[999] == 7000 && filter.n == 1000);
+    assert_true(filter.lambda_angstrom[0] == 4000);
+    assert_true(filter.lambda_angstrom[999] == 7000);
+    assert_true(filter.n == 1000);
     for (size_t i = 0; i < filter.n; i++) {
         double lambda = filter.lambda_angstrom[i];
 
@@ -49,7 +51,8 @@ static void a_top_hat_is_one_inside_and_zero_outside(void **state)
     assert_int_equal(n_open, 333);
     filter_free(&filter);
     filter = make_top_hat(500, 800); /* the margin ends at 0 */
-    assert_true(filter.lambda_angstrom[0] == 0 && filter.lambda_angstrom[999] == 1800);
+    assert_true(filter.lambda_angstrom[0] == 0);
+    assert_true(filter.lambda_angstrom[999] == 1800);
     filter_free(&filter);
 }
 
@@ -227,7 +230,8 @@ static void a_linear_spectrum_has_the_mean_of_the_integral(void **state)
     filter.lambda_angstrom = (double[]) { lambda[5000], lambda[15000] };
     filter.transmission = (double[]) { 1, 1 };
     EXPECT_OK(band_make(&filter, BAND_REST, 0, N_FINE, lambda, &arena, &band, &err), err);
-    assert_true(band.first == 5000 && band.n == 10001);
+    assert_true(band.first == 5000);
+    assert_true(band.n == 10001);
     /* trapezoids of 10^4 cells: errors of ~(0.1/5000)^2 = 4e-10 at most */
     assert_close(band_apply(&band, nu), (nu[5000] - nu[15000]) / log(nu[5000] / nu[15000]), 1e-9);
     free(lambda);
@@ -358,7 +362,8 @@ static void a_band_at_the_edge_is_that_of_the_part_within(void **state)
     expect_integral(&filter, BAND_REST, 0);
     expect_integral(&filter, BAND_OBSERVED, 0.001);
     assert_close(filter_share_within(&filter, 3000, 9000), 12.5 / 30, 1e-14);
-    assert_true(filter_share_within(&filter, 1000, 2980) == 0 && filter_share_within(&filter, 0, 9000) == 1);
+    assert_true(filter_share_within(&filter, 1000, 2980) == 0);
+    assert_true(filter_share_within(&filter, 0, 9000) == 1);
 }
 
 /* Seven wavelengths are where trapezoids begin: whatever the width, the two ways agree for a smooth spectrum. */
@@ -402,7 +407,8 @@ static void curves_are_interpolated_in_wavelength_or_frequency(void **state)
     for (size_t i = 0; i < 5; i++)
         assert_true(t[i] == rest[i]);
     filter_on_grid(&filter, BAND_OBSERVED, 1, 5, at_redshift_1, t);
-    assert_true(t[0] == 0 && t[4] == 0);
+    assert_true(t[0] == 0);
+    assert_true(t[4] == 0);
     assert_close(t[2], (1 / 4.0 - 1 / 3.0) / (1 / 5.0 - 1 / 3.0), 1e-14); /* a few roundings */
 }
 
@@ -426,7 +432,8 @@ static void the_builtin_has_the_published_half_power_wavelengths(void **state)
     EXPECT_OK(instrument_builtin("JWST/NIRCam.Wide", "my camera", 0.031, &instrument, &err), err);
     assert_string_equal(instrument.label, "my camera");
     EXPECT_PARTS(instrument.source, "half-power");
-    assert_true(instrument.n_filter == 8 && instrument.resolution_arcsec == 0.031);
+    assert_true(instrument.n_filter == 8);
+    assert_true(instrument.resolution_arcsec == 0.031);
     for (size_t f = 0; f < 8; f++) {
         const struct filter *filter = &instrument.filter[f];
         double step = filter->lambda_angstrom[1] - filter->lambda_angstrom[0];

@@ -89,7 +89,8 @@ static void long_curves_are_read_whole(void **state)
     fclose(file);
     EXPECT_OK(filter_read(path, "long", NULL, &filter, &err), err);
     assert_int_equal(filter.n, 5000);
-    assert_true(filter.lambda_angstrom[4999] == 5000.5 && filter.transmission[4999] == 1);
+    assert_true(filter.lambda_angstrom[4999] == 5000.5);
+    assert_true(filter.transmission[4999] == 1);
     filter_free(&filter);
 }
 
@@ -101,14 +102,19 @@ static void a_wavelength_with_two_transmissions_is_a_step(void **state)
     (void)state;
     EXPECT_OK(filter_read(write_curve("4000 0\n4000 1\n5000 1\n5000 0\n"), "box", NULL, &filter, &err), err);
     assert_int_equal(filter.n, 4);
-    assert_true(filter.lambda_angstrom[0] == 4000 && filter.lambda_angstrom[1] == 4000);
-    assert_true(filter.transmission[0] == 0 && filter.transmission[1] == 1 && filter.transmission[3] == 0);
+    assert_true(filter.lambda_angstrom[0] == 4000);
+    assert_true(filter.lambda_angstrom[1] == 4000);
+    assert_true(filter.transmission[0] == 0);
+    assert_true(filter.transmission[1] == 1);
+    assert_true(filter.transmission[3] == 0);
     filter_free(&filter);
     /* and descending, the other way round */
     EXPECT_OK(filter_read(write_curve("5000 0.5\n4000 0.5\n4000 0\n3000 0\n"), "edge", NULL, &filter, &err),
               err);
-    assert_true(filter.lambda_angstrom[1] == 4000 && filter.transmission[1] == 0);
-    assert_true(filter.lambda_angstrom[2] == 4000 && filter.transmission[2] == 0.5);
+    assert_true(filter.lambda_angstrom[1] == 4000);
+    assert_true(filter.transmission[1] == 0);
+    assert_true(filter.lambda_angstrom[2] == 4000);
+    assert_true(filter.transmission[2] == 0.5);
     filter_free(&filter);
 }
 
@@ -216,19 +222,22 @@ static void transmissions_outside_0_to_1_are_clipped_or_scaled_and_said(void **s
     expect_read("4000 0 %\n5000 50 %\n6000 25%\n", 0, NULL);
     expect_read("# 50 % at the edge\n4000 0\n5000 0.5\n6000 0.25\n", 0, NULL);
     EXPECT_OK(filter_read(write_curve("4000 0\n5000 50\n6000 25\n"), "F", &warnings, &filter, &err), err);
-    assert_true(filter.transmission[1] == 1 && filter.transmission[2] == 0.5);
+    assert_true(filter.transmission[1] == 1);
+    assert_true(filter.transmission[2] == 0.5);
     assert_int_equal(warnings.n, 1);
     EXPECT_PARTS(warnings.text[0], "reach 50 (line 2)", "divided by that");
     filter_free(&filter);
     warnings.n = 0;
     EXPECT_OK(filter_read(write_curve("4000 0\n5000 1.004\n6000 0.25\n"), "F", &warnings, &filter, &err),
               err);
-    assert_true(filter.transmission[1] == 1 && filter.transmission[2] == 0.25);
+    assert_true(filter.transmission[1] == 1);
+    assert_true(filter.transmission[2] == 0.25);
     EXPECT_PARTS(warnings.text[0], "up to 1.004, line 2");
     filter_free(&filter);
     warnings.n = 0;
     EXPECT_OK(filter_read(write_curve("0 0\n5000 1\n6000 0.25\n"), "F", &warnings, &filter, &err), err);
-    assert_true(filter.n == 2 && filter.lambda_angstrom[0] == 5000);
+    assert_true(filter.n == 2);
+    assert_true(filter.lambda_angstrom[0] == 5000);
     EXPECT_PARTS(warnings.text[0], "wavelength 0");
     filter_free(&filter);
 }

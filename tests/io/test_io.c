@@ -61,18 +61,23 @@ static void numbers_come_back_to_the_bit(void **state)
     finish_well(file);
     file = open_well(path);
     assert_string_equal(io_file_path(file), path);
-    assert_true(io_has(file, "a/b/f64") && io_has(file, "a/b"));
+    assert_true(io_has(file, "a/b/f64"));
+    assert_true(io_has(file, "a/b"));
     assert_false(io_has(file, "a/c/f64"));
     assert_false(io_has(file, "a/b/f65"));
     EXPECT_OK(io_dataset_info(file, "a/b/f64", &info, &err), err);
-    assert_true(info.class == IO_FLOAT && info.rank == 2 && info.dims[0] == 2 && info.dims[1] == 3 &&
-                info.n == 6);
+    assert_true(info.class == IO_FLOAT);
+    assert_true(info.rank == 2);
+    assert_true(info.dims[0] == 2);
+    assert_true(info.dims[1] == 3);
+    assert_true(info.n == 6);
     EXPECT_OK(io_read_rows_f64(file, "a/b/f64", 0, 2, back[0], &err), err);
     assert_memory_equal(back, f64, sizeof(f64));
     EXPECT_OK(io_read_rows_i64(file, "a/i64", 0, 4, back_i64, &err), err);
     assert_memory_equal(back_i64, i64, sizeof(i64));
     EXPECT_OK(io_read_rows_f64(file, "a/i64", 1, 2, back[0], &err), err); /* integers as numbers are fine */
-    assert_true(back[0][0] == -1 && back[0][1] == 0);
+    assert_true(back[0][0] == -1);
+    assert_true(back[0][1] == 0);
     EXPECT_OK(io_attr_read_text(file, "a/b/f64", "Units", units, sizeof(units), &err), err);
     assert_string_equal(units, "kpc");
     assert_false(io_attr_has(file, "a/i64", "Units"));
@@ -219,7 +224,9 @@ static void any_width_byte_order_and_layout_is_read(void **state)
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
         EXPECT_OK(io_read_rows_f64(file, paths[i], 99990, 3, value, &err), err);
         /* i + 0.5 below 2^23 is exact in four bytes */
-        assert_true(value[0] == 99990.5 && value[1] == 99991.5 && value[2] == 99992.5);
+        assert_true(value[0] == 99990.5);
+        assert_true(value[1] == 99991.5);
+        assert_true(value[2] == 99992.5);
     }
     EXPECT_OK(io_read_rows_f64(file, "i4be", 7, 1, value, &err), err);
     assert_true(value[0] == 7);
@@ -579,7 +586,9 @@ static void the_libraries_have_names(void **state)
 
     (void)state;
     io_versions(hdf5, mpi, sizeof(hdf5));
-    assert_true(strlen(hdf5) >= 5 && strlen(mpi) > 5 && strlen(mpi) < sizeof(mpi));
+    assert_true(strlen(hdf5) >= 5);
+    assert_true(strlen(mpi) > 5);
+    assert_true(strlen(mpi) < sizeof(mpi));
     assert_null(strchr(mpi, '\n'));
 }
 

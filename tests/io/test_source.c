@@ -133,7 +133,8 @@ static void more_sources_than_open_files_are_read(void **state)
            *other = mem_array(60 * N_ROW, sizeof(*other));
 
     (void)state;
-    assert_true(value && other);
+    assert_true(value);
+    assert_true(other);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = (struct rlimit) { .rlim_cur = 120, .rlim_max = before.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
@@ -191,7 +192,8 @@ static void random_boxes_cover_what_a_count_of_places_says(void **state)
             assert_false(is_covered[hole[0] + (rank > 1 ? SIDE * hole[1] : 0) +
                                     (rank > 2 ? SIDE * SIDE * hole[2] : 0)]);
     }
-    assert_true(n_covered > 100 && n_covered < 2900); /* both answers were tried */
+    assert_true(n_covered > 100);
+    assert_true(n_covered < 2900); /* both answers were tried */
 }
 
 /* The part of a view that is read may be there, though another one is not. */

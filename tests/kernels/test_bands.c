@@ -63,7 +63,8 @@ static void expect_cover(const double *k, const struct bands_cut *cut, const str
                 k_min = fmin(k_min, k[j]);
                 k_max = fmax(k_max, k[j]);
             }
-            assert_true(lane[i].k_min == k_min && lane[i].k_max == k_max);
+            assert_true(lane[i].k_min == k_min);
+            assert_true(lane[i].k_max == k_max);
             assert_true(k_max - k_min <= cut->range);
             at += lane[i].n;
         }

@@ -43,7 +43,11 @@ static struct cloud cloud_open(size_t n)
                            mem_array(n, sizeof(double)),
                            mem_array(n, sizeof(double)) };
 
-    assert_true(cloud.x && cloud.y && cloud.z && cloud.h && cloud.mass);
+    assert_true(cloud.x);
+    assert_true(cloud.y);
+    assert_true(cloud.z);
+    assert_true(cloud.h);
+    assert_true(cloud.mass);
     return cloud;
 }
 
@@ -156,7 +160,8 @@ static void assert_search_agrees(enum sph_kernel kernel, const struct cloud *clo
         n_covered += expected[i] > 0.0;
     }
     assert_true(n_covered > 200);
-    assert_true(got[300] == 0.0 && got[301] == 0.0);
+    assert_true(got[300] == 0.0);
+    assert_true(got[301] == 0.0);
     assert_int_equal(arena.used_bytes, 0);
     arena_free(&arena);
     free(expected);

@@ -88,7 +88,8 @@ static double *deposit_twice(const struct pixel_grid *grid, size_t n, const doub
     struct error err = { 0 };
     enum isa best = isa_in_use();
 
-    assert_true(image && expected);
+    assert_true(image);
+    assert_true(expected);
     deposit_smoothed_ref(table, grid, n, x, y, h, n_channel, value, expected_images.of_channel);
     for (int isa = 0; isa < ISA_N; isa++) {
         if (!isa_use((enum isa)isa))
@@ -232,7 +233,9 @@ static void points_on_edges_count_in_every_pixel_they_touch(void **state)
     double *image = deposit_twice(&grid, 4, x, y, h, 1, value);
 
     (void)state;
-    assert_true(image[4 * 1 + 1] == 1.0 && image[4 * 1 + 2] == 1.0 && image[4 * 2 + 1] == 1.0);
+    assert_true(image[4 * 1 + 1] == 1.0);
+    assert_true(image[4 * 1 + 2] == 1.0);
+    assert_true(image[4 * 2 + 1] == 1.0);
     assert_true(image[4 * 2 + 2] == 1011.0);
     assert_true(image[4 * 3 + 2] == 10.0);
     assert_true(image[4 * 0 + 2] == 100.0);

@@ -711,7 +711,8 @@ static void the_basis_is_one_at_its_own_node(void **state)
     mix_nodes(2.0, 1.5, 7, node);
     mix_basis(7, node, 7, node, basis);
     for (size_t m = 0; m < 7; m++) {
-        assert_true(node[m] > 0.5 && node[m] < 3.5);
+        assert_true(node[m] > 0.5);
+        assert_true(node[m] < 3.5);
         for (size_t j = 0; j < 7; j++)
             assert_true(basis[m * 7 + j] == (m == j ? 1.0 : 0.0));
     }

@@ -349,7 +349,8 @@ static void without_gas_there_is_no_depth(void **state)
 
     (void)state;
     depths_towards(&gas, 2, star, SPH_ANARCHY, tau_v);
-    assert_true(tau_v[0] == 0.0 && tau_v[1] == 0.0);
+    assert_true(tau_v[0] == 0.0);
+    assert_true(tau_v[1] == 0.0);
     depths_towards(&gas, 0, star, SPH_ANARCHY, tau_v);
 }
 
@@ -403,10 +404,14 @@ static void depths_of_nothing_are_nothing(void **state)
 
     (void)state;
     observe_depths_summary(&depths, 0, NULL, summary);
-    assert_true(summary[0] == 7 && summary[1] == 7 && summary[2] == 7);
+    assert_true(summary[0] == 7);
+    assert_true(summary[1] == 7);
+    assert_true(summary[2] == 7);
     observe_depths_add(&depths, 2, tau, massless);
     observe_depths_summary(&depths, 2, tau, summary);
-    assert_true(summary[0] == 0.0 && summary[1] == 1.5 && summary[2] == 2.0);
+    assert_true(summary[0] == 0.0);
+    assert_true(summary[1] == 1.5);
+    assert_true(summary[2] == 2.0);
 }
 
 /* ---- images ---------------------------------------------------------------------------------- */

@@ -293,7 +293,8 @@ static void a_custom_cosmology_is_taken_and_checked(void **state)
     text_format(text, sizeof(text), CUSTOM, "0.3");
     if (open_plan(text, &job, &plan, &err))
         fail_msg("%s", err.text);
-    assert_true(plan->cosmology.h0_km_s_mpc == 70 && plan->cosmology.omega_m == 0.3);
+    assert_true(plan->cosmology.h0_km_s_mpc == 70);
+    assert_true(plan->cosmology.omega_m == 0.3);
     plan_close(plan);
     plan = NULL;
     job_free(job);

@@ -39,7 +39,9 @@ static int catch (void *context, size_t n, const struct pipeline_row *row, struc
         for (size_t i = 0; i < n; i++) {
             uint64_t at = row[i].row;
 
-            assert_true(at < N_MANY && row[i].seconds >= 0 && !caught->stage[at]);
+            assert_true(at < N_MANY);
+            assert_true(row[i].seconds >= 0);
+            assert_true(!caught->stage[at]);
             caught->n_row++;
             caught->status[at] = row[i].status;
             caught->stage[at] = row[i].stage;
@@ -68,7 +70,8 @@ static size_t run_batch(struct run *run, size_t n, const uint64_t *row, const st
     pipeline_expect(run->pipeline, n, row);
     for (size_t i = 0, n_together; i < n; i += n_together, n_group++) {
         n_together = pipeline_group(run->pipeline, n - i, row + i);
-        assert_true(n_together >= 1 && n_together <= n - i);
+        assert_true(n_together >= 1);
+        assert_true(n_together <= n - i);
         if (pipeline_run_group(run->pipeline, n_together, row + i, sink, &err))
             fail_msg("%s", err.text);
     }

@@ -108,7 +108,8 @@ static void rows_are_led_by_the_galaxy(void **state)
                 3.0); /* that of the job, not the file */
     for (size_t i = 0; i < 4; i++)
         total += sfh[i];
-    assert_true(total > 25 * 1e4 && total < 25 * 1e6);
+    assert_true(total > 25 * 1e4);
+    assert_true(total < 25 * 1e6);
     plan_cost_guess(run->plan, 2, cost_s);
     assert_true(plan_cost_s(run->plan, ROW_LARGE, cost_s) > plan_cost_s(run->plan, ROW_FAR, cost_s));
     assert_true(plan_cost_s(run->plan, ROW_NO_STARS, cost_s) > 0);
@@ -204,7 +205,8 @@ static void fluxes_are_observed_spectra_through_filters(void **state)
                                    &arena, &band[f], NULL),
                          0);
     observe_bands(3, band, fnu, through);
-    assert_true(through[0] > 0 && through[1] > 0);
+    assert_true(through[0] > 0);
+    assert_true(through[1] > 0);
     /* The labels are in the order of the list: emergent is the second row of fluxes. */
     assert_same_bits("fluxes", 3, value + product_of(run, PRODUCT_FLUXES, NULL)->offset + 3, through);
     arena_free(&arena);
@@ -460,7 +462,9 @@ static void one_star_without_gas_is_observed(void **state)
     const double *intrinsic = value + product_of(run, PRODUCT_LNU, "intrinsic")->offset;
 
     (void)state;
-    assert_true(tau[0] == 0.0 && tau[1] == 0.0 && tau[2] == 0.0);
+    assert_true(tau[0] == 0.0);
+    assert_true(tau[1] == 0.0);
+    assert_true(tau[2] == 0.0);
     assert_true(intrinsic[100] > 0);
     /* No dust: emergent is intrinsic, but for the order of its sums. */
     assert_all_near("emergent", N_MADE_LAMBDA, value + product_of(run, PRODUCT_LNU, "emergent")->offset,
@@ -486,8 +490,13 @@ static void optical_depths_are_summarised_and_handed_out(void **state)
         most = fmax(most, row.star_tau[i]);
     for (size_t i = 0; i < 2; i++)
         sum += row.black_hole_tau[i];
-    assert_true(most > 0 && star[2] == most && star[0] > 0 && star[0] < most && star[1] <= most);
-    assert_true(black_hole[0] == sum / 2 && black_hole[1] == 0.5 * sum);
+    assert_true(most > 0);
+    assert_true(star[2] == most);
+    assert_true(star[0] > 0);
+    assert_true(star[0] < most);
+    assert_true(star[1] <= most);
+    assert_true(black_hole[0] == sum / 2);
+    assert_true(black_hole[1] == 0.5 * sum);
     assert_true(black_hole[2] == fmax(row.black_hole_tau[0], row.black_hole_tau[1]));
     run_close(run);
 }

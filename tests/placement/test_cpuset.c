@@ -74,7 +74,8 @@ static void a_long_list_ends_in_dots_at_any_length(void **state)
         memset(text, '#', sizeof(text));
         cpuset_format(&set, text, size);
         length = strlen(text);
-        assert_true(length < size && length >= 3);
+        assert_true(length < size);
+        assert_true(length >= 3);
         assert_string_equal(text + length - 3, "...");
         assert_memory_equal(text, whole, length - 3); /* whole numbers only */
         assert_true(length == 3 || text[length - 4] == ',');

@@ -359,8 +359,10 @@ static void this_machine_has_at_least_the_cpus_of_this_process(void **state)
         fail_msg("%s", err.text);
     assert_true(machine->is_this);
     assert_true(machine->name[0] != '\0');
-    assert_true(machine->n_core >= 1 && machine->n_package >= 1 && machine->n_numa >= 1 &&
-                machine->n_l3 >= 1);
+    assert_true(machine->n_core >= 1);
+    assert_true(machine->n_package >= 1);
+    assert_true(machine->n_numa >= 1);
+    assert_true(machine->n_l3 >= 1);
     machine_cpus(machine, &cpus);
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET((size_t)cpu, &mine) && !cpuset_has(&cpus, cpu))

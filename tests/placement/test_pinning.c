@@ -357,7 +357,8 @@ static void a_process_given_one_cpu_stays_on_it(void **state)
     assert_int_equal(found->placement.n_core, 1);
     assert_int_equal(found->placement.n_thread, 1);
     assert_true(found->placement.is_pinned);
-    assert_true(CPU_COUNT(&found->set[0]) == 1 && CPU_ISSET((size_t)cpu, &found->set[0]));
+    assert_true(CPU_COUNT(&found->set[0]) == 1);
+    assert_true(CPU_ISSET((size_t)cpu, &found->set[0]));
     if (CPU_COUNT(&allowed) > 1)
         expect_warning(found, hint);
 
@@ -397,7 +398,8 @@ static void memory_of_a_rank_in_one_numa_node_is_bound_to_it(void **state)
     describe_as_numa(numa, sizeof(numa));
     found = try_placement((struct trial) {
         .n_rank = 2, .n_thread_job = 1, .synthetic = numa, .is_thissystem = true, .only_cpu = -1 });
-    assert_true(found[0].placement.is_pinned && found[1].placement.is_pinned);
+    assert_true(found[0].placement.is_pinned);
+    assert_true(found[1].placement.is_pinned);
     /* hwloc's binding that is not strict */
     assert_true(found[0].memory_policy == MPOL_PREFERRED || found[0].memory_policy == MPOL_PREFERRED_MANY);
     assert_int_equal(found[1].placement.numa, 1); /* which may not exist: no harm */
@@ -436,7 +438,8 @@ static int run_anew(const char *name, const char *value, const char *mode)
         execl("/proc/self/exe", "test_pinning", mode, (char *)NULL);
         _exit(2);
     }
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(child > 0);
+    assert_true(waitpid(child, &status, 0) == child);
     return status;
 }
 

@@ -81,7 +81,8 @@ static struct machine *make_hybrid(void)
     *machine = (struct machine) { .n_core = 14, .n_package = 1, .n_numa = 1, .n_l3 = 1, .has_l3 = true };
     machine->core = mem_array(14, sizeof(*machine->core));
     machine->numa_bytes = mem_array(1, sizeof(*machine->numa_bytes));
-    assert_true(machine->core && machine->numa_bytes);
+    assert_true(machine->core);
+    assert_true(machine->numa_bytes);
     for (int i = 0; i < 6; i++)
         machine->core[i] = (struct machine_core) { .speed = 1, .n_cpu = 2, .cpu = { 2 * i, 2 * i + 1 } };
     for (int i = 6; i < 14; i++)
@@ -280,11 +281,13 @@ static void more_ranks_than_cores_share_hardware_threads(void **state)
     expect_text(0, "deals, on an idle hardware thread of core 3 (cpu 7)");
     set_scene(LAPTOP, 3, 3); /* 3 + 3 threads do not fit whole cores: 2 cores each hold 4 */
     make_plan();
-    assert_true(scene.plan.rank[1].is_pinned && scene.plan.rank[2].is_pinned);
+    assert_true(scene.plan.rank[1].is_pinned);
+    assert_true(scene.plan.rank[2].is_pinned);
     set_scene("Package:1 L3:1 Core:2 PU:2", 3, 1);
     scene.request[1].n_thread = 3;
     make_plan();
-    assert_true(scene.plan.rank[1].is_pinned && scene.plan.rank[2].is_pinned);
+    assert_true(scene.plan.rank[1].is_pinned);
+    assert_true(scene.plan.rank[2].is_pinned);
 }
 
 static void too_many_threads_are_all_left_free(void **state)

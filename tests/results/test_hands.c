@@ -87,7 +87,8 @@ static void end_rank(pid_t pid, int number)
 
     kill(pid, number);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == (number ? number : SIGSEGV));
+    assert_true(WIFSIGNALED(status));
+    assert_true(WTERMSIG(status) == (number ? number : SIGSEGV));
 }
 
 /* Another thread of a rank reads rows from this one on, and then crashes if it is told to. */
@@ -379,9 +380,14 @@ static void a_rank_that_is_lost_is_judged_at_once_and_once(void **state)
     end_rank(crashed, SIGSEGV);
     end_rank(idle, SIGKILL);
     assert_true(hands_judge_lost(hands, 1, &blame));
-    assert_true(blame.row[0] == 21 && !blame.is_crash && blame.rank == 1 && blame.n_row == 1);
+    assert_true(blame.row[0] == 21);
+    assert_true(!blame.is_crash);
+    assert_true(blame.rank == 1);
+    assert_true(blame.n_row == 1);
     assert_true(hands_judge_lost(hands, 2, &blame));
-    assert_true(blame.row[0] == 22 && blame.is_crash && blame.signal == SIGSEGV);
+    assert_true(blame.row[0] == 22);
+    assert_true(blame.is_crash);
+    assert_true(blame.signal == SIGSEGV);
     assert_false(hands_judge_lost(hands, 3, &blame));
     assert_false(hands_judge_lost(hands, N_RANK, &blame));
     assert_false(hands_judge_lost(hands, -1, &blame));

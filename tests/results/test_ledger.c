@@ -260,8 +260,10 @@ static void company_counts_once_and_is_never_enough(void **state)
         assert_false(blame_with(&s, 1, false, false));
     }
     seen = see_ledger(s.job->output);
-    assert_true(seen.entry[0].n_crash == 1 && seen.entry[0].n_vanish == 0);
-    assert_true(seen.entry[1].n_crash == 0 && seen.entry[1].n_vanish == 1);
+    assert_true(seen.entry[0].n_crash == 1);
+    assert_true(seen.entry[0].n_vanish == 0);
+    assert_true(seen.entry[1].n_crash == 0);
+    assert_true(seen.entry[1].n_vanish == 1);
     assert_int_equal(seen.counts.n_blamed, 2);
     assert_true(blame(&s, 0, true)); /* alone: its second crash */
     assert_false(blame(&s, 1, false));
@@ -301,12 +303,14 @@ static void being_set_aside_keeps_the_counts_and_being_done_clears_them(void **s
     EXPECT_OK(results_set_aside(s.results, 0, 1, 0.0, "Crash", "signal 11", &err), err);
     seen = see_ledger(s.job->output);
     assert_int_equal(seen.entry[0].status, ROW_SET_ASIDE);
-    assert_true(seen.entry[0].n_crash == 1 && seen.entry[0].n_vanish == 1);
+    assert_true(seen.entry[0].n_crash == 1);
+    assert_true(seen.entry[0].n_vanish == 1);
     assert_int_equal(seen.counts.n_blamed, 0); /* it has its verdict */
     write_row(&s, 0);                          /* --retry-failed */
     seen = see_ledger(s.job->output);
     assert_int_equal(seen.entry[0].status, ROW_DONE);
-    assert_true(seen.entry[0].n_crash == 0 && seen.entry[0].n_vanish == 0);
+    assert_true(seen.entry[0].n_crash == 0);
+    assert_true(seen.entry[0].n_vanish == 0);
     close_session(&s);
 }
 

@@ -270,11 +270,13 @@ static void the_ledger_tells_done_set_aside_and_left(void **state)
     assert_int_equal(ledger.entry[0].status, ROW_LEFT);
     assert_int_equal(ledger.entry[3].status, ROW_LEFT);
     assert_int_equal(ledger.entry[2].status, ROW_DONE);
-    assert_true(ledger.entry[2].rank == 5 && ledger.entry[2].seconds == 0.25);
+    assert_true(ledger.entry[2].rank == 5);
+    assert_true(ledger.entry[2].seconds == 0.25);
     assert_true(ledger.entry[2].checksum == kept.checksum);
     assert_int_equal(ledger.id[2], 30);
     assert_int_equal(ledger.entry[1].status, ROW_SET_ASIDE);
-    assert_true(ledger.entry[1].rank == 3 && ledger.entry[1].seconds == 0.5);
+    assert_true(ledger.entry[1].rank == 3);
+    assert_true(ledger.entry[1].seconds == 0.5);
     assert_string_equal(ledger.entry[1].stage, "Reading");
     assert_string_equal(ledger.entry[1].reason, "mass -1 of star 4");
     assert_int_equal(ledger.id[1], 10);

@@ -56,8 +56,10 @@ static void rows_are_marked_by_the_sync_that_follows_them(void **state)
     sync_rows(&s);
     write_row(&s, 2);
     seen = see_ledger(s.job->output);
-    assert_true(seen.entry[0].is_on_disk == 1 && seen.entry[1].is_on_disk == 1);
-    assert_true(seen.entry[2].is_on_disk == 0 && seen.entry[3].is_on_disk == 0);
+    assert_true(seen.entry[0].is_on_disk == 1);
+    assert_true(seen.entry[1].is_on_disk == 1);
+    assert_true(seen.entry[2].is_on_disk == 0);
+    assert_true(seen.entry[3].is_on_disk == 0);
     assert_int_equal(seen.counts.n_unsynced, 1);
     assert_string_equal(seen.entry[1].reason, "a reason"); /* nothing else of an entry changes */
     assert_int_equal(seen.entry[1].status, ROW_SET_ASIDE);
@@ -213,9 +215,14 @@ static void rows_in_doubt_are_always_looked_at(void **state)
     lose_row(&s, 1);
     lose_row(&s, 2);
     found = verify_within(&s, 0);
-    assert_true(!found.is_fault[0] && !found.is_fault[1] && found.is_fault[2] && !found.is_fault[3]);
-    assert_true(!found.is_unsynced[0] && !found.is_unsynced[1] && !found.is_unsynced[2] &&
-                found.is_unsynced[3]);
+    assert_true(!found.is_fault[0]);
+    assert_true(!found.is_fault[1]);
+    assert_true(found.is_fault[2]);
+    assert_true(!found.is_fault[3]);
+    assert_true(!found.is_unsynced[0]);
+    assert_true(!found.is_unsynced[1]);
+    assert_true(!found.is_unsynced[2]);
+    assert_true(found.is_unsynced[3]);
     assert_int_equal(found.counts.n_unseen, 2);
     assert_int_equal(found.counts.n_fault, 1);
     close_session(&s);

@@ -18,7 +18,8 @@ static int keep_fault(void *context, uint64_t row, int64_t id, enum row_fault fa
     struct found *found = context;
 
     (void)err;
-    assert_true(row < MADE_N_GALAXY && !found->fault[row]); /* once */
+    assert_true(row < MADE_N_GALAXY);
+    assert_true(!found->fault[row]); /* once */
     found->fault[row] = fault;
     found->id[row] = id;
     return 0;
@@ -104,7 +105,8 @@ static void what_was_written_is_accepted(void **state)
     assert_int_equal(found.counts.ledger.n_galaxy, MADE_N_GALAXY);
     assert_int_equal(found.counts.ledger.n_done, 2);
     assert_int_equal(found.counts.ledger.n_set_aside, 1);
-    assert_true(found.n_seen == MADE_N_GALAXY && found.n_row == MADE_N_GALAXY);
+    assert_true(found.n_seen == MADE_N_GALAXY);
+    assert_true(found.n_row == MADE_N_GALAXY);
     /* Each value of rows 0 to 2 once, and their particles: 3 + 4 + 2 stars, 1 + 0 + 2 black holes. */
     assert_int_equal(found.counts.n_byte, (3 * s.plan->n_value + 9 + 3) * sizeof(double));
     close_session(&s);

@@ -148,7 +148,8 @@ static void write_and_expect_rows(const char *from, const char *to, size_t n, co
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(status[i], 0);
         expect_row(&s, &row[i], to ? to : "as it is");
-        assert_true(seen.entry[order[i]].seconds == seconds[i] && seen.entry[order[i]].rank == 3);
+        assert_true(seen.entry[order[i]].seconds == seconds[i]);
+        assert_true(seen.entry[order[i]].rank == 3);
     }
     free_rows(&rows);
     close_session(&s);
@@ -304,7 +305,8 @@ static void float32_holds_what_it_can_and_the_rest_is_set_aside(void **state)
     struct error err = { "" };
 
     (void)state;
-    assert_true((float)most == FLT_MAX && isinf((float)((double)FLT_MAX + half)));
+    assert_true((float)most == FLT_MAX);
+    assert_true(isinf((float)((double)FLT_MAX + half)));
     value[0] = most;
     value[1] = -most;
     value[2] = 1e-60;                    /* becomes 0 */

@@ -106,7 +106,8 @@ static void no_cost_is_negative(void **state)
         add_reports(&model, true_s, 1 + seed % 40, 0.999, seed);
         cost_model_fit(&model, cost_s);
         for (size_t i = 0; i < DEALER_N_TERM; i++) {
-            assert_true(isfinite(cost_s[i]) && cost_s[i] >= 0.0);
+            assert_true(isfinite(cost_s[i]));
+            assert_true(cost_s[i] >= 0.0);
             sum += cost_s[i];
         }
         assert_true(sum > 0.0);

@@ -98,8 +98,9 @@ static void no_rows_are_dealt_to_nobody(void **state)
         for (size_t w = 0; w < 5; w++)
             assert_int_equal(deal(dealer, w, row), 0);
         assert_true(dealer_is_over(dealer));
-        assert_true(dealer_cost_all_s(dealer) == 0.0 && dealer_cost_left_s(dealer) == 0.0 &&
-                    dealer_cost_largest_s(dealer) == 0.0);
+        assert_true(dealer_cost_all_s(dealer) == 0.0);
+        assert_true(dealer_cost_left_s(dealer) == 0.0);
+        assert_true(dealer_cost_largest_s(dealer) == 0.0);
         dealer_close(dealer);
     }
     free(work.cost_s);
@@ -258,7 +259,8 @@ static void a_refined_cost_changes_the_order_of_what_is_left(void **state)
     assert_true(dealer_cost_largest_s(dealer) == 198.5);
     while ((n = deal(dealer, 1, row)) > 0)
         for (size_t k = 0; k < n; k++) {
-            assert_true(row[k] < last && !is_done[row[k]]);
+            assert_true(row[k] < last);
+            assert_true(!is_done[row[k]]);
             last = row[k];
         }
     assert_int_equal(dealer_n_done(dealer), 100);

@@ -302,7 +302,9 @@ static bool deal_one(struct world *world, size_t w)
     if (!dealer_next(world->dealer, w, &dealt, world->row))
         return false;
     assert_false(world->is_stopped);
-    assert_true(dealt.n >= 1 && dealt.n <= n_most && world->row[n_most] == UINT64_MAX);
+    assert_true(dealt.n >= 1);
+    assert_true(dealt.n <= n_most);
+    assert_true(world->row[n_most] == UINT64_MAX);
     assert_true(dealt.number > world->last_number);
     world->last_number = dealt.number;
     assert_true(worker->n_held < DEALER_HOLD_MAX);

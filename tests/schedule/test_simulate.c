@@ -472,7 +472,8 @@ static void masses_follow_the_schechter_function(void **state)
     for (size_t i = 0; i < n; i++) {
         double mass = simulate_mass_msun(4, i);
 
-        assert_true(mass >= 0.999999e8 && mass <= 1e12);
+        assert_true(mass >= 0.999999e8);
+        assert_true(mass <= 1e12);
         n_high += mass > 1e10;
     }
     /* Five standard errors of a share of about a tenth. */

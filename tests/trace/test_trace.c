@@ -54,7 +54,8 @@ static void a_new_trace_is_empty(void **state)
     assert_string_equal(trace_stage_name(trace, 1), "emit");
     for (size_t s = 0; s < TRACE_STAGE_MAX; s++)
         assert_true(sums.ns[s] == 0 && sums.count[s] == 0 && sums.peak_rss_bytes[s] == 0);
-    assert_true(sums.busy_ns == 0 && sums.n_galaxy == 0);
+    assert_true(sums.busy_ns == 0);
+    assert_true(sums.n_galaxy == 0);
     trace_spans(trace_thread(trace, 0), &n, &n_merge);
     assert_int_equal(n, 0);
     assert_int_equal(n_merge, 1);
@@ -80,7 +81,8 @@ static void stages_that_follow_each_other_add_up_to_the_galaxy(void **state)
         assert_true(sums.ns[s] >= 1000000 && sums.count[s] == 1);
     assert_int_equal(sums.n_galaxy, 1);
     /* Measured around the whole: more by the time of the last call only, which is no millisecond. */
-    assert_true(sums.busy_ns >= now - begin && sums.busy_ns < now - begin + 1000000);
+    assert_true(sums.busy_ns >= now - begin);
+    assert_true(sums.busy_ns < now - begin + 1000000);
     trace_close(trace);
 }
 
@@ -108,7 +110,8 @@ static void without_a_thread_nothing_is_recorded(void **state)
     (void)state;
     trace_span(NULL, 0, 1, 2);
     trace_end_galaxy(NULL);
-    assert_true(before <= begin && begin <= end);
+    assert_true(before <= begin);
+    assert_true(begin <= end);
 }
 
 /* ---- spans ------------------------------------------------------------------------------------ */
@@ -129,13 +132,22 @@ static void a_span_says_what_when_and_for_whom(void **state)
     trace_span(thread, 1, 40, 50);
     span = trace_spans(thread, &n, &n_merge);
     assert_int_equal(n, 3);
-    assert_true(span[0].stage == 2 && span[0].galaxy == -1 && span[0].n_galaxy == 0 &&
-                span[0].n_particle == 0);
-    assert_true(span[1].stage == 0 && span[1].galaxy == 7 && span[1].last_galaxy == 7 &&
-                span[1].n_galaxy == 1);
-    assert_true(span[1].n_particle == 1234 && span[1].begin_ns == 30 && span[1].end_ns == 35);
-    assert_true(span[1].busy_ns == 5 && span[1].n_merged == 1 && span[1].thread == 0);
-    assert_true(span[2].galaxy == -1 && span[2].begin_ns == 40);
+    assert_true(span[0].stage == 2);
+    assert_true(span[0].galaxy == -1);
+    assert_true(span[0].n_galaxy == 0);
+    assert_true(span[0].n_particle == 0);
+    assert_true(span[1].stage == 0);
+    assert_true(span[1].galaxy == 7);
+    assert_true(span[1].last_galaxy == 7);
+    assert_true(span[1].n_galaxy == 1);
+    assert_true(span[1].n_particle == 1234);
+    assert_true(span[1].begin_ns == 30);
+    assert_true(span[1].end_ns == 35);
+    assert_true(span[1].busy_ns == 5);
+    assert_true(span[1].n_merged == 1);
+    assert_true(span[1].thread == 0);
+    assert_true(span[2].galaxy == -1);
+    assert_true(span[2].begin_ns == 40);
     trace_close(trace);
 }
 
@@ -164,10 +176,12 @@ static void a_full_table_is_merged_and_loses_nothing(void **state)
         trace_end_galaxy(thread);
     }
     span = trace_spans(thread, &n, &n_merge);
-    assert_true(n > 2 && n <= 8);
+    assert_true(n > 2);
+    assert_true(n <= 8);
     assert_true(n_merge == 512); /* 3000 spans into 8 rows: 375, in powers of two */
     for (size_t i = 0; i < n; i++) {
-        assert_true(span[i].n_merged <= (int32_t)n_merge && span[i].stage == -1);
+        assert_true(span[i].n_merged <= (int32_t)n_merge);
+        assert_true(span[i].stage == -1);
         assert_true(i == 0 || span[i].begin_ns >= span[i - 1].end_ns);
         n_merged += span[i].n_merged;
         busy += span[i].busy_ns;
@@ -180,9 +194,11 @@ static void a_full_table_is_merged_and_loses_nothing(void **state)
     assert_int_equal(busy, 30 * N_GALAXY);
     assert_int_equal(n_particle, 300 * N_GALAXY);
     assert_int_equal(n_galaxy - goes_on, N_GALAXY);
-    assert_true(span[0].begin_ns == 0 && span[n - 1].end_ns == now - 10);
+    assert_true(span[0].begin_ns == 0);
+    assert_true(span[n - 1].end_ns == now - 10);
     trace_sum(trace, &sums);
-    assert_true(sums.ns[1] == 10 * N_GALAXY && sums.count[1] == N_GALAXY);
+    assert_true(sums.ns[1] == 10 * N_GALAXY);
+    assert_true(sums.count[1] == N_GALAXY);
     trace_close(trace);
 }
 
@@ -220,8 +236,10 @@ static void groups_are_counted_galaxy_by_galaxy(void **state)
     }
     assert_int_equal(n_galaxy - goes_on, N_GROUP * N);
     trace_sum(trace, &sums);
-    assert_true(sums.ns[0] == 20 * N_GROUP && sums.count[0] == N_GROUP * N);
-    assert_true(sums.count[1] == N_GROUP * N && sums.n_galaxy == N_GROUP * N);
+    assert_true(sums.ns[0] == 20 * N_GROUP);
+    assert_true(sums.count[0] == N_GROUP * N);
+    assert_true(sums.count[1] == N_GROUP * N);
+    assert_true(sums.n_galaxy == N_GROUP * N);
     trace_close(trace);
 }
 
@@ -241,7 +259,8 @@ static void a_thread_has_rows_however_few_there_are(void **state)
     for (int64_t i = 0; i < 100; i++)
         trace_span(trace_thread(trace, 2), 0, i, i + 1);
     span = trace_spans(trace_thread(trace, 2), &n, &n_merge);
-    assert_true(n >= 1 && n <= 2);
+    assert_true(n >= 1);
+    assert_true(n <= 2);
     for (size_t i = 0; i < n; i++)
         n_merged += span[i].n_merged;
     assert_int_equal(n_merged, 100);
@@ -264,8 +283,12 @@ static void spans_of_one_stage_keep_it_when_merged(void **state)
     span = trace_spans(trace_thread(trace, 0), &n, &n_merge);
     assert_int_equal(n, 2);
     assert_int_equal(n_merge, 4);
-    assert_true(span[0].stage == 1 && span[0].n_merged == 4 && span[0].busy_ns == 4 && span[0].end_ns == 7);
-    assert_true(span[0].galaxy == -1 && span[0].n_galaxy == 0);
+    assert_true(span[0].stage == 1);
+    assert_true(span[0].n_merged == 4);
+    assert_true(span[0].busy_ns == 4);
+    assert_true(span[0].end_ns == 7);
+    assert_true(span[0].galaxy == -1);
+    assert_true(span[0].n_galaxy == 0);
     trace_close(trace);
 }
 
@@ -332,7 +355,8 @@ static void a_peak_belongs_to_the_stage_it_was_in(void **state)
     /* The kernel's counters lag by some pages a core. */
     assert_true(sums.peak_rss_bytes[1] > sums.peak_rss_bytes[0] + 63 * MIB);
     assert_true(sums.peak_rss_bytes[2] < sums.peak_rss_bytes[1] - 63 * MIB);
-    assert_true(trace_peak_rss_bytes(trace) >= sums.peak_rss_bytes[1] && before < sums.peak_rss_bytes[1]);
+    assert_true(trace_peak_rss_bytes(trace) >= sums.peak_rss_bytes[1]);
+    assert_true(before < sums.peak_rss_bytes[1]);
     trace_close(trace);
 }
 
@@ -360,7 +384,9 @@ static void samples_follow_the_resident_set(void **state)
     sleep_ns(50000000);
     trace_stop(trace);
     sample = trace_samples(trace, &n, &n_merge, &n_read);
-    assert_true(n > 10 && n_merge == 1 && n_read == n); /* 150 on an idle machine */
+    assert_true(n > 10);
+    assert_true(n_merge == 1);
+    assert_true(n_read == n); /* 150 on an idle machine */
     for (size_t i = 0; i < n; i++) {
         assert_true(i == 0 || sample[i].time_ns > sample[i - 1].time_ns);
         if (sample[i].time_ns < grown)
@@ -369,7 +395,8 @@ static void samples_follow_the_resident_set(void **state)
             high = sample[i].rss_bytes > high ? sample[i].rss_bytes : high;
         after = sample[i].rss_bytes;
     }
-    assert_true(high > low + 63 * MIB && after < high - 63 * MIB);
+    assert_true(high > low + 63 * MIB);
+    assert_true(after < high - 63 * MIB);
     trace_close(trace);
 }
 
@@ -395,8 +422,11 @@ static bool merge_samples_keeps_the_peak(struct trace_settings settings, int64_t
     for (size_t i = 0; i < n; i++)
         high = sample[i].rss_bytes > high ? sample[i].rss_bytes : high;
     if (n_read > 40) {
-        assert_true(n >= 2 && n <= 4 && n_merge >= 4);
-        assert_true(n * n_merge >= n_read && (n - 1) * n_merge < n_read);
+        assert_true(n >= 2);
+        assert_true(n <= 4);
+        assert_true(n_merge >= 4);
+        assert_true(n * n_merge >= n_read);
+        assert_true((n - 1) * n_merge < n_read);
         assert_true(high > sample[n - 1].rss_bytes + 32 * MIB);
     }
     trace_close(trace);
@@ -474,7 +504,8 @@ static void batches_are_merged_by_rank_and_none_is_lost(void **state)
         last_done_ns = made.done_ns;
     }
     batch = trace_batches(trace, &n);
-    assert_true(n > 0 && n <= 12);
+    assert_true(n > 0);
+    assert_true(n <= 12);
     for (size_t i = 0; i < n; i++) {
         assert_true(batch[i].done_ns > batch[i].dealt_ns);
         n_batch[batch[i].rank] += batch[i].n_batch;
@@ -501,7 +532,8 @@ static void the_fit_finds_what_a_galaxy_and_a_unit_of_cost_take(void **state)
     settings.is_dealer = true;
     trace = open_trace(settings);
     trace_fit_costs(trace, &per_galaxy, &per_cost);
-    assert_true(isnan(per_galaxy) && isnan(per_cost));
+    assert_true(isnan(per_galaxy));
+    assert_true(isnan(per_cost));
     for (int64_t i = 1; i < 50; i++) {
         struct trace_batch made = made_batch(0, i * i);
 
@@ -511,7 +543,8 @@ static void the_fit_finds_what_a_galaxy_and_a_unit_of_cost_take(void **state)
     }
     trace_fit_costs(trace, &per_galaxy, &per_cost);
     /* Rounding of normal equations: 1e-16 times their condition, about 1e4. */
-    assert_true(fabs(per_galaxy / 0.003 - 1.0) < 1e-10 && fabs(per_cost / 2e-5 - 1.0) < 1e-10);
+    assert_true(fabs(per_galaxy / 0.003 - 1.0) < 1e-10);
+    assert_true(fabs(per_cost / 2e-5 - 1.0) < 1e-10);
     trace_close(trace);
 }
 
@@ -531,7 +564,8 @@ static void costs_proportional_to_galaxies_fit_nothing(void **state)
         trace_add_batch(trace, &made);
     }
     trace_fit_costs(trace, &per_galaxy, &per_cost);
-    assert_true(isnan(per_galaxy) && isnan(per_cost));
+    assert_true(isnan(per_galaxy));
+    assert_true(isnan(per_cost));
     trace_close(trace);
 }
 
