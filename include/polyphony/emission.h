@@ -13,17 +13,18 @@
  */
 #pragma once
 
-#include "polyphony/base.h"
+#include "polyphony/catalogue.h"
 #include "polyphony/dust_curve.h"
 #include "polyphony/parameters.h"
 
-#define EMISSION_FACTOR_MAX  6
-#define EMISSION_TERM_MAX    16
-#define EMISSION_LABEL_MAX   24
-#define EMISSION_CHANNEL_MAX 16
-#define EMISSION_EXTRACT_MAX 8
-#define EMISSION_CURVE_MAX   4
-#define EMISSION_SCREEN_MAX  8
+#define EMISSION_FACTOR_MAX    6
+#define EMISSION_TERM_MAX      16
+#define EMISSION_LABEL_MAX     24
+#define EMISSION_CHANNEL_MAX   16
+#define EMISSION_EXTRACT_MAX   8
+#define EMISSION_CURVE_MAX     4
+#define EMISSION_SCREEN_MAX    8
+#define EMISSION_CONDITION_MAX 6
 
 enum emission_op { EMISSION_EXTRACT, EMISSION_COMBINE, EMISSION_TRANSFORM };
 
@@ -44,6 +45,12 @@ struct emission_node {
     const char *of[3]; /* extract: grid spectrum; combine: members; transform: what it applies to */
     const char *transform, *parameter; /* their names */
     const char *curve;                 /* of a screen: its name, or NULL for the job's */
+    /* Which particles, of an extraction or a transform; all of the conditions that are given hold. An attribute
+     * is ages [yr], metallicities, initial_masses [Msun] or a parameter; log10ages and so on are logarithms. */
+    struct {
+        const char *attribute, *comparison; /* "<", "<=", ">", ">=", "==", "!=" */
+        double value;
+    } mask[EMISSION_CONDITION_MAX];
 };
 
 struct emission_model {
@@ -86,9 +93,39 @@ struct emission_screen {
     size_t i_curve;
 };
 
-/** Particle weights shared by terms: mass * product of `particle`. The plain mass is channel 0 where used. */
+/** Pairs of opposites. */
+enum emission_comparison {
+    EMISSION_LESS,
+    EMISSION_NOT_LESS,
+    EMISSION_GREATER,
+    EMISSION_NOT_GREATER,
+    EMISSION_EQUAL,
+    EMISSION_NOT_EQUAL
+};
+
+/** What a mask asks of a particle. */
+struct emission_condition {
+    size_t i_parameter; /* PARAMETER_MAX: the field */
+    enum field field;
+    bool is_log10;
+    enum emission_comparison comparison;
+    double value;
+};
+
+/** All of them hold; none: all particles. */
+struct emission_mask {
+    size_t n;
+    struct emission_condition condition[EMISSION_CONDITION_MAX];
+};
+
+/** weight[n] of particles for which it does not hold becomes 0; value[i * stride] is the attribute. */
+void emission_condition_apply(const struct emission_condition *condition, size_t n, const double *value,
+                              size_t stride, double *weight);
+
+/** Particle weights shared by terms: mass * product of `particle`, 0 outside the mask. The plain mass is channel 0 where used. */
 struct emission_channel {
     struct emission_factors particle; /* those of Lyman alpha are plain here */
+    struct emission_mask mask;
     bool is_attenuated;
     size_t i_screen; /* what its screens make together, if is_attenuated */
     bool extract_is_used[EMISSION_EXTRACT_MAX];

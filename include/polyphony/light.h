@@ -98,7 +98,7 @@ struct stellar_light {
     const struct particles *stars; /* of the galaxy */
     struct observe_parameter parameter[PARAMETER_MAX];
     struct weights weights;
-    const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times the particle-wise fractions */
+    const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times fractions, 0 outside the mask */
     const double *tau[EMISSION_SCREEN_MAX];   /* [n_star] depths of the program's screens */
 
     /* All stars, as far as they were added. */

@@ -18,9 +18,17 @@ struct walk {
     struct error *err;
 };
 
+/* What the transforms and masks on the way make of the light. */
+struct way {
+    struct emission_factors factors;
+    struct emission_mask mask;
+};
+
 static bool factor_is_before(struct emission_factor a, struct emission_factor b)
 {
-    return a.i_transform < b.i_transform || (a.i_transform == b.i_transform && a.i_parameter < b.i_parameter);
+    if (a.i_transform != b.i_transform)
+        return a.i_transform < b.i_transform;
+    return a.i_parameter < b.i_parameter || (a.i_parameter == b.i_parameter && a.i_curve < b.i_curve);
 }
 
 static bool factors_add(struct emission_factors *factors, struct emission_factor factor)
@@ -106,14 +114,15 @@ static int find_screen(struct walk *walk, const struct emission_factors *particl
     return 0;
 }
 
-static int find_channel(struct walk *walk, const struct emission_factors *particle, size_t i_extract,
-                        size_t *ret_channel)
+static int find_channel(struct walk *walk, const struct emission_factors *particle,
+                        const struct emission_mask *mask, size_t i_extract, size_t *ret_channel)
 {
     struct emission_program *program = walk->program;
     struct emission_channel *channel;
 
     for (*ret_channel = 0; *ret_channel < program->n_channel; ++*ret_channel)
-        if (emission_factors_are_equal(&program->channel[*ret_channel].particle, particle))
+        if (emission_factors_are_equal(&program->channel[*ret_channel].particle, particle) &&
+            emission_masks_are_equal(&program->channel[*ret_channel].mask, mask))
             break;
     if (*ret_channel == EMISSION_CHANNEL_MAX)
         return error_set(walk->err, POLYPHONY_USAGE,
@@ -125,12 +134,14 @@ static int find_channel(struct walk *walk, const struct emission_factors *partic
         return 0;
     program->n_channel++;
     channel->particle = *particle;
+    channel->mask = *mask;
     return find_screen(walk, particle, channel);
 }
 
 /* An extraction has been reached: sort its factors into those of the galaxy and those of particles. */
-static int add_term(struct walk *walk, const char *extract, const struct emission_factors *factors)
+static int add_term(struct walk *walk, const char *extract, const struct way *way)
 {
+    const struct emission_factors *factors = &way->factors;
     struct emission_term term = { 0 };
     struct emission_factors outside = { 0 }, inside = { 0 }; /* of Lyman alpha */
     int r;
@@ -152,11 +163,14 @@ static int add_term(struct walk *walk, const char *extract, const struct emissio
         if (!emission_transforms[factor.i_transform]->is_ly_alpha)
             factors_add(&outside, factor);
     }
+    for (size_t i = 0; i < way->mask.n; i++)
+        if (way->mask.condition[i].i_parameter < PARAMETER_MAX)
+            walk->program->parameter_is_used[way->mask.condition[i].i_parameter] = true;
     r = find_extract(walk, extract, &term.i_extract);
     if (!r)
-        r = find_channel(walk, &outside, term.i_extract, &term.i_channel);
+        r = find_channel(walk, &outside, &way->mask, term.i_extract, &term.i_channel);
     if (!r)
-        r = find_channel(walk, &inside, term.i_extract, &term.i_channel_ly_alpha);
+        r = find_channel(walk, &inside, &way->mask, term.i_extract, &term.i_channel_ly_alpha);
     if (!r)
         walk->label->term[walk->label->n_term++] = term;
     return r;
@@ -202,12 +216,67 @@ static int find_factor(struct walk *walk, const struct emission_node *node,
     return r ? error_prefix(walk->err, r, "emission model '%s', '%s'", walk->model->name, node->label) : 0;
 }
 
-static int expand(struct walk *walk, const char *name, const struct emission_factors *factors, size_t depth)
+static int expand(struct walk *walk, const char *name, const struct way *way, size_t depth);
+
+static int add_condition(struct walk *walk, const struct emission_node *node,
+                         const struct emission_condition *condition, struct way *way, bool *ret_is_empty)
+{
+    if (emission_mask_add(&way->mask, condition, ret_is_empty))
+        return 0;
+    return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': more than %d conditions above '%s'",
+                     walk->model->name, EMISSION_CONDITION_MAX, node->label);
+}
+
+/*
+ * A transformation acts on the particles that its mask takes and leaves the others as they are: the conditions
+ * before the first that a particle fails hold, then that one's opposite; or all hold.
+ */
+static int expand_transform(struct walk *walk, const struct emission_node *node,
+                            const struct emission_mask *mask, const struct way *way, size_t depth)
+{
+    struct way taken = *way;
+    struct emission_factor factor;
+    bool is_empty = false;
+    int r = find_factor(walk, node, &factor);
+
+    for (size_t i = 0; !r && i < mask->n && !is_empty; i++) {
+        struct emission_condition opposite = emission_condition_opposite(&mask->condition[i]);
+        struct way left = taken;
+
+        r = add_condition(walk, node, &opposite, &left, &is_empty);
+        if (!r && !is_empty)
+            r = expand(walk, node->of[0], &left, depth + 1);
+        is_empty = false;
+        if (!r)
+            r = add_condition(walk, node, &mask->condition[i], &taken, &is_empty);
+    }
+    if (r || is_empty)
+        return r;
+    if (!factors_add(&taken.factors, factor))
+        return error_set(walk->err, POLYPHONY_USAGE,
+                         "emission model '%s': more than %d transforms above '%s'", walk->model->name,
+                         EMISSION_FACTOR_MAX, node->label);
+    return expand(walk, node->of[0], &taken, depth + 1);
+}
+
+/* An extraction takes the light of those particles that its mask takes. */
+static int expand_extraction(struct walk *walk, const struct emission_node *node,
+                             const struct emission_mask *mask, const struct way *way)
+{
+    struct way taken = *way;
+    bool is_empty = false;
+    int r = 0;
+
+    for (size_t i = 0; !r && i < mask->n && !is_empty; i++)
+        r = add_condition(walk, node, &mask->condition[i], &taken, &is_empty);
+    return r || is_empty ? r : add_term(walk, node->of[0], &taken);
+}
+
+static int expand(struct walk *walk, const char *name, const struct way *way, size_t depth)
 {
     const struct emission_node *node = emission_node_find(walk->model, name);
-    struct emission_factors more = *factors;
-    struct emission_factor factor;
-    int r = 0;
+    struct emission_mask mask;
+    int r;
 
     if (!node)
         return error_set(walk->err, POLYPHONY_USAGE,
@@ -216,22 +285,15 @@ static int expand(struct walk *walk, const char *name, const struct emission_fac
     if (depth > walk->model->n_node)
         return error_set(walk->err, POLYPHONY_USAGE, "emission model '%s': '%s' is made of itself",
                          walk->model->name, name);
-    switch (node->op) {
-    case EMISSION_EXTRACT:
-        return add_term(walk, node->of[0], factors);
-    case EMISSION_TRANSFORM:
-        r = find_factor(walk, node, &factor);
-        if (r)
-            return r;
-        if (!factors_add(&more, factor))
-            return error_set(walk->err, POLYPHONY_USAGE,
-                             "emission model '%s': more than %d transforms above '%s'", walk->model->name,
-                             EMISSION_FACTOR_MAX, name);
-        return expand(walk, node->of[0], &more, depth + 1);
-    case EMISSION_COMBINE:
-        for (size_t i = 0; !r && i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++)
-            r = expand(walk, node->of[i], factors, depth + 1);
-    }
+    r = emission_mask_read(node, &mask, walk->err);
+    if (r)
+        return error_prefix(walk->err, r, "emission model '%s', '%s'", walk->model->name, node->label);
+    if (node->op == EMISSION_EXTRACT)
+        return expand_extraction(walk, node, &mask, way);
+    if (node->op == EMISSION_TRANSFORM)
+        return expand_transform(walk, node, &mask, way, depth);
+    for (size_t i = 0; !r && i < sizeof(node->of) / sizeof(*node->of) && node->of[i]; i++)
+        r = expand(walk, node->of[i], way, depth + 1);
     return r;
 }
 
@@ -254,7 +316,7 @@ int emission_compile(const struct emission_model *model, const struct dust_curve
                      const bool is_per_particle[PARAMETER_MAX], struct emission_program *ret_program,
                      struct error *err)
 {
-    const struct emission_factors none = { 0 };
+    const struct way none = { 0 };
     int r = 0;
 
     *ret_program = (struct emission_program) { .n_curve = 1, .curve = { *curve } };

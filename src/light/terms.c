@@ -48,9 +48,11 @@ int observe_parameters_check(const struct emission_program *program, const struc
 
 /* ---- all stars ------------------------------------------------------------------------------- */
 
-/* Do fractions differ between particles, apart from a screen? */
-static bool has_fractions(const struct emission_channel *channel)
+/* Do weights differ from masses, apart from a screen? */
+static bool has_weights(const struct emission_channel *channel)
 {
+    if (channel->mask.n)
+        return true;
     for (size_t f = 0; f < channel->particle.n; f++)
         if (emission_transforms[channel->particle.factor[f].i_transform]->multiply)
             return true;
@@ -72,7 +74,7 @@ int observe_light_begin(struct stellar_light *light, struct arena *arena, struct
         light->range[c] = MIX_RANGE_NONE;
         light->tau_max[c] = 0.0;
         light->channel_histogram[c] = NULL;
-        if (!has_fractions(channel) || channel->is_attenuated)
+        if (!has_weights(channel) || channel->is_attenuated)
             continue;
         light->channel_histogram[c] = arena_zeros(arena, n_cell, sizeof(double));
         if (!light->channel_histogram[c])
@@ -219,7 +221,22 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
     return 0;
 }
 
-/* Mass of each star times the channel's particle-wise fractions. */
+static void apply_condition(const struct stellar_light *light, const struct emission_condition *condition,
+                            double *weight)
+{
+    const double *value = light->stars->field[condition->field];
+    size_t stride = 1;
+
+    if (condition->i_parameter < PARAMETER_MAX) {
+        const struct observe_parameter *parameter = &light->parameter[condition->i_parameter];
+
+        stride = parameter->particle ? 1 : 0;
+        value = parameter->particle ? parameter->particle : &parameter->value;
+    }
+    emission_condition_apply(condition, light->stars->n, value, stride, weight);
+}
+
+/* Mass of each star times the channel's particle-wise fractions; 0 outside its mask. */
 static int weight_stars(struct stellar_light *light, size_t i_channel, struct arena *arena, struct error *err)
 {
     const struct emission_channel *channel = &light->program->channel[i_channel];
@@ -227,7 +244,7 @@ static int weight_stars(struct stellar_light *light, size_t i_channel, struct ar
     double *mass;
 
     light->mass[i_channel] = stars->field[FIELD_INITIAL_MASS_MSUN];
-    if (!has_fractions(channel))
+    if (!has_weights(channel))
         return 0;
     mass = arena_array(arena, stars->n, sizeof(*mass));
     if (!mass)
@@ -241,6 +258,8 @@ static int weight_stars(struct stellar_light *light, size_t i_channel, struct ar
         if (transform->multiply)
             transform->multiply(stars->n, light->parameter[factor->i_parameter].particle, mass);
     }
+    for (size_t i = 0; i < channel->mask.n; i++)
+        apply_condition(light, &channel->mask.condition[i], mass);
     return 0;
 }
 
@@ -271,7 +290,7 @@ uint64_t observe_light_bytes(const struct emission_program *program, size_t n_ce
                        sizeof(*light->cells.cell);
 
     for (size_t c = 0; c < program->n_channel; c++)
-        of_cell += has_fractions(&program->channel[c]) ? sizeof(double) : 0;
+        of_cell += has_weights(&program->channel[c]) ? sizeof(double) : 0;
     return n_cell * of_cell;
 }
 
@@ -281,7 +300,7 @@ size_t observe_light_star_bytes(const struct emission_program *program, const st
     size_t n = weights_corners(grid->n_axis) * (sizeof(*weights->cell) + sizeof(*weights->share));
 
     for (size_t c = 0; c < program->n_channel; c++)
-        n += has_fractions(&program->channel[c]) ? sizeof(double) : 0;
+        n += has_weights(&program->channel[c]) ? sizeof(double) : 0;
     for (size_t s = 0; s < program->n_screen; s++)
         n += program->screen[s].n_parameter > 1 ? sizeof(double) : 0;
     return n;

@@ -122,7 +122,7 @@ static int write_node(struct io_file *file, const struct plan *plan, const struc
 {
     static const char *const types[] = { "extraction", "combination", "transformation" };
     static const char *const keys[] = { "extract", "combine", "apply_to" };
-    char path[RESULTS_PATH_MAX], of[RESULTS_PATH_MAX] = "";
+    char path[RESULTS_PATH_MAX], of[RESULTS_PATH_MAX] = "", mask[RESULTS_PATH_MAX] = "";
     int r;
 
     text_format(path, sizeof(path), "EmissionModel/%s", node->label);
@@ -141,6 +141,14 @@ static int write_node(struct io_file *file, const struct plan *plan, const struc
         r = io_attr_write_bool(file, path, "save", node->is_saved, err);
     if (!r)
         r = io_attr_write_text(file, path, keys[node->op], of, err);
+    for (size_t i = 0; i < EMISSION_CONDITION_MAX && node->mask[i].attribute; i++) {
+        size_t n = strlen(mask);
+
+        text_format(mask + n, sizeof(mask) - n, "%s%s %s %.17g", i ? " and " : "", node->mask[i].attribute,
+                    node->mask[i].comparison, node->mask[i].value);
+    }
+    if (!r && *mask)
+        r = io_attr_write_text(file, path, "mask", mask, err);
     if (!r && node->op == EMISSION_EXTRACT)
         r = io_attr_write_text(file, path, "grid", plan->grid->name, err);
     if (!r && node->op == EMISSION_TRANSFORM) {

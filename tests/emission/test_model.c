@@ -371,12 +371,104 @@ static void screens_may_have_curves_of_their_own(void **state)
     assert_int_equal(program.screen[0].i_curve, 0);
     assert_int_equal(program.label[0].term[0].galaxy.factor[0].i_curve, 1);
     assert_true(program.uses_job_curve);
+    node[1].parameter = "tau_v"; /* one depth behind two curves is two screens */
+    expect_refused(node, 3, NULL, all_vary, "'cloud'", "two dust screens of different curves");
     node[0].curve = "li08_smc"; /* once in the list */
     assert_int_equal(emission_compile(&model, &any_curve, all_vary, &program, NULL), 0);
     assert_int_equal(program.n_curve, 2);
     assert_false(program.uses_job_curve);
     node[0].curve = "li08_smb";
     expect_refused(node, 3, NULL, none, "'cloud'", "did you mean 'li08_smc'");
+}
+
+/* ---- masks ------------------------------------------------------------------------------------- */
+
+#define YOUNG                                                                                                \
+    {                                                                                                        \
+        "log10ages", "<", 7                                                                                  \
+    }
+#define OLD                                                                                                  \
+    {                                                                                                        \
+        "log10ages", ">=", 7                                                                                 \
+    }
+#define RICH                                                                                                 \
+    {                                                                                                        \
+        "metallicities", ">", 0.01                                                                           \
+    }
+
+static const char *const comparison_text[] = { "<", ">=", ">", "<=", "==", "!=" };
+
+/* "age<7&met>0.01" of the channels of a label's terms, by spaces. */
+static void expect_masks(const struct emission_program *program, const char *name, const char *expected)
+{
+    const struct emission_label *label = label_of(program, name);
+    char text[512] = "";
+
+    for (size_t t = 0; t < label->n_term; t++) {
+        const struct emission_mask *mask = &program->channel[label->term[t].i_channel].mask;
+
+        strcat(text, t ? " " : "");
+        for (size_t i = 0; i < mask->n; i++) {
+            size_t n = strlen(text);
+
+            text_format(text + n, sizeof(text) - n, "%s%s%s%g", i ? "&" : "",
+                        mask->condition[i].field == FIELD_AGE_YR ? "age" : "met",
+                        comparison_text[mask->condition[i].comparison], mask->condition[i].value);
+        }
+    }
+    assert_string_equal(text, expected);
+}
+
+static void masks_are_part_of_channels(void **state)
+{
+    const struct emission_node node[] = {
+        { .label = "sum", .is_saved = true, .op = EMISSION_COMBINE, .of = { "young", "old", "all" } },
+        { .label = "seen",
+          .is_saved = true,
+          .op = EMISSION_TRANSFORM,
+          .of = { "all" },
+          .transform = "DustAttenuation",
+          .parameter = "tau_v",
+          .mask = { YOUNG, RICH } },
+        { .label = "thrice", /* the mask of the extraction leaves nothing for the opposite of the screen's */
+          .is_saved = true,
+          .op = EMISSION_TRANSFORM,
+          .of = { "young" },
+          .transform = "DustAttenuation",
+          .parameter = "tau_v",
+          .mask = { YOUNG } },
+        { .label = "young", .op = EMISSION_EXTRACT, .of = { "incident" }, .mask = { YOUNG } },
+        { .label = "old", .op = EMISSION_EXTRACT, .of = { "incident" }, .mask = { OLD } },
+        { .label = "all", .op = EMISSION_EXTRACT, .of = { "incident" } },
+    };
+    const struct emission_model model = { "made", "by the test", NULL, 6, node };
+    struct emission_program program;
+
+    (void)state;
+    assert_int_equal(emission_compile(&model, &any_curve, none, &program, NULL), 0);
+    expect_masks(&program, "sum", "age<7 age>=7 ");
+    expect_masks(&program, "seen", "age>=7 age<7&met<=0.01 age<7&met>0.01");
+    expect_terms(&program, "seen", "incident(||) incident(||) incident(dust||)");
+    expect_masks(&program, "thrice", "age<7");
+    expect_terms(&program, "thrice", "incident(dust||)");
+    assert_int_equal(program.n_channel, 5);
+}
+
+static void masks_that_cannot_be_are_refused(void **state)
+{
+    struct emission_node node[] = {
+        { .label = "sum", .is_saved = true, .op = EMISSION_COMBINE, .of = { "star" } },
+        { .label = "star", .op = EMISSION_EXTRACT, .of = { "incident" }, .mask = { { "age", "<", 7 } } },
+    };
+
+    (void)state;
+    expect_refused(node, 2, NULL, none, "'star'", "did you mean 'ages'");
+    node[1].mask[0].attribute = "ages";
+    node[1].mask[0].comparison = "=<";
+    expect_refused(node, 2, NULL, none, "'star'", "'=<' does not compare");
+    node[1].mask[0].comparison = "<=";
+    node[0].mask[0] = node[1].mask[0];
+    expect_refused(node, 2, NULL, none, "'sum'", "a combination has no mask");
 }
 
 static void too_long_a_chain_of_transforms_is_refused(void **state)
@@ -472,6 +564,8 @@ int main(void)
         cmocka_unit_test(names_that_no_table_has_are_refused_with_the_nearest),
         cmocka_unit_test(depths_of_two_screens_of_one_curve_add_up),
         cmocka_unit_test(screens_may_have_curves_of_their_own),
+        cmocka_unit_test(masks_are_part_of_channels),
+        cmocka_unit_test(masks_that_cannot_be_are_refused),
         cmocka_unit_test(too_long_a_chain_of_transforms_is_refused),
         cmocka_unit_test(lyman_alpha_is_the_nearest_pixel_and_its_neighbours),
         cmocka_unit_test(lines_are_lyman_alpha_right_of_its_pixels),
