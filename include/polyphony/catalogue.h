@@ -17,39 +17,40 @@ struct node_share;
 
 #define CATALOGUE_PARAMETER_MAX 12
 
+/** Metallicities below this are raised to it, as Synthesizer does (docs/physics.md 2) [-]. */
+#define CATALOGUE_METALLICITY_FLOOR 1e-5
+
 /** What a galaxy consists of. */
 enum component { STARS, GAS, BLACK_HOLES, N_COMPONENT };
+/** In files, the user's and ours: "Stars", "Gas", "BlackHoles". */
+extern const char *const component_names[N_COMPONENT];
 
-/** What a particle may have: a number each, in our unit. */
+/** What a particle may have: one number each, in our unit; a vector is three fields. */
 enum field {
     FIELD_INITIAL_MASS_MSUN,
+    FIELD_MASS_MSUN,
     FIELD_AGE_YR,
     FIELD_METALLICITY, /* mass fraction [-] */
     FIELD_X_KPC,
     FIELD_Y_KPC,
     FIELD_Z_KPC,
     FIELD_SMOOTHING_KPC, /* compact support of the kernel */
-    FIELD_MASS_MSUN,
     FIELD_DUST_MASS_MSUN,
     FIELD_DUST_TO_METAL_RATIO, /* [-] */
     FIELD_PARAMETER,           /* [CATALOGUE_PARAMETER_MAX] of the model, in the order of the needs [-] */
     N_FIELD = FIELD_PARAMETER + CATALOGUE_PARAMETER_MAX
 };
 
-/** Metallicities below this are raised to it, as Synthesizer does (docs/physics.md 2) [-]. */
-#define CATALOGUE_METALLICITY_FLOOR 1e-5
-
 /** What a job will read, so that only this is checked and read. */
 struct catalogue_needs {
     bool redshift; /* false: the job overrides it */
-    bool centre;   /* from the file, or from star_coordinates, which then are needed too */
-    bool star_smoothing_lengths;
-    /* The operation that needs them, for messages; NULL: none does. */
-    const char *star_coordinates;
-    const char *gas;            /* coordinates, smoothing lengths and dust masses */
-    const char *black_holes;    /* coordinates */
+    bool centre;   /* from the file, or from the stars' coordinates, which then are needed too */
+    /* The operation that needs a field of a component, for messages; "": every job; NULL: none. Coordinates
+     * are needed together: x stands for them. Without a group of the component (but stars) there is none. */
+    const char *field[N_COMPONENT][N_FIELD];
     double dust_to_metal_ratio; /* where the file gives neither dust masses nor a ratio [-] */
-    /* Model parameters by name: Stars/<name> (per particle) if there, else Galaxies/<name>. */
+    /* Model parameters by name, for the components that need FIELD_PARAMETER + i: <component>/<name> (per
+     * particle) if there, else Galaxies/<name>. */
     size_t n_parameter;
     const char *parameter[CATALOGUE_PARAMETER_MAX];
     /* Of what is no parameter of the model: its unit, taken as it is (NULL or "": a pure number), and what to
@@ -77,7 +78,8 @@ struct catalogue {
     const uint64_t *offset[N_COMPONENT];
     const uint32_t *n_particle[N_COMPONENT]; /* [n_galaxy] ... and how long they are */
     uint64_t n_particle_all[N_COMPONENT];    /* lengths of the flat arrays */
-    bool parameter_is_per_particle[CATALOGUE_PARAMETER_MAX];
+    /* Fields that are read, if only to make others of them; of coordinates x. */
+    bool has_field[N_COMPONENT][N_FIELD];
     struct catalogue_range unused[CATALOGUE_PARAMETER_MAX]; /* [needs.n_defaulted] */
     bool has_dust;            /* gas is needed, and its dust is the file's, not needs.dust_to_metal_ratio */
     struct text_list sources; /* other files that its bytes come from */
@@ -99,7 +101,7 @@ struct galaxy {
     double redshift;
     double centre_kpc[3];                      /* zeros unless needed */
     uint64_t n_rounded;                        /* values slightly below 0 that were read, and taken as 0 */
-    double parameter[CATALOGUE_PARAMETER_MAX]; /* of the whole galaxy, or 0 where particles have it */
+    double parameter[CATALOGUE_PARAMETER_MAX]; /* of the whole galaxy, or 0 where the file has none */
     struct particles particles[N_COMPONENT];
 };
 
@@ -137,11 +139,13 @@ int catalogue_read(struct catalogue *catalogue, uint64_t row, struct arena *aren
                    struct error *err);
 
 /**
- * The same for a galaxy that is read in tiles of stars: n stars from the galaxy's `first` on, into `stars`.
- * With `around` also all the rest; without (NULL) that stays as it is in *galaxy. The centre is left out.
+ * The same for a galaxy of which one component is read in tiles: n of its particles from `first` on, into
+ * `tile`. With `around` also all the rest; without (NULL) that stays as it is in *galaxy. The centre is left
+ * out.
  */
-int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, uint64_t first, size_t n,
-                        struct arena *around, struct arena *stars, struct galaxy *galaxy, struct error *err);
+int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, enum component component, uint64_t first,
+                        size_t n, struct arena *around, struct arena *tile, struct galaxy *galaxy,
+                        struct error *err);
 
 /**
  * Read n whole galaxies into one arena, in few large requests: those of neighbours in the file are one. Each
@@ -158,9 +162,10 @@ void catalogue_add_centre(const struct galaxy *galaxy, double sum_kpc[3]);
 int catalogue_set_centre(const struct catalogue *catalogue, const double sum_kpc[3], struct galaxy *galaxy,
                          struct error *err);
 
-/** Most that reading takes of the arenas: for each star, and for all the rest of a galaxy [bytes]. */
-size_t catalogue_star_bytes(const struct catalogue *catalogue);
-uint64_t catalogue_around_bytes(const struct catalogue *catalogue, uint64_t row);
+/** Most that reading takes of the arenas for each particle of a component [bytes]. */
+size_t catalogue_particle_bytes(const struct catalogue *catalogue, enum component component);
+/** ... and for all the rest of a galaxy of which this component is in tiles [bytes]. */
+uint64_t catalogue_around_bytes(const struct catalogue *catalogue, enum component component, uint64_t row);
 
 /** Bytes that reading this galaxy takes, for costs and memory plans. */
 uint64_t catalogue_galaxy_bytes(const struct catalogue *catalogue, uint64_t row);

@@ -11,33 +11,24 @@
 /* What a value must satisfy to be used; in the order of values.c's tables. */
 enum bound { ANY_FINITE, POSITIVE, NOT_NEGATIVE, OF_REDSHIFT, MASS_FRACTION };
 
-enum source_id {
-    STAR_MASS,
-    STAR_AGE,
-    STAR_METALLICITY,
-    STAR_COORDINATES,
-    STAR_SMOOTHING,
-    GAS_MASS,
-    GAS_METALLICITY,
-    GAS_COORDINATES,
-    GAS_SMOOTHING,
-    GAS_DUST_MASS,
-    GAS_DUST_RATIO,
-    BLACK_HOLE_COORDINATES,
-    N_SOURCE
-};
-
-/* One dataset of particles as the file has it. */
-struct source_kind {
-    const char *path;
-    enum component component;
-    int width; /* 1, or 3 for vectors */
+/* What a field is called in files, and what its values must be. */
+struct field_kind {
+    const char *name;    /* of its dataset in the component's group; NULL: the job says it */
+    unsigned components; /* that have it according to docs/formats.md, as bits */
+    size_t width;        /* 1, or 3 for vectors; 0: an axis of the vector before it */
     enum units_kind kind;
     enum bound bound;
-    double rounding; /* so much below 0 counts as 0, in our unit; 0: nothing does */
+    double rounding;  /* so much below 0 counts as 0, in our unit; 0: nothing does */
+    double floor;     /* values below are raised to it; 0: none are */
+    const char *hint; /* what else can be done where there is none, for messages; or NULL */
 };
 
-extern const struct source_kind catalogue_sources[N_SOURCE];
+/* Where a field of a component is in the file. */
+struct source {
+    char path[IO_NAME_MAX];
+    double factor;           /* file unit to ours */
+    struct io_direct direct; /* where HDF5 is not needed; n = 0 where it is */
+};
 
 /*
  * What rounding makes of a 0. Mass fractions, ratios and other numbers of order one: some units of float32's
@@ -66,12 +57,7 @@ enum index_column {
 struct catalogue_reader {
     struct io_file *file; /* NULL on a rank that does not compute */
     struct catalogue_needs needs;
-    bool is_read[N_SOURCE];
-    double factor[N_SOURCE]; /* file unit to ours */
-    char star_parameter_path[CATALOGUE_PARAMETER_MAX][IO_NAME_MAX];
-    double star_parameter_factor[CATALOGUE_PARAMETER_MAX];
-    /* Where HDF5 is not needed; n = 0 where it is. */
-    struct io_direct direct[N_SOURCE], star_parameter_direct[CATALOGUE_PARAMETER_MAX];
+    struct source source[N_COMPONENT][N_FIELD];
     double *window; /* [CATALOGUE_WINDOW_BYTES], NULL on a rank that does not compute */
 
     bool has_column[N_INDEX_COLUMN];
@@ -85,6 +71,16 @@ struct catalogue_reader {
     struct units_frame frame; /* as attributes of the file say, looked for when a unit needs it */
     bool has_frame, uses_scale_factor;
 };
+
+/* ---- fields.c: particles' datasets -------------------------------------------------------------- */
+
+const struct field_kind *field_kind(enum field field);
+/* Paths of all fields, with the job's names of parameters. */
+void fields_name(struct catalogue_reader *reader);
+/* Those that the job needs: are they there, of the right shape and unit? */
+int fields_find(struct catalogue *catalogue, struct error *err);
+/* Are dust masses of the gas made of others, as the file has none? */
+bool fields_make_dust(const struct catalogue *catalogue);
 
 /* ---- units.c: units, scale factor and h, redshifts that are 0 ---------------------------------- */
 

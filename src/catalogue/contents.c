@@ -15,9 +15,6 @@
 #define SAMPLE_ROWS (N_BLOCK * BLOCK_ROWS)
 #define WIDTH_MAX   3 /* of a row that is looked at */
 
-static const char *const groups[] = { "Galaxies", "Stars", "Gas", "BlackHoles" };
-#define N_GROUP (sizeof(groups) / sizeof(*groups))
-
 /* ---- what it is -------------------------------------------------------------------------------- */
 
 static bool has_end(const char *path, const char *end)
@@ -27,25 +24,35 @@ static bool has_end(const char *path, const char *end)
     return n_path > n_end && !strcmp(path + n_path - n_end, end);
 }
 
-/* Its place in the format, and what it measures; false for what the format does not know. */
-static bool find_kind(const char *path, enum units_kind *ret_kind)
+/* The field of the format that a path is. */
+static const struct field_kind *find_field(const struct catalogue_reader *reader, const char *path)
 {
-    static const char *const numbers[] = { "Galaxies/redshift", "Galaxies/dust_to_metal_ratio" };
+    for (size_t c = 0; c < N_COMPONENT; c++)
+        for (size_t f = 0; f < FIELD_PARAMETER; f++)
+            if (field_kind((enum field)f)->components >> c & 1 && !strcmp(path, reader->source[c][f].path))
+                return field_kind((enum field)f);
+    return NULL;
+}
 
-    *ret_kind = UNITS_DIMENSIONLESS;
-    for (size_t i = 0; i < N_SOURCE; i++)
-        if (!strcmp(path, catalogue_sources[i].path)) {
-            *ret_kind = catalogue_sources[i].kind;
+/* Its place in the format, and what it measures; false for what the format does not know. */
+static bool find_kind(const struct catalogue_reader *reader, const char *path, enum units_kind *ret_kind)
+{
+    static const struct {
+        const char *path;
+        enum units_kind kind;
+    } numbers[] = { { "Galaxies/redshift", UNITS_DIMENSIONLESS },
+                    { "Galaxies/dust_to_metal_ratio", UNITS_DIMENSIONLESS },
+                    { "Galaxies/centre", UNITS_LENGTH } };
+    const struct field_kind *field = find_field(reader, path);
+
+    if (field)
+        *ret_kind = field->kind;
+    for (size_t i = 0; !field && i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (!strcmp(path, numbers[i].path)) {
+            *ret_kind = numbers[i].kind;
             return true;
         }
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (!strcmp(path, numbers[i]))
-            return true;
-    if (!strcmp(path, "Galaxies/centre")) {
-        *ret_kind = UNITS_LENGTH;
-        return true;
-    }
-    return false;
+    return field;
 }
 
 static void find_use(struct catalogue *catalogue, const struct io_info *info,
@@ -57,7 +64,7 @@ static void find_use(struct catalogue *catalogue, const struct io_info *info,
     if (!strcmp(dataset->path, "Galaxies/id") || has_end(dataset->path, "/offset") ||
         has_end(dataset->path, "/length"))
         dataset->use = CATALOGUE_READ;
-    else if (find_kind(dataset->path, &kind)) {
+    else if (find_kind(catalogue->reader, dataset->path, &kind)) {
         dataset->use = CATALOGUE_READ;
         dataset->ours = units_name(kind);
         if (catalogue_unit(catalogue, dataset->path, kind, &dataset->factor, &err)) {
@@ -213,8 +220,11 @@ int catalogue_list(const char *path, struct catalogue_contents *ret_contents, st
     struct catalogue_contents contents = { 0 };
     int r = io_file_open(path, &reader.file, err);
 
-    for (size_t i = 0; !r && i < N_GROUP; i++)
-        r = list_group(&catalogue, groups[i], &contents, err);
+    fields_name(&reader);
+    if (!r)
+        r = list_group(&catalogue, "Galaxies", &contents, err);
+    for (size_t c = 0; !r && c < N_COMPONENT; c++)
+        r = list_group(&catalogue, component_names[c], &contents, err);
     if (!r && !catalogue_find_frame(&reader, NULL)) {
         contents.scale_factor = reader.frame.has_a ? reader.frame.a : 0;
         contents.hubble = reader.frame.has_h ? reader.frame.h : 0;

@@ -15,8 +15,6 @@
 #define COLUMN_ALIGN 64
 #define N_GALAXY_MAX (SIZE_MAX / 1024) /* so that sizes of tables do not overflow */
 
-static const char *const groups[N_COMPONENT] = { "Stars", "Gas", "BlackHoles" };
-
 /* ---- columns ----------------------------------------------------------------------------------- */
 
 static size_t column_width(size_t i_column)
@@ -94,21 +92,25 @@ int index_add(struct catalogue *catalogue, size_t i_column, struct error *err)
 
 static bool is_needed(const struct catalogue *catalogue, size_t component)
 {
-    const struct catalogue_needs *needs = &catalogue->reader->needs;
+    bool is_needed = component == STARS;
 
-    return component == STARS || (component == GAS ? needs->gas : needs->black_holes);
+    for (size_t f = 0; f < N_FIELD; f++)
+        is_needed |= catalogue->reader->needs.field[component][f] != NULL;
+    return is_needed;
 }
 
-/* The first dataset of particles of this component that the file has, by which they are counted; N_SOURCE
+/* The first dataset of particles of this component that the file has, by which they are counted; FIELD_PARAMETER
  * without any. */
 static size_t find_counted(const struct catalogue *catalogue, size_t component)
 {
-    size_t i = 0;
+    const struct catalogue_reader *reader = catalogue->reader;
+    size_t f = 0;
 
-    while (i < N_SOURCE && (catalogue_sources[i].component != component ||
-                            !io_has(catalogue->reader->file, catalogue_sources[i].path)))
-        i++;
-    return i;
+    while (f < FIELD_PARAMETER && (!((field_kind((enum field)f)->components >> component & 1) ||
+                                     reader->needs.field[component][f]) ||
+                                   !io_has(reader->file, reader->source[component][f].path)))
+        f++;
+    return f;
 }
 
 /* Particles that no operation needs are counted for the results, where that can be done. */
@@ -117,14 +119,14 @@ static bool can_be_left_out(struct catalogue *catalogue, size_t component)
     struct io_file *file = catalogue->reader->file;
     char offset[IO_NAME_MAX], length[IO_NAME_MAX];
 
-    text_format(offset, sizeof(offset), "%s/offset", groups[component]);
-    text_format(length, sizeof(length), "%s/length", groups[component]);
-    if (is_needed(catalogue, component) ||
-        (io_has(file, offset) && io_has(file, length) && find_counted(catalogue, component) < N_SOURCE))
+    text_format(offset, sizeof(offset), "%s/offset", component_names[component]);
+    text_format(length, sizeof(length), "%s/length", component_names[component]);
+    if (is_needed(catalogue, component) || (io_has(file, offset) && io_has(file, length) &&
+                                            find_counted(catalogue, component) < FIELD_PARAMETER))
         return false;
     warnings_add(&catalogue->warnings,
                  "'%s': '%s' has no offsets, lengths and particles by which to count them: it is left out",
-                 io_file_path(file), groups[component]);
+                 io_file_path(file), component_names[component]);
     return true;
 }
 
@@ -133,21 +135,21 @@ static int find_slices(struct catalogue *catalogue, size_t component, uint64_t *
 {
     static const char *const names[] = { "offset", "length" };
     struct catalogue_reader *reader = catalogue->reader;
-    size_t i_field = find_counted(catalogue, component);
+    size_t field = find_counted(catalogue, component);
     int r = 0;
 
     if (component != STARS &&
-        (!io_has(reader->file, groups[component]) || can_be_left_out(catalogue, component)))
+        (!io_has(reader->file, component_names[component]) || can_be_left_out(catalogue, component)))
         return 0;
     for (size_t i = 0; !r && i < 2; i++) {
         char path[IO_NAME_MAX];
 
-        text_format(path, sizeof(path), "%s/%s", groups[component], names[i]);
+        text_format(path, sizeof(path), "%s/%s", component_names[component], names[i]);
         r = shape_expect(reader->file, path, catalogue->n_galaxy, 1, err);
     }
-    if (!r && i_field < N_SOURCE)
-        r = shape_count(reader->file, catalogue_sources[i_field].path,
-                        (size_t)catalogue_sources[i_field].width, ret_n_all, err);
+    if (!r && field < FIELD_PARAMETER)
+        r = shape_count(reader->file, reader->source[component][field].path,
+                        field_kind((enum field)field)->width, ret_n_all, err);
     reader->has_column[INDEX_OFFSET + component] = true;
     reader->has_column[INDEX_COUNT + component] = true;
     return r;
@@ -353,7 +355,7 @@ static int fill_slices(struct catalogue *catalogue, size_t component, uint64_t n
 {
     struct io_file *file = catalogue->reader->file;
     struct slices slices = { .catalogue = catalogue,
-                             .group = groups[component],
+                             .group = component_names[component],
                              .n_all = n_all,
                              .offset = column_of(catalogue, INDEX_OFFSET + component),
                              .length = column_of(catalogue, INDEX_COUNT + component),
@@ -458,6 +460,11 @@ static int fill_numbers(struct catalogue *catalogue, size_t i_column, struct err
     for (size_t i = 0; !r && factor != 1.0 && i < catalogue->n_galaxy * column_width(i_column); i++)
         value[i] *= factor;
     return r;
+}
+
+bool catalogue_redshift_is_valid(const struct catalogue *catalogue, uint64_t row)
+{
+    return catalogue->redshift[row] >= 0 && catalogue->redshift[row] <= COSMOLOGY_REDSHIFT_MAX;
 }
 
 /* A bad redshift costs its galaxy the row, when it is read; with none the run has no frame at all. */

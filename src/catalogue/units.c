@@ -274,7 +274,7 @@ int catalogue_check_scale_factor(struct catalogue *catalogue, struct error *err)
     double *block;
     int r = 0;
 
-    if (!catalogue->reader->uses_scale_factor || !index_is_in_file(catalogue, INDEX_REDSHIFT))
+    if (!catalogue->reader->uses_scale_factor || !io_has(file, "Galaxies/redshift"))
         return 0;
     block = mem_array(BLOCK_ROWS, sizeof(*block));
     if (!block)

@@ -190,19 +190,30 @@ static void print_warnings(const struct catalogue_contents *contents, const stru
 static int open_all(const char *path, const struct catalogue_contents *contents,
                     struct catalogue **ret_catalogue, struct error *err)
 {
-    static const char operation[] = "los_optical_depths";
     bool has_dust = find(contents, "Gas/dust_masses") ||
                     (find(contents, "Gas/masses") && find(contents, "Gas/metallicities"));
     bool has_gas = find(contents, "Gas/coordinates") && find(contents, "Gas/smoothing_lengths") && has_dust;
-    const struct catalogue_needs needs = {
-        .redshift = find(contents, "Galaxies/redshift"),
-        .centre = find(contents, "Stars/coordinates"),
-        .star_coordinates = find(contents, "Stars/coordinates") ? operation : NULL,
-        .star_smoothing_lengths = find(contents, "Stars/smoothing_lengths"),
-        .gas = has_gas ? operation : NULL,
-        .black_holes = find(contents, "BlackHoles/coordinates") ? operation : NULL,
+    const struct {
+        enum component component;
+        enum field field;
+        bool is_there;
+    } fields[] = {
+        { STARS, FIELD_INITIAL_MASS_MSUN, true },
+        { STARS, FIELD_AGE_YR, true },
+        { STARS, FIELD_METALLICITY, true },
+        { STARS, FIELD_X_KPC, find(contents, "Stars/coordinates") },
+        { STARS, FIELD_SMOOTHING_KPC, find(contents, "Stars/smoothing_lengths") },
+        { GAS, FIELD_X_KPC, has_gas },
+        { GAS, FIELD_SMOOTHING_KPC, has_gas },
+        { GAS, FIELD_DUST_MASS_MSUN, has_gas },
+        { BLACK_HOLES, FIELD_X_KPC, find(contents, "BlackHoles/coordinates") },
     };
+    struct catalogue_needs needs = { .redshift = find(contents, "Galaxies/redshift"),
+                                     .centre = find(contents, "Stars/coordinates") };
 
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+        if (fields[i].is_there)
+            needs.field[fields[i].component][fields[i].field] = "";
     return catalogue_open(path, &needs, NULL, ret_catalogue, err);
 }
 

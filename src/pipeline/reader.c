@@ -59,7 +59,7 @@ static void read_rows(struct reader *reader)
     }
     reader->read.err[0].text[0] = '\0';
     reader->read.result[0] =
-        catalogue_read_tile(reader->catalogue, piece->row, piece->first, piece->n, around, stars,
+        catalogue_read_tile(reader->catalogue, piece->row, STARS, piece->first, piece->n, around, stars,
                             &reader->read.galaxy[0], &reader->read.err[0]);
 }
 

@@ -7,16 +7,16 @@ static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most
 {
     struct catalogue *catalogue = plan->catalogue;
     uint64_t n_star = catalogue->n_particle[STARS][row],
-             around_bytes = catalogue_around_bytes(catalogue, row);
-    uint64_t star_bytes = catalogue_star_bytes(catalogue), n_most;
+             around_bytes = catalogue_around_bytes(catalogue, STARS, row);
+    uint64_t star_bytes = catalogue_particle_bytes(catalogue, STARS), n_most;
     bool with_around = around_bytes <= n_byte_most / 2;
     double sum_kpc[3] = { 0 };
     int r;
 
     *ret_galaxy = (struct galaxy) { .row = row, .id = catalogue->id[row] };
     n_most = (n_byte_most - (with_around ? around_bytes : 0)) / star_bytes;
-    r = catalogue_read_tile(catalogue, row, 0, n_star < n_most ? n_star : n_most, with_around ? arena : NULL,
-                            arena, ret_galaxy, err);
+    r = catalogue_read_tile(catalogue, row, STARS, 0, n_star < n_most ? n_star : n_most,
+                            with_around ? arena : NULL, arena, ret_galaxy, err);
     look->n_byte = (with_around ? around_bytes : 0) + star_bytes * ret_galaxy->particles[STARS].n;
     look->n_rounded = ret_galaxy->n_rounded;
     if (r || ret_galaxy->particles[STARS].n < n_star)

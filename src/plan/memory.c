@@ -147,10 +147,10 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
     uint64_t n_star = catalogue->n_particle[STARS][row];
     uint64_t n_most = n_star * weights_corners(plan->grid->n_axis);
     size_t n_cell = n_most < plan->grid->n_cell ? n_most : plan->grid->n_cell;
-    struct parts parts = { .read_star = catalogue_star_bytes(catalogue),
+    struct parts parts = { .read_star = catalogue_particle_bytes(catalogue, STARS),
                            .row = plan->n_value * sizeof(double) };
 
-    parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, row) + frame_bytes(plan);
+    parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, STARS, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
     if (plan_find_step(plan, "los_optical_depths")) {
         parts.fixed += columns_index_bytes(catalogue->n_particle[GAS][row]);
@@ -313,6 +313,6 @@ int tiling_choose(const struct plan *plan, const struct memory_bound *bound, uin
 
 uint64_t tiling_read_bytes(const struct plan *plan, uint64_t row, const struct tiling *tiling)
 {
-    return catalogue_around_bytes(plan->catalogue, row) +
-           tiling->n_star * catalogue_star_bytes(plan->catalogue);
+    return catalogue_around_bytes(plan->catalogue, STARS, row) +
+           tiling->n_star * catalogue_particle_bytes(plan->catalogue, STARS);
 }

@@ -267,30 +267,61 @@ static void warn_near(struct plan *plan)
     }
 }
 
+static void need(struct catalogue_needs *needs, enum component component, enum field field,
+                 const char *operation)
+{
+    if (!needs->field[component][field])
+        needs->field[component][field] = operation;
+}
+
+/* Which fields a step needs; the first that needs one is named where it is missing. */
+static void need_fields(const struct step *step, struct catalogue_needs *needs)
+{
+    const char *key = step->operation->job.key;
+    unsigned needed = step_needs(step);
+
+    if (needed & NEEDS_CENTRE)
+        needs->centre = true;
+    if (needed & NEEDS_STAR_COORDINATES)
+        need(needs, STARS, FIELD_X_KPC, key);
+    if (needed & NEEDS_SMOOTHING_LENGTHS)
+        need(needs, STARS, FIELD_SMOOTHING_KPC, key);
+    if (needed & NEEDS_GAS) {
+        need(needs, GAS, FIELD_X_KPC, key);
+        need(needs, GAS, FIELD_SMOOTHING_KPC, key);
+        need(needs, GAS, FIELD_DUST_MASS_MSUN, key);
+    }
+    if (needed & NEEDS_BLACK_HOLES)
+        need(needs, BLACK_HOLES, FIELD_X_KPC, key);
+}
+
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
-                                     .centre = plan_who_needs(plan, NEEDS_CENTRE),
-                                     .star_smoothing_lengths = plan_who_needs(plan, NEEDS_SMOOTHING_LENGTHS),
-                                     .star_coordinates = plan_who_needs(plan, NEEDS_STAR_COORDINATES),
-                                     .gas = plan_who_needs(plan, NEEDS_GAS),
-                                     .black_holes = plan_who_needs(plan, NEEDS_BLACK_HOLES),
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
     bool is_per_particle[PARAMETER_MAX] = { false };
     int r;
 
+    need(&needs, STARS, FIELD_INITIAL_MASS_MSUN, "");
+    need(&needs, STARS, FIELD_AGE_YR, "");
+    need(&needs, STARS, FIELD_METALLICITY, "");
+    for (size_t i = 0; i < plan->n_step; i++)
+        need_fields(&plan->step[i], &needs);
     resolve_parameters(plan, &needs);
     plan_list_defaulted(plan, &needs);
     r = plan_grid_fields(plan, share, &needs, err);
+    for (size_t i = 0; i < needs.n_parameter; i++)
+        need(&needs, STARS, (enum field)(FIELD_PARAMETER + i), "");
     if (!r)
         r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
     warnings_gather(&plan->warnings, &plan->catalogue->warnings);
     for (size_t p = 0; p < parameter_count(); p++)
-        is_per_particle[p] = plan->parameter[p].is_los ||
-                             (plan->parameter[p].is_catalogue &&
-                              plan->catalogue->parameter_is_per_particle[plan->parameter[p].i_catalogue]);
+        is_per_particle[p] =
+            plan->parameter[p].is_los ||
+            (plan->parameter[p].is_catalogue &&
+             plan->catalogue->has_field[STARS][FIELD_PARAMETER + plan->parameter[p].i_catalogue]);
     r = plan_at_key(plan, emission_compile(plan->model, &plan->curve, is_per_particle, &plan->program, err),
                     "emission.model", err);
     if (!r)

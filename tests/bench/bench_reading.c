@@ -160,10 +160,15 @@ static void bench_galaxies(struct bench *bench, uint64_t n_galaxy, uint64_t n_st
     char room[64];
     const char *path = name_file("catalogue", room);
     struct demo_catalogue_options options = demo_catalogue_defaults(path);
-    const struct catalogue_needs needs = { .redshift = true,
-                                           .star_coordinates = "los_optical_depths",
-                                           .gas = "los_optical_depths",
-                                           .dust_to_metal_ratio = 0.3 };
+    const struct catalogue_needs needs = {
+        .redshift = true,
+        .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "",
+                          [FIELD_AGE_YR] = "",
+                          [FIELD_METALLICITY] = "",
+                          [FIELD_X_KPC] = "" },
+        .field[GAS] = { [FIELD_X_KPC] = "", [FIELD_SMOOTHING_KPC] = "", [FIELD_DUST_MASS_MSUN] = "" },
+        .dust_to_metal_ratio = 0.3
+    };
     struct reading reading = { .path = path };
     struct bench_work work = { .unit = "galaxies" };
     struct error err = { "" };

@@ -11,11 +11,18 @@
 
 static const struct catalogue_needs everything = {
     .redshift = true,
-    .star_smoothing_lengths = true,
-    .star_coordinates = "images_flux",
+    .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "",
+                      [FIELD_AGE_YR] = "",
+                      [FIELD_METALLICITY] = "",
+                      [FIELD_X_KPC] = "images_flux",
+                      [FIELD_SMOOTHING_KPC] = "images_flux",
+                      [FIELD_PARAMETER] = "",
+                      [FIELD_PARAMETER + 1] = "" },
     .centre = true,
-    .gas = "los_optical_depths",
-    .black_holes = "los_optical_depths",
+    .field[GAS] = { [FIELD_X_KPC] = "los_optical_depths",
+                    [FIELD_SMOOTHING_KPC] = "los_optical_depths",
+                    [FIELD_DUST_MASS_MSUN] = "los_optical_depths" },
+    .field[BLACK_HOLES][FIELD_X_KPC] = "los_optical_depths",
     .dust_to_metal_ratio = 0.3,
     .n_parameter = 2,
     .parameter = { "tau", "fesc" },
@@ -255,7 +262,9 @@ static void dust_is_taken_from_the_most_direct_source(void **state)
 
 static void what_is_not_needed_is_neither_checked_nor_read(void **state)
 {
-    const struct catalogue_needs little = { .n_parameter = 0 };
+    const struct catalogue_needs little = {
+        .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "", [FIELD_AGE_YR] = "", [FIELD_METALLICITY] = "" }
+    };
     struct made made = ordinary;
     struct catalogue *catalogue;
     struct arena arena = { 0 };
@@ -310,8 +319,8 @@ static void parameters_are_per_particle_or_per_galaxy(void **state)
     struct galaxy galaxy = read_well(catalogue, 2, &arena);
 
     (void)state;
-    assert_true(catalogue->parameter_is_per_particle[0]);
-    assert_true(!catalogue->parameter_is_per_particle[1]);
+    assert_true(catalogue->has_field[STARS][FIELD_PARAMETER]);
+    assert_true(!catalogue->has_field[STARS][FIELD_PARAMETER + 1]);
     assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][0] == 2);
     assert_true(galaxy.particles[STARS].field[FIELD_PARAMETER][2] == 4);
     assert_true(galaxy.parameter[1] == 0.3);
@@ -320,7 +329,7 @@ static void parameters_are_per_particle_or_per_galaxy(void **state)
     column_of(&made, "Stars/tau")->path = "Stars/tau_v"; /* in both groups: the particles' own wins */
     needs.parameter[0] = "tau_v";
     catalogue = open_well(&made, &needs);
-    assert_true(catalogue->parameter_is_per_particle[0]);
+    assert_true(catalogue->has_field[STARS][FIELD_PARAMETER]);
     catalogue_close(catalogue);
     needs.parameter[0] = "tau_w";
     expect_refused(
@@ -817,6 +826,50 @@ static void no_galaxies_at_all_are_a_catalogue(void **state)
     EXPECT_REFUSED(&made, "'Galaxies/id' has shape 2, expected 0");
 }
 
+/* A field that the format's table does not have for a component is read where it is needed, in the same unit
+ * and with the same bounds. */
+static void any_component_has_the_fields_that_are_needed(void **state)
+{
+    struct catalogue_needs needs = everything;
+    struct made made = ordinary;
+    struct arena around = { 0 }, tile = { 0 };
+    struct catalogue *catalogue;
+    struct error err = { "" };
+    struct galaxy galaxy;
+
+    (void)state;
+    *column_of(&made, "Galaxies/tau_v") =
+        (struct column) { "BlackHoles/masses", "1e6*Msun", 1, 1, .value = { 3 } };
+    *column_of(&made, "Galaxies/dust_to_metal_ratio") =
+        (struct column) { "BlackHoles/fesc", NULL, 1, 1, .value = { 0.5 } };
+    needs.field[BLACK_HOLES][FIELD_MASS_MSUN] = "photometry_fluxes";
+    needs.field[BLACK_HOLES][FIELD_PARAMETER + 1] = needs.field[GAS][FIELD_METALLICITY] = "";
+    catalogue = open_well(&made, &needs);
+    galaxy = read_well(catalogue, 2, &around);
+    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_MASS_MSUN][0] == 3e6);
+    assert_true(galaxy.particles[BLACK_HOLES].field[FIELD_PARAMETER + 1][0] == 0.5);
+    assert_true(galaxy.parameter[1] == 0.3);
+    assert_true(galaxy.particles[GAS].field[FIELD_METALLICITY][1] == 0.03);
+    assert_true(galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][1] == 3e5 * (0.03 * 0.3));
+    EXPECT_OK(catalogue_read_tile(catalogue, 2, GAS, 1, 1, NULL, &tile, &galaxy, &err), err);
+    assert_true(galaxy.particles[GAS].first == 1 && galaxy.particles[GAS].n == 1);
+    assert_true(galaxy.particles[GAS].field[FIELD_Z_KPC][0] == 5);
+    assert_true(galaxy.particles[GAS].field[FIELD_DUST_MASS_MSUN][0] == 3e5 * (0.03 * 0.3));
+    assert_int_equal(galaxy.particles[STARS].n, 3);
+    catalogue_close(catalogue);
+    column_of(&made, "BlackHoles/masses")->value[0] = -1;
+    catalogue = open_well(&made, &needs);
+    assert_int_equal(catalogue_read(catalogue, 2, &around, &galaxy, &err), POLYPHONY_SET_ASIDE);
+    EXPECT_PARTS(err.text, "dataset 'BlackHoles/masses' particle 0 is -1, must be >= 0");
+    catalogue_close(catalogue);
+    column_of(&made, "BlackHoles/masses")->is_absent = true;
+    expect_refused(&made, &needs,
+                   (const char *const[]) {
+                       "no dataset 'BlackHoles/masses'; operation 'photometry_fluxes' needs it", NULL });
+    arena_free(&around);
+    arena_free(&tile);
+}
+
 /* A simulation that has no stars yet: datasets of no rows. */
 static void no_stars_at_all_are_a_catalogue(void **state)
 {
@@ -840,7 +893,10 @@ static void no_stars_at_all_are_a_catalogue(void **state)
 /* Models without places have masses, ages and metallicities only. */
 static void places_are_for_those_who_need_them(void **state)
 {
-    struct catalogue_needs needs = { .redshift = true };
+    struct catalogue_needs needs = {
+        .redshift = true,
+        .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "", [FIELD_AGE_YR] = "", [FIELD_METALLICITY] = "" }
+    };
     struct made made = ordinary;
     struct arena arena = { 0 };
     struct catalogue *catalogue;
@@ -861,13 +917,13 @@ static void places_are_for_those_who_need_them(void **state)
                      0); /* there is nothing to count them by, and that is said */
     assert_int_equal(catalogue->warnings.n, 1);
     EXPECT_PARTS(catalogue->warnings.text[0], "'BlackHoles'", "left out");
-    assert_int_equal(catalogue_star_bytes(catalogue), 3 * sizeof(double));
+    assert_int_equal(catalogue_particle_bytes(catalogue, STARS), 3 * sizeof(double));
     catalogue_close(catalogue);
-    needs.star_coordinates = "images_flux";
+    needs.field[STARS][FIELD_X_KPC] = "images_flux";
     expect_refused(&made, &needs,
                    (const char *const[]) { "'Stars/coordinates'", "operation 'images_flux' needs it", NULL });
-    needs.star_coordinates = NULL;
-    needs.gas = "los_optical_depths";
+    needs.field[STARS][FIELD_X_KPC] = NULL;
+    needs.field[GAS][FIELD_X_KPC] = "los_optical_depths";
     expect_refused(&made, &needs,
                    (const char *const[]) { "'Gas/coordinates'", "'los_optical_depths' needs it", NULL });
     arena_free(&arena);
@@ -903,6 +959,7 @@ int main(void)
         cmocka_unit_test(shapes_must_agree),
         cmocka_unit_test(only_files_of_this_format_and_version_are_read),
         cmocka_unit_test(no_galaxies_at_all_are_a_catalogue),
+        cmocka_unit_test(any_component_has_the_fields_that_are_needed),
         cmocka_unit_test(no_stars_at_all_are_a_catalogue),
         cmocka_unit_test(places_are_for_those_who_need_them),
     };

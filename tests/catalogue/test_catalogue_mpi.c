@@ -14,11 +14,18 @@
 
 static const struct catalogue_needs everything = {
     .redshift = true,
-    .star_smoothing_lengths = true,
-    .star_coordinates = "images_flux",
+    .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "",
+                      [FIELD_AGE_YR] = "",
+                      [FIELD_METALLICITY] = "",
+                      [FIELD_X_KPC] = "images_flux",
+                      [FIELD_SMOOTHING_KPC] = "images_flux",
+                      [FIELD_PARAMETER] = "",
+                      [FIELD_PARAMETER + 1] = "" },
     .centre = true,
-    .gas = "los_optical_depths",
-    .black_holes = "los_optical_depths",
+    .field[GAS] = { [FIELD_X_KPC] = "los_optical_depths",
+                    [FIELD_SMOOTHING_KPC] = "los_optical_depths",
+                    [FIELD_DUST_MASS_MSUN] = "los_optical_depths" },
+    .field[BLACK_HOLES][FIELD_X_KPC] = "los_optical_depths",
     .dust_to_metal_ratio = 0.3,
     .n_parameter = 2,
     .parameter = { "tau", "fesc" },
@@ -77,7 +84,7 @@ static bool is_same_index(const struct catalogue *a, const struct catalogue *b)
            !memcmp(a->n_particle[GAS], b->n_particle[GAS], n * sizeof(*a->n_particle[GAS])) &&
            !memcmp(a->n_particle[BLACK_HOLES], b->n_particle[BLACK_HOLES],
                    n * sizeof(*a->n_particle[BLACK_HOLES])) &&
-           a->parameter_is_per_particle[0] == b->parameter_is_per_particle[0] &&
+           a->has_field[STARS][FIELD_PARAMETER] == b->has_field[STARS][FIELD_PARAMETER] &&
            catalogue_galaxy_bytes(a, 2) == catalogue_galaxy_bytes(b, 2);
 }
 

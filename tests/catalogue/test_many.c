@@ -133,10 +133,16 @@ static const char *write_made(hid_t type, hsize_t chunk)
 static struct catalogue *open_made(const char *path)
 {
     const struct catalogue_needs needs = { .redshift = true,
-                                           .star_smoothing_lengths = true,
-                                           .star_coordinates = "images_flux",
-                                           .centre = true,
-                                           .gas = "los_optical_depths",
+    .field[STARS] = { [FIELD_INITIAL_MASS_MSUN] = "",
+                      [FIELD_AGE_YR] = "",
+                      [FIELD_METALLICITY] = "",
+                      [FIELD_X_KPC] = "images_flux",
+                      [FIELD_SMOOTHING_KPC] = "images_flux",
+},
+    .centre = true,
+    .field[GAS] = { [FIELD_X_KPC] = "los_optical_depths",
+                    [FIELD_SMOOTHING_KPC] = "los_optical_depths",
+                    [FIELD_DUST_MASS_MSUN] = "los_optical_depths" },
                                            .dust_to_metal_ratio = 0.25 };
     struct catalogue *catalogue = NULL;
     struct error err = { "" };
@@ -331,10 +337,10 @@ static void a_tile_has_the_values_of_its_part_of_the_galaxy(void **state)
     size_t first = 139000;
 
     (void)state;
-    EXPECT_OK(catalogue_read_tile(catalogue, 90, 0, 1000, &around, &stars, &galaxy, &err), err);
+    EXPECT_OK(catalogue_read_tile(catalogue, 90, STARS, 0, 1000, &around, &stars, &galaxy, &err), err);
     gas = galaxy.particles[GAS].field[FIELD_X_KPC];
     arena_reset(&stars);
-    EXPECT_OK(catalogue_read_tile(catalogue, 90, first, 1000, NULL, &stars, &galaxy, &err), err);
+    EXPECT_OK(catalogue_read_tile(catalogue, 90, STARS, first, 1000, NULL, &stars, &galaxy, &err), err);
     assert_int_equal(galaxy.particles[STARS].first, first);
     assert_int_equal(galaxy.particles[STARS].n, 1000);
     assert_ptr_equal(galaxy.particles[GAS].field[FIELD_X_KPC], gas);
@@ -440,8 +446,8 @@ static void reading_takes_no_more_memory_than_stated(void **state)
     (void)state;
     for (size_t i = 0; i < N_GALAXY; i++) {
         row[i] = i;
-        bytes += catalogue->n_particle[STARS][i] * catalogue_star_bytes(catalogue) +
-                 catalogue_around_bytes(catalogue, i) + 16 * 64;
+        bytes += catalogue->n_particle[STARS][i] * catalogue_particle_bytes(catalogue, STARS) +
+                 catalogue_around_bytes(catalogue, STARS, i) + 16 * 64;
     }
     catalogue_read_many(catalogue, N_GALAXY, row, &arena, galaxies, status, errors);
     assert_true(arena.peak_bytes <= bytes);
