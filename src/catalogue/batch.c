@@ -177,6 +177,16 @@ void batch_read(struct batch *batch, enum field field)
 
 /* ---- the galaxies of a batch ------------------------------------------------------------------- */
 
+void batch_begin(struct batch *batch, struct catalogue *catalogue, enum component tiled, struct arena *around,
+                 struct arena *tile)
+{
+    batch->catalogue = catalogue;
+    batch->tiled = tiled;
+    batch->around = around;
+    batch->tile = tile;
+    batch->n = 0;
+}
+
 struct part *batch_next(struct batch *batch, struct part *part)
 {
     part = part ? part + 1 : batch->part;

@@ -33,13 +33,16 @@ struct batch {
     struct catalogue *catalogue;
     enum component tiled;        /* the component of which a tile is read */
     struct arena *around, *tile; /* the first may be NULL */
+    enum component component;    /* that is being read, into this arena */
+    struct arena *arena;
     size_t n;
     struct part part[BATCH_MAX];
     struct part *in_file[BATCH_MAX]; /* in the order of their places there */
-
-    enum component component; /* that is being read, into this arena */
-    struct arena *arena;
 };
+
+/* Begin one without parts, which are 50 kB and not cleared. */
+void batch_begin(struct batch *batch, struct catalogue *catalogue, enum component tiled, struct arena *around,
+                 struct arena *tile);
 
 /* The first part, or the one after this, that has not failed; NULL after the last. */
 struct part *batch_next(struct batch *batch, struct part *part);

@@ -89,13 +89,13 @@ int catalogue_read_tile(struct catalogue *catalogue, uint64_t row, enum componen
                         size_t n, struct arena *around, struct arena *tile, struct galaxy *galaxy,
                         struct error *err)
 {
-    struct batch batch = {
-        .catalogue = catalogue, .tiled = component, .around = around, .tile = tile, .n = 1
-    };
+    struct batch batch;
 
     if (around)
         *galaxy = galaxy_of_row(catalogue, row);
     galaxy->n_rounded = 0;
+    batch_begin(&batch, catalogue, component, around, tile);
+    batch.n = 1;
     batch.part[0] =
         (struct part) { .row = row, .first_tile = first, .n_tile = n, .galaxy = *galaxy, .err = err };
     read_batch(&batch);
@@ -109,8 +109,10 @@ static void read_some(struct catalogue *catalogue, size_t n, const size_t *order
                       struct arena *arena, struct galaxy *ret_galaxy, int *ret_status,
                       struct error *ret_error)
 {
-    struct batch batch = { .catalogue = catalogue, .around = arena, .tile = arena, .n = n };
+    struct batch batch;
 
+    batch_begin(&batch, catalogue, STARS, arena, arena);
+    batch.n = n;
     for (size_t i = 0; i < n; i++) {
         uint64_t at = row[order[i]];
 
