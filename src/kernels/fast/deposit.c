@@ -80,62 +80,14 @@ static size_t work_bytes(size_t n_channel)
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
-#if defined(__AVX2__) && defined(__FMA__)
-/* Of column[place[0]], column[place[1]], ...: pairs, taken apart. Loads of pairs are quicker than two
- * gathers. */
-static inline void take_four(const double (*column)[2], const int32_t *place, __m256d *ret_below,
-                             __m256d *ret_step)
-{
-    __m256d even = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_load_pd(column[place[0]])),
-                                        _mm_load_pd(column[place[2]]), 1);
-    __m256d odd = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_load_pd(column[place[1]])),
-                                       _mm_load_pd(column[place[3]]), 1);
-
-    *ret_below = _mm256_unpacklo_pd(even, odd);
-    *ret_step = _mm256_unpackhi_pd(even, odd);
-}
-
-/* By way of memory: else compilers take the register apart, at two operations a place. */
-#define KEEP_IN_MEMORY(array) __asm__("" : "+m"(array))
-#endif
-
 /* kernel_table_at_node() of the distance whose square is d2. */
 static inline eight column_at(const double (*column)[2], eight d2, eight node_per_length)
 {
     eight node = eight_min(eight_mul(eight_sqrt(d2), node_per_length), eight_all(KERNEL_TABLE_N));
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-    __m256i i = _mm512_cvttpd_epi32(node);
-    eight whole = _mm512_cvtepi32_pd(i), below, step;
-    __m256d part[4];
     int32_t place[8] __attribute__((aligned(32)));
+    eight whole = eight_truncate(node, place), below, step;
 
-    _mm256_store_si256((__m256i *)place, i);
-    KEEP_IN_MEMORY(place);
-    take_four(column, place, &part[0], &part[1]);
-    take_four(column, place + 4, &part[2], &part[3]);
-    below = _mm512_insertf64x4(_mm512_castpd256_pd512(part[0]), part[2], 1);
-    step = _mm512_insertf64x4(_mm512_castpd256_pd512(part[1]), part[3], 1);
-#elif defined(__AVX2__) && defined(__FMA__)
-    __m128i low = _mm256_cvttpd_epi32(node.low), high = _mm256_cvttpd_epi32(node.high);
-    eight whole = { _mm256_cvtepi32_pd(low), _mm256_cvtepi32_pd(high) }, below, step;
-    int32_t place[8] __attribute__((aligned(16)));
-
-    _mm_store_si128((__m128i *)place, low);
-    _mm_store_si128((__m128i *)(place + 4), high);
-    KEEP_IN_MEMORY(place);
-    take_four(column, place, &below.low, &step.low);
-    take_four(column, place + 4, &below.high, &step.high);
-#else
-    eight below, step, whole;
-
-    for (int k = 0; k < 8; k++) {
-        int i = (int)node.of[k];
-
-        below.of[k] = column[i][0];
-        step.of[k] = column[i][1];
-        whole.of[k] = i;
-    }
-#endif
+    eight_pairs(column, place, &below, &step);
     return eight_add(below, eight_mul(eight_sub(node, whole), step));
 }
 

@@ -61,28 +61,14 @@ static inline eight exact_enclosed(const struct kernel_table *table, eight r)
     eight place =
         eight_min(eight_mul(r, eight_all(KERNEL_ENCLOSED_N)), eight_all(KERNEL_ENCLOSED_N - 0x1p-20));
     eight whole, of[4];
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-    __m256i i = _mm512_cvttpd_epi32(place), first = _mm256_slli_epi32(i, 2);
 
-    whole = _mm512_cvtepi32_pd(i);
-    for (int power = 0; power < 4; power++)
-        of[power] = _mm512_i32gather_pd(first, cubic + power, 8);
-#elif defined(__AVX2__) && defined(__FMA__)
-    __m128i low = _mm256_cvttpd_epi32(place.low), high = _mm256_cvttpd_epi32(place.high);
+    for (int i = 0; i < N_LANES; i++) {
+        lanes_places cell = lanes_truncate(place.of[i]);
 
-    whole = (eight) { _mm256_cvtepi32_pd(low), _mm256_cvtepi32_pd(high) };
-    for (int power = 0; power < 4; power++)
-        of[power] = (eight) { _mm256_i32gather_pd(cubic + power, _mm_slli_epi32(low, 2), 8),
-                              _mm256_i32gather_pd(cubic + power, _mm_slli_epi32(high, 2), 8) };
-#else
-    for (int k = 0; k < 8; k++) {
-        int i = (int)place.of[k];
-
-        whole.of[k] = i;
+        whole.of[i] = lanes_of_places(cell);
         for (int power = 0; power < 4; power++)
-            of[power].of[k] = cubic[4 * i + power];
+            of[power].of[i] = lanes_gather(cubic + power, 4 * cell);
     }
-#endif
     eight x = eight_sub(place, whole), sum = of[3];
 
     for (int power = 3; power-- > 0;)
