@@ -57,10 +57,6 @@ struct bands_table {
  */
 void bands_fill(size_t n_dot, const struct bands_dot *dot, size_t n_column, size_t n_cell,
                 const uint32_t *cell, struct bands_table *table);
-/** The definition: plain loops, the same bits. */
-void bands_fill_ref(size_t n_dot, const struct bands_dot *dot, size_t n_column, size_t n_cell,
-                    const uint32_t *cell, struct bands_table *table);
-
 /** Columns [first, first + n) of a band. */
 struct bands_columns {
     size_t first, n;
@@ -110,10 +106,6 @@ struct bands_source {
  */
 void bands_particles(const struct weights *weights, size_t first, size_t n, size_t n_source,
                      const struct bands_source *source, size_t n_output, double *ret_value);
-/** The definition: plain loops with libm's exp; without screens the same bits. */
-void bands_particles_ref(const struct weights *weights, size_t first, size_t n, size_t n_source,
-                         const struct bands_source *source, size_t n_output, double *ret_value);
-
 /** total[output] += value[i][output], in the order of i. */
 void bands_total(size_t n, size_t n_output, const double *value, double *total);
 /** total[output] += sum over cells, in order, of mass * row[cell]; of a table without screen. */

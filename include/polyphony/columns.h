@@ -27,17 +27,6 @@ struct column_gas {
     const double *dust_mass_msun;
 };
 
-/**
- * The definition: every target meets every gas particle, in the order of the gas.
- *
- * @param x, y, z in,  [n_target]  [kpc]
- * @param ret_column_msun_kpc2 out, [n_target] [Msun kpc^-2]
- *
- * O(n_target gas.n), one thread, allocates nothing.
- */
-void columns_ref(enum sph_kernel kernel, const struct column_gas *gas, size_t n_target, const double *x,
-                 const double *y, const double *z, double *ret_column_msun_kpc2);
-
 /** Gas sorted for the search below. Immutable: threads share one. */
 struct columns_index;
 
@@ -60,7 +49,7 @@ struct columns_work {
 };
 
 /**
- * The same as columns_ref() in time O(columns that overlap), with OpenMP over targets. Its error is below
+ * The sum over all gas (columns_ref.h) in time O(columns that overlap), with OpenMP over targets. Its error is below
  * 1e-12 of a target's column plus 2e-14 of what the column would be if the line of sight met each kernel that
  * it meets in the middle: columns near a rim are small differences of large numbers, here and in the
  * definition, whose error is twice as large. A target's bits depend on the gas only: not on the number of

@@ -68,11 +68,6 @@ int deposit_exact(const struct kernel_table *table, const struct pixel_grid *gri
 uint64_t deposit_scratch_bytes(const struct pixel_grid *grid, size_t n_particle, size_t n_channel,
                                int n_thread);
 
-/** The definition of deposit_smoothed: a particle meets each pixel in its reach. Same bits, one thread. */
-void deposit_smoothed_ref(const struct kernel_table *table, const struct pixel_grid *grid, size_t n_particle,
-                          const double *x, const double *y, const double *h, size_t n_channel,
-                          const double *value, double *const *image);
-
 /**
  * Add each particle to the pixel it is in (docs/physics.md 11). The upper edges of the field belong to its
  * last pixels; particles outside are dropped. O(n_particle n_channel), one thread, allocates nothing.

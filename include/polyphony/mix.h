@@ -21,26 +21,16 @@ struct mix_cells {
 };
 
 /**
- * The definition:
+ * Sums of rows of a table, for several galaxies:
  *     ret_sum[column] = 0.0 + sum over cells, ascending, by fma, of mass * value[cell][column]
  * Values are finite, so that cells of mass 0 do not matter: their products are +0.0 or -0.0, which added
- * change at most the sign of a zero; and a sum that is -0.0 in the end (all its products may have vanished
- * below the least number) becomes 0.0. The functions below leave such cells out, or have more of them, and
- * give the same bits.
- */
-void mix_ref(const struct mix_cells *cells, size_t n_column, const double *value, double *ret_sum);
-
-/**
- * The same for one galaxy. O(cells * columns).
- */
-void mix_plain(const struct mix_cells *cells, size_t n_column, const double *value, double *ret_sum);
-
-/**
- * The same for several galaxies: blocks of the table stay in cache while all of them use it. Cells that no
- * galaxy occupies are not read; a cell is summed for eight galaxies together if one of them occupies it.
+ * change at most the sign of a zero; and a sum that is -0.0 in the end (all its products may have vanished below the
+ * least number) becomes 0.0.
+ *
+ * Blocks of the table stay in cache while all galaxies use them. Cells that no galaxy occupies are not read; a cell is summed for eight galaxies together if one of them occupies it.
  *
  * @param galaxy   [n_galaxy]
- * @param ret_sum  [n_galaxy] of [n_column], not overlapping; the bits are those of mix_ref()
+ * @param ret_sum  [n_galaxy] of [n_column], not overlapping
  * @param arena    scratch, at most mix_batch_bytes(), given back; n_cell is that of the table
  * Return: 0, or POLYPHONY_INTERNAL without memory for scratch.
  */
@@ -79,14 +69,6 @@ struct mix_screened {
     double tolerance;           /* relative, MIX_TOLERANCE_DEFAULT; not of the definition */
 };
 
-/**
- * The definition, and the reference: a spectrum for every particle, dimmed and added.
- *     sum[t][column] += sum_i mass_i exp(-tau_i k_column) sum_corners share value_t[cell][column]
- * O(particles * columns) exponentials. The caller zeroes the sums; particles that come in several calls give
- * the same bits as in one.
- */
-void mix_screened_direct(const struct mix_screened *in, double *const *sum);
-
 /** Truncation error of the fast method by default, and the least that may be asked for. */
 #define MIX_TOLERANCE_DEFAULT 1e-10
 #define MIX_TOLERANCE_LEAST   1e-14
@@ -95,8 +77,10 @@ void mix_screened_direct(const struct mix_screened *in, double *const *sum);
 #define MIX_BLACK 40.0
 
 /**
- * The same with far fewer exponentials: columns are cut into segments, and in a segment the total weight of a
- * cell, A_cell(k) = sum_i mass_i share_i exp(-tau_i k), is a smooth function of k, summed at 8, 16 or 24
+ * A spectrum for every particle, dimmed and added:
+ *     sum[t][column] = sum_i mass_i exp(-tau_i k_column) sum_corners share value_t[cell][column]
+ * with far fewer exponentials than that takes (mix_ref.h): columns are cut into segments, and in a segment
+ * the total weight of a cell, A_cell(k) = sum_i mass_i share_i exp(-tau_i k), is a smooth function of k, summed at 8, 16 or 24
  * Chebyshev nodes and interpolated to the columns. The screen that all particles share, exp(-tau_min k), is
  * taken out first and put back at each column.
  *
@@ -114,8 +98,8 @@ void mix_screened_direct(const struct mix_screened *in, double *const *sum);
  * All particles at once; scratch is at most mix_scratch_bytes(), given back.
  * Return: 0, or POLYPHONY_INTERNAL without memory for scratch.
  */
-int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
-                       struct error *err);
+int mix_screened_segments(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
+                          struct error *err);
 uint64_t mix_scratch_bytes(size_t n_cell, size_t n_column);
 
 /**
@@ -123,14 +107,14 @@ uint64_t mix_scratch_bytes(size_t n_cell, size_t n_column);
  * for as many segments of columns as there is room for. The others take another round through the particles.
  */
 struct mix_nodal {
-    size_t n_tile;                 /* segments of columns */
+    size_t n_segment;              /* segments of columns */
     size_t begin, end;             /* those of this round */
     bool is_direct;                /* one segment, without nodes */
     const struct mix_rules *rules; /* nodes */
-    struct mix_segment *segment;   /* [n_tile] */
-    size_t *first;                 /* [n_tile + 1] where a segment's weights begin, were all of them kept */
-    double *weight;                /* of this round, [segment][cells][node] */
-    size_t n_room;                 /* weights that can be kept */
+    struct mix_segment *segment;   /* [n_segment] */
+    size_t *first;  /* [n_segment + 1] where a segment's weights begin, were all of them kept */
+    double *weight; /* of this round, [segment][cells][node] */
+    size_t n_room;  /* weights that can be kept */
 };
 
 /** First round. Room for one segment is taken in any case. `in` needs no particles yet. */

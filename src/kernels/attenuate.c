@@ -13,6 +13,7 @@
 #include "polyphony/rows.h"
 
 #include "fast/attenuate.h"
+#include "mix_ref.h"
 #include "segments.h"
 
 /* Columns of a tile of the definition. */
@@ -213,10 +214,10 @@ static void begin_round(struct mix_nodal *nodal)
 
     nodal->end = nodal->begin;
     if (nodal->is_direct) {
-        nodal->end = nodal->n_tile;
+        nodal->end = nodal->n_segment;
         return;
     }
-    while (nodal->end < nodal->n_tile && first[nodal->end + 1] - first[nodal->begin] <= nodal->n_room)
+    while (nodal->end < nodal->n_segment && first[nodal->end + 1] - first[nodal->begin] <= nodal->n_room)
         nodal->end++;
     memset(nodal->weight, 0, (first[nodal->end] - first[nodal->begin]) * sizeof(*nodal->weight));
 }
@@ -235,10 +236,10 @@ int mix_nodal_open(const struct mix_screened *in, uint64_t room_bytes, struct mi
     if (!rules || !nodal.segment || !nodal.first || !grain)
         return no_memory(in, err);
     rules_make(in->tolerance, rules);
-    nodal.n_tile = segments_choose(in, rules, grain, nodal.segment);
-    nodal.is_direct = nodal.n_tile == 0;
+    nodal.n_segment = segments_choose(in, rules, grain, nodal.segment);
+    nodal.is_direct = nodal.n_segment == 0;
     nodal.first[0] = 0;
-    for (size_t i = 0; i < nodal.n_tile; i++) {
+    for (size_t i = 0; i < nodal.n_segment; i++) {
         size_t n = in->cells.n * nodal.segment[i].n_node;
 
         nodal.first[i + 1] = nodal.first[i] + n;
@@ -246,12 +247,12 @@ int mix_nodal_open(const struct mix_screened *in, uint64_t room_bytes, struct mi
     }
     /* Beyond the least, which is one segment; not more than there is. */
     nodal.n_room = largest + (room_bytes > least ? (room_bytes - least) / sizeof(double) : 0);
-    if (nodal.n_room > nodal.first[nodal.n_tile])
-        nodal.n_room = nodal.first[nodal.n_tile];
+    if (nodal.n_room > nodal.first[nodal.n_segment])
+        nodal.n_room = nodal.first[nodal.n_segment];
     nodal.weight = arena_array(arena, nodal.n_room, sizeof(*nodal.weight));
     if (!nodal.weight)
         return no_memory(in, err);
-    nodal.n_tile += nodal.is_direct;
+    nodal.n_segment += nodal.is_direct;
     begin_round(&nodal);
     *ret_nodal = nodal;
     return 0;
@@ -337,8 +338,8 @@ uint64_t mix_scratch_bytes(size_t n_cell, size_t n_column)
     return room_of(n_cell, n_column);
 }
 
-int mix_screened_tiles(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
-                       struct error *err)
+int mix_screened_segments(const struct mix_screened *in, double *const *ret_sum, struct arena *arena,
+                          struct error *err)
 {
     struct arena_mark mark = arena_mark(arena);
     struct mix_nodal nodal;

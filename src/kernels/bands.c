@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bands_ref.h"
 #include "fast/bands.h"
 #include "polyphony/mix.h"
 

@@ -120,7 +120,7 @@ int observe_sums_add(const struct stellar_light *light, struct observe_sums *sum
         if (sums->is_tiled)
             mix_nodal_add(&in, &sums->nodal[c], tables.sum);
         else
-            r = mix_screened_tiles(&in, tables.sum, arena, err);
+            r = mix_screened_segments(&in, tables.sum, arena, err);
     }
     return r;
 }
@@ -128,7 +128,7 @@ int observe_sums_add(const struct stellar_light *light, struct observe_sums *sum
 bool observe_sums_is_last_round(const struct observe_sums *sums)
 {
     for (size_t c = 0; c < EMISSION_CHANNEL_MAX; c++)
-        if (sums->nodal[c].end < sums->nodal[c].n_tile)
+        if (sums->nodal[c].end < sums->nodal[c].n_segment)
             return false;
     return true;
 }

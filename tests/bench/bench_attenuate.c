@@ -11,6 +11,7 @@
 #include "polyphony/mix.h"
 
 /* As the fast method does it where it is cheaper: the race is with its own direct loop too. */
+#include "../../src/kernels/mix_ref.h"
 #include "../../src/kernels/fast/attenuate.h"
 #include "../../src/kernels/segments.h"
 
@@ -146,7 +147,7 @@ static void run_definition(void *context)
 static void run_direct(void *context)
 {
     struct sky *sky = context;
-    struct mix_nodal nodal = { .is_direct = true, .n_tile = 1, .begin = 0, .end = 1 };
+    struct mix_nodal nodal = { .is_direct = true, .n_segment = 1, .begin = 0, .end = 1 };
 
     mix_nodal_add(&sky->in, &nodal, sky->sum);
 }
@@ -156,7 +157,7 @@ static void run_nodes(void *context)
     struct sky *sky = context;
     struct error err;
 
-    if (mix_screened_tiles(&sky->in, sky->sum, &sky->arena, &err))
+    if (mix_screened_segments(&sky->in, sky->sum, &sky->arena, &err))
         exit(1);
 }
 
@@ -175,7 +176,7 @@ static double count_nodes(struct sky *sky, double *ret_flop)
     if (mix_nodal_open(&sky->in, 0, &nodal, &sky->arena, &err))
         exit(1);
     *ret_flop = 0.0;
-    for (size_t i = 0; !nodal.is_direct && i < nodal.n_tile; i++) {
+    for (size_t i = 0; !nodal.is_direct && i < nodal.n_segment; i++) {
         double n_node = (double)(nodal.first[i + 1] - nodal.first[i]) / (double)sky->in.cells.n;
 
         n += n_node;

@@ -9,6 +9,8 @@
 #include "polyphony/columns.h"
 #include "polyphony/isa.h"
 
+#include "../../src/kernels/columns_ref.h"
+
 /*
  * What is counted. Testing a pair: 12 operations on 6 numbers. A whole column through a kernel of one piece:
  * 62, of which a square root and two logarithms of 19; a cut one 84. Bytes are those of gas and targets,

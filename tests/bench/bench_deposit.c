@@ -17,6 +17,8 @@
 #include "polyphony/deposit.h"
 #include "polyphony/isa.h"
 
+#include "../../src/kernels/deposit_ref.h"
+
 #if defined(FAST_HAS_AVX512)
 #include <immintrin.h>
 #endif

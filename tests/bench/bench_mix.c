@@ -10,6 +10,8 @@
 #include "polyphony/isa.h"
 #include "polyphony/mix.h"
 
+#include "../../src/kernels/mix_ref.h"
+
 /* The grid of the mission's benchmark: 51 ages, 13 metallicities. */
 enum { N_CELL = 663, N_COLUMN = 9244, N_GALAXY_MOST = 128 };
 

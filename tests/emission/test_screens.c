@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "../../src/kernels/mix_ref.h"
 #include "../support.h"
 
 enum { N_PARTICLE = 600, N_CELL = 24, N_COLUMN = 2400 };
@@ -88,7 +89,7 @@ static void compare(struct scene *scene, double tau_max, double *ret_of_scale, d
     mix_screened_direct(&in, direct);
     assert_int_equal(mix_nodal_open(&in, 0, &nodal, &arena, NULL), 0);
     assert_false(nodal.is_direct); /* it is the nodes that are compared */
-    assert_int_equal(mix_screened_tiles(&in, fast, &arena, NULL), 0);
+    assert_int_equal(mix_screened_segments(&in, fast, &arena, NULL), 0);
     scale = largest_of(N_COLUMN, scene->direct);
     *ret_of_scale = *ret_of_own = 0.0;
     for (size_t j = 0; j < N_COLUMN; j++) {

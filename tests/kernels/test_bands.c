@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdlib.h>
 
+#include "../../src/kernels/bands_ref.h"
 #include "../support.h"
 #include "polyphony/isa.h"
 #include "polyphony/mix.h"

@@ -15,6 +15,8 @@
 
 #include "polyphony/isa.h"
 
+#include "../../src/kernels/columns_ref.h"
+
 static void assert_near(double got, double expected, double tolerance)
 {
     if (!(fabs(got - expected) <= tolerance))

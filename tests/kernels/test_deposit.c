@@ -14,6 +14,8 @@
 
 #include "polyphony/isa.h"
 
+#include "../../src/kernels/deposit_ref.h"
+
 static struct kernel_table *table;
 
 static int open_table(void **state)

@@ -7,6 +7,7 @@
 
 #include "polyphony/isa.h"
 
+#include "../../src/kernels/mix_ref.h"
 #include "../../src/kernels/segments.h"
 #include "../support.h"
 
@@ -199,7 +200,7 @@ static void expect_parts_agree(const char *what, const struct sky *sky, size_t n
         }
         mix_nodal_close(&sky->in, &nodal, sum);
     }
-    assert_int_equal(nodal.end, nodal.n_tile);
+    assert_int_equal(nodal.end, nodal.n_segment);
     assert_true(room < 1.0 || n_round == 1);
     for (size_t t = 0; t < 2; t++) {
         assert_same_bits(what, sky->n_column, sum[t], fast[t]);
@@ -248,12 +249,12 @@ static void expect_methods_agree(const char *what, struct sky *sky)
     }
     omp_set_num_threads(1);
     mix_screened_direct(&sky->in, direct);
-    assert_int_equal(mix_screened_tiles(&sky->in, fast, &arena, &err), 0);
+    assert_int_equal(mix_screened_segments(&sky->in, fast, &arena, &err), 0);
     assert_int_equal(arena.used_bytes, 0); /* scratch was given back */
     expect_close(what, sky, fast, direct);
     for (size_t i = 0; i < sizeof(n_thread) / sizeof(*n_thread); i++) {
         omp_set_num_threads(n_thread[i]);
-        assert_int_equal(mix_screened_tiles(&sky->in, again, &arena, &err), 0);
+        assert_int_equal(mix_screened_segments(&sky->in, again, &arena, &err), 0);
         assert_same_bits(what, sky->n_column, again[0], fast[0]);
         assert_same_bits(what, sky->n_column, again[1], fast[1]);
         memset(again[0], 0, sky->n_column * sizeof(double));
@@ -267,7 +268,7 @@ static void expect_methods_agree(const char *what, struct sky *sky)
 
         if (!isa_use((enum isa)isa))
             continue;
-        assert_int_equal(mix_screened_tiles(&sky->in, again, &arena, &err), 0);
+        assert_int_equal(mix_screened_segments(&sky->in, again, &arena, &err), 0);
         assert_same_bits(what, sky->n_column, again[0], fast[0]);
         assert_same_bits(what, sky->n_column, again[1], fast[1]);
         isa_use(best);
@@ -620,7 +621,7 @@ static void clear_screens_give_bare_sums(void **state)
     for (size_t c = 0; c < cells.n; c++)
         mass[c] = histogram[sky.cell[c]];
     mix_plain(&cells, 300, value[0], bare);
-    assert_int_equal(mix_screened_tiles(&sky.in, ret, &arena, NULL), 0);
+    assert_int_equal(mix_screened_segments(&sky.in, ret, &arena, NULL), 0);
     assert_all_near("clear", 300, screened, bare, 1e-14); /* exp(0) is 1: the same sums */
     arena_free(&arena);
     sky_free(&sky);
