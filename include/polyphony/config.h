@@ -91,6 +91,7 @@ struct job_operation {
     const struct cyaml_schema_field
         *fields;                /* every option by pointer, so that one that is missing is seen */
     size_t size;                /* of the struct of its options */
+    bool is_always;             /* done also in jobs that do not name it */
     const char *template_lines; /* commented, indented by two blanks, with a value for every default */
     /** What takes several keys or a range to say; NULL: nothing. The options are complete. */
     int (*check)(const struct job *job, const char *key, const void *options, struct error *err);

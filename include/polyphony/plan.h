@@ -22,6 +22,7 @@ enum product_axis {
     AXIS_LAMBDA, /* wavelengths of the grid */
     AXIS_AGE,
     AXIS_METALLICITY,
+    AXIS_GRID,   /* axes of the grid that particles are looked up by */
     AXIS_LINE,   /* the lines wanted */
     AXIS_LABEL,  /* labels of the operation */
     AXIS_FILTER, /* filters of all its instruments */
@@ -284,6 +285,9 @@ void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PL
 /** The cost of a galaxy [s], with seconds for each unit of the terms. */
 double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM]);
 
+/** The first operation that needs something; NULL: none does. */
+const char *plan_who_needs(const struct plan *plan, enum need need);
+
 /* ---- for declare() ----------------------------------------------------------------------------------- */
 
 /** Memory of the plan, of zeros; or *r becomes an error. */
@@ -297,11 +301,29 @@ bool plan_redshift_is_valid(const struct plan *plan, uint64_t row);
 /** Lines of the grid [n] that both line operations work on, in the plan's memory. */
 int plan_set_lines(struct plan *plan, size_t n, size_t *i_line, struct error *err);
 
+/* ---- a look at a filter ----------------------------------------------------------------------------- */
+
+struct filter_look {
+    double pivot_angstrom, low_angstrom, high_angstrom;
+    /* By frame, BAND_REST and BAND_OBSERVED: does an operation use it, and which share of the curve's area lies off the grid,
+     * at the redshift where that is most? */
+    bool is_used[2];
+    double off_grid[2];
+    double least_redshift; /* of galaxies that can be observed */
+};
+
+/** Return: does any operation use it? Goes through all redshifts. */
+bool plan_look_at_filter(const struct plan *plan, size_t i_instrument, size_t i_filter,
+                         struct filter_look *ret_look);
+
 /* ---- a look at a galaxy ----------------------------------------------------------------------------- */
 
 struct look {
-    uint64_t n_byte;    /* that were read */
-    uint64_t n_rounded; /* values slightly below 0 */
+    uint64_t n_byte;        /* that were read */
+    uint64_t n_rounded;     /* values slightly below 0 */
+    struct galaxy galaxy;   /* as far as it was read, in the arena; its redshift is plan_redshift() */
+    bool is_whole, has_gas; /* all of its stars were read, and its gas */
+    double arcsec_per_kpc;  /* 0: nothing needs it */
 };
 
 /**

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "polyphony/census.h"
 #include "polyphony/pipeline.h"
 
 /** Changes when the same inputs would give other numbers; a file of another version is not continued. */
@@ -181,6 +182,21 @@ typedef int (*ledger_visit)(void *context, uint64_t row, int64_t id, const struc
  */
 int ledger_scan(const char *path, ledger_visit visit, void *context, struct ledger_counts *ret_counts,
                 struct error *err);
+
+/* ---- the census of all galaxies that are done ------------------------------------------------------------ */
+
+#define RESULTS_AXIS_NAME_MAX 256
+
+struct results_census {
+    bool is_there; /* files of older programs have none */
+    struct census_sum sum;
+    const char *axis[CENSUS_AXES_MAX]; /* names of the grid's axes, below */
+    char axis_name[CENSUS_AXES_MAX][RESULTS_AXIS_NAME_MAX];
+};
+
+/** Sum up the rows that are done, in their order, at any time. With limits, or (NULL) with those of the file's job. */
+int results_sum_census(const char *path, const struct census_limits *limits,
+                       struct results_census *ret_census, struct error *err);
 
 /* ---- are the numbers those that were computed? --------------------------------------------------------- */
 

@@ -135,5 +135,9 @@ const struct band *bands_of(const struct work *w, const struct step *step, size_
 
 /** Spectra of the tile in hand, added to those of the galaxy; on the way the photometry that images need. */
 int direct_spectra(struct work *w, struct error *err);
+/** Kinds of operations that make images. */
+enum { OUTSIDE_KIND, IMAGES_KIND };
+/** Where the light of all stars is added up, [n_filter], by label and instrument of the selection; NULL: it is not. */
+double *images_light(struct work *w, const struct step *step, size_t i_label, size_t i_instrument);
 /** The tile onto the images of a step. */
 int direct_images(struct work *w, const struct step *step, struct error *err);

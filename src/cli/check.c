@@ -12,6 +12,7 @@
 #include "polyphony/operations.h"
 #include "polyphony/results.h"
 
+#include "census.h"
 #include "output.h"
 #include "prospects.h"
 #include "sample.h"
@@ -89,6 +90,7 @@ static void print_plan(const struct plan *plan)
     printf("model       %s: %zu labels from %zu grid spectra through %zu sets of particle weights\n",
            plan->model->name, plan->program.n_label, plan->program.n_extract, plan->program.n_channel);
     print_operations(plan);
+    census_print_filters(plan);
     printf("output      %s: %s a galaxy, %s in all\n", plan->job->output, row, all);
     for (size_t i = 0; i < plan->warnings.n; i++)
         printf("warning     %s\n", plan->warnings.text[i]);
@@ -140,7 +142,7 @@ static int check_trace(const struct job *job, struct error *err)
 
 struct options {
     const char *job_path;
-    bool is_only_path;
+    bool is_only_path, is_all;
     struct prospects_options prospects;
 };
 
@@ -150,6 +152,7 @@ static const struct argp_option argp_options[] = {
     { "output-path", OPTION_OUTPUT_PATH, NULL, 0,
       "only print the path of the results file, for scripts: links are followed, and all that is named after the results (.status.json, .lock, .stop) has this name",
       0 },
+    { "all", 'a', NULL, 0, "look at all galaxies, with all their particles, not only at some", 0 },
     { "workers", 'w', "LIST", 0, "predict the time of so many ranks that compute (default: 1,8,64,512,4096)",
       0 },
     { "ranks-per-node", 'r', "R", 0, "for the memory: ranks on a node, rank 0 among them (default: 8)", 0 },
@@ -162,6 +165,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int64_t value = 0;
 
     switch (key) {
+    case 'a':
+        options->is_all = true;
+        return 0;
     case 'w':
         options->prospects.workers = arg;
         return 0;
@@ -187,15 +193,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int check_all(const struct job *job, const struct prospects_options *prospects, struct plan **ret_plan,
-                     struct error *err)
+static int check_all(const struct job *job, const struct prospects_options *prospects, bool is_all,
+                     struct plan **ret_plan, struct error *err)
 {
     int r = plan_open(job, operation_list, NULL, ret_plan, err);
 
     if (!r)
         print_plan(*ret_plan);
     if (!r)
-        r = sample_check(*ret_plan, err);
+        r = sample_check(*ret_plan, is_all, err);
     if (!r)
         r = check_output(*ret_plan, err);
     if (!r)
@@ -222,7 +228,7 @@ int cli_check(int argc, char **argv, struct error *err)
     if (!r && options.is_only_path)
         puts(job->output);
     else if (!r)
-        r = check_all(job, &options.prospects, &plan, err);
+        r = check_all(job, &options.prospects, options.is_all, &plan, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);

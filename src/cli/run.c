@@ -16,6 +16,7 @@
 #include "polyphony/schedule.h"
 
 #include "alone.h"
+#include "census.h"
 #include "dealing.h"
 #include "heal.h"
 #include "memory.h"
@@ -453,8 +454,10 @@ static int conclude(struct run *run, const struct schedule *schedule, int r, str
                 n_gone);
     }
     end_state(run, r, err);
-    if (r >= 0)
+    if (r >= 0) {
         report_end(run->job->output, &counts);
+        census_print_results(run->job->output, run->job, stderr);
+    }
     return r;
 }
 

@@ -10,8 +10,8 @@
 uint64_t sample_costliest(const struct plan *plan);
 
 /**
- * Read the first galaxy, the last, the costliest and some evenly between, 64 MiB of them at most, and print
- * what a run would set aside, with reasons. Return: 0, also with such galaxies; POLYPHONY_INPUT when the file
+ * Read the first galaxy, the last, the costliest and some evenly between, 64 MiB of them at most (or all of all),
+ * and print what a run would set aside, with reasons, and the census of the others. Return: 0, also with such galaxies; POLYPHONY_INPUT when the file
  * cannot be read.
  */
-int sample_check(const struct plan *plan, struct error *err);
+int sample_check(const struct plan *plan, bool is_all, struct error *err);

@@ -15,6 +15,7 @@
 
 #include "polyphony/results.h"
 
+#include "census.h"
 #include "json.h"
 #include "state.h"
 
@@ -380,6 +381,8 @@ int cli_status(int argc, char **argv, struct error *err)
         return r;
     status.n_left = status.counts.n_galaxy - status.counts.n_done - status.counts.n_set_aside;
     r = status.is_json ? print_json(&status, err) : print_status(&status, err);
+    if (!r && !status.is_json && status.counts.n_done)
+        census_print_results(status.path, NULL, stdout);
     if (r)
         return r;
     return status.n_left ? POLYPHONY_STOPPED : status.counts.n_set_aside ? POLYPHONY_SET_ASIDE : 0;

@@ -330,6 +330,14 @@ const void *job_options(const struct job *job, const char *key)
     return NULL;
 }
 
+static bool is_named(const struct job *job, size_t i_operation)
+{
+    char path[KEY_PATH_MAX];
+
+    text_format(path, sizeof(path), "operations.%s", job->schema->operation[i_operation]->key);
+    return job_given(job, path);
+}
+
 static int check_operations(const struct job *job, struct error *err)
 {
     const struct job_schema *schema = job->schema;
@@ -337,7 +345,7 @@ static int check_operations(const struct job *job, struct error *err)
     int r = 0;
 
     for (size_t i = 0; i < schema->n_operation; i++)
-        n_wanted += job->options.of[i] != NULL;
+        n_wanted += job->options.of[i] && (!schema->operation[i]->is_always || is_named(job, i));
     if (n_wanted == 0)
         return job_error(job, err, "operations", "none is wanted; name at least one, for example 'sfh: {}'");
     for (size_t i = 0; !r && i < schema->n_operation; i++)
@@ -414,6 +422,11 @@ static int fill_defaults(struct job *job, const struct job_schema *schema, struc
     for (size_t i = 0; i < schema->n_operation; i++)
         if (schema->operation[i]->amend_defaults)
             schema->operation[i]->amend_defaults(defaults->options.of[i]);
+    for (size_t i = 0; i < schema->n_operation; i++)
+        if (schema->operation[i]->is_always && !job->options.of[i]) {
+            job->options.of[i] = defaults->options.of[i];
+            defaults->options.of[i] = NULL;
+        }
     schema_merge(schema->job_fields, job, defaults);
     cyaml_free(&cyaml_quiet, &schema->job, defaults, 0);
     return 0;

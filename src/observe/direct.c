@@ -4,6 +4,7 @@
  * them: sums, and what images show, in both frames. Images are made label by label, as Synthesizer does,
  * with all filters of an instrument together.
  */
+#include "polyphony/bands.h"
 #include "polyphony/work.h"
 
 /* What the images of a step need: adds to `bands`, one an instrument. */
@@ -69,7 +70,7 @@ int direct_images(struct work *w, const struct step *step, struct error *err)
     int r = 0;
 
     /* Products come by instrument, label and filter. */
-    while (product->step != step)
+    while (product->step != step || product->kind != step->operation->kind[IMAGES_KIND])
         product++;
     for (size_t i = 0; i < selection->n_instrument; i++) {
         const struct instrument *instrument = &w->plan->instrument[selection->i_instrument[i]];
@@ -78,7 +79,7 @@ int direct_images(struct work *w, const struct step *step, struct error *err)
                                              .sampling = images->sampling,
                                              .n_pixel = images->n_pixel[i],
                                              .resolution_arcsec = instrument->resolution_arcsec };
-        double **image = arena_array(w->arena, instrument->n_filter, sizeof(*image));
+        double **image = arena_array(w->arena, instrument->n_filter, sizeof(*image)), *light;
 
         for (size_t l = 0; !r && image && l < selection->n_label; l++) {
             for (size_t f = 0; f < instrument->n_filter; f++)
@@ -86,6 +87,9 @@ int direct_images(struct work *w, const struct step *step, struct error *err)
             r = observe_images(&pixels, &w->galaxy.particles[STARS], w->galaxy.centre_kpc,
                                w->frame->observer.distances.arcsec_per_kpc, instrument->n_filter, value,
                                image, w->arena, err);
+            light = images_light(w, step, l, i);
+            if (light)
+                bands_total(w->galaxy.particles[STARS].n, instrument->n_filter, value, light);
             value += w->galaxy.particles[STARS].n * instrument->n_filter;
         }
         if (!image)

@@ -4,9 +4,11 @@
  * values from one table, and are deposited at once. Time for sets that hold luminosities and fluxes counts as that of
  * luminosity images.
  */
+#include "polyphony/bands.h"
 #include "polyphony/job_schema.h"
 #include "polyphony/work.h"
 
+#include <math.h>
 #include <string.h>
 
 enum job_image_type { JOB_IMAGE_SMOOTHED, JOB_IMAGE_HISTOGRAM };
@@ -103,6 +105,32 @@ static const struct product_kind fluxes = {
     .axis = { AXIS_PIXEL, AXIS_PIXEL },
     .precision = PRECISION_IMAGES,
     .steps_per_star = 100,
+};
+
+/* A part of the census, of what is there for images. */
+static bool has_census(const struct plan *plan, const struct step *step)
+{
+    (void)step;
+    return plan_find_step(plan, "census") != NULL;
+}
+
+#define OUTSIDE "Share of the light that falls outside the field of the image"
+
+static const struct product_kind luminosity_outside = {
+    .path = "Storage/Census/LuminosityOutside",
+    .units = "dimensionless",
+    .description = OUTSIDE ", (galaxy, label, filter)",
+    .axis = { AXIS_LABEL, AXIS_FILTER },
+    .view = { { "Galaxies/Census/LightOutside/Luminosity/%i/%l/%f", OUTSIDE } },
+    .is_wanted = has_census,
+};
+static const struct product_kind flux_outside = {
+    .path = "Storage/Census/FluxOutside",
+    .units = "dimensionless",
+    .description = OUTSIDE ", (galaxy, label, filter)",
+    .axis = { AXIS_LABEL, AXIS_FILTER },
+    .view = { { "Galaxies/Census/LightOutside/Flux/%i/%l/%f", OUTSIDE } },
+    .is_wanted = has_census,
 };
 
 /* ---- pixels, and images that share them ---------------------------------------------------------------- */
@@ -257,10 +285,53 @@ static double **place_images(struct work *w, const struct image_set *set)
 
         /* Products of an instrument come by label and filter, as outputs do. */
         for (size_t i = 0; i < plan->n_product; i++)
-            if (plan->product[i].step == step && plan->product[i].i_instrument == instrument)
+            if (plan->product[i].kind == step->operation->kind[IMAGES_KIND] &&
+                plan->product[i].step == step && plan->product[i].i_instrument == instrument)
                 image[n++] = w->value + plan->product[i].offset;
     }
     return image;
+}
+
+double *images_light(struct work *w, const struct step *step, size_t i_label, size_t i_instrument)
+{
+    const struct selection *selection = &step->selection;
+    double *light = work_place(w, step, step->operation->kind[OUTSIDE_KIND], 0);
+
+    if (!light)
+        return NULL;
+    light += i_label * selection->n_filter;
+    for (size_t i = 0; i < i_instrument; i++)
+        light += w->plan->instrument[selection->i_instrument[i]].n_filter;
+    return light;
+}
+
+/* Add the light of n stars, by channel of a set, to that of all: until the images are complete it stands where their share
+ * outside will be. */
+static void add_light(struct work *w, const struct image_set *set, size_t n, const double *value,
+                      double *total)
+{
+    size_t channel = 0;
+
+    memset(total, 0, set->n_channel * sizeof(*total));
+    for (int is_back = 0; is_back < 2; is_back++) {
+        channel = 0;
+        for (size_t m = 0; m < set->n; m++) {
+            const struct step *step = set->member[m].step;
+            const struct selection *selection = &step->selection;
+            size_t n_filter =
+                w->plan->instrument[selection->i_instrument[set->member[m].i_selected]].n_filter;
+
+            for (size_t l = 0; l < selection->n_label; l++, channel += n_filter) {
+                double *light = images_light(w, step, l, set->member[m].i_selected);
+
+                if (light)
+                    memcpy(is_back ? light : total + channel, is_back ? total + channel : light,
+                           n_filter * sizeof(*light));
+            }
+        }
+        if (!is_back)
+            bands_total(n, set->n_channel, value, total);
+    }
 }
 
 /* Particles whose values are there at once. */
@@ -286,13 +357,15 @@ static int add_images(struct work *w, size_t i_set, struct error *err)
     size_t n_most = stars->n < PLAN_IMAGE_STARS ? stars->n : PLAN_IMAGE_STARS;
     double **image = place_images(w, set);
     double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
+    double *total = arena_array(w->arena, set->n_channel, sizeof(*total));
 
-    if (!r && (!image || !value))
+    if (!r && (!image || !value || !total))
         r = work_no_memory(w, err);
     for (size_t first = 0; !r && first < stars->n; first += PLAN_IMAGE_STARS) {
         const struct particles some = some_of(stars, first);
 
         observe_particle_bands(tables, &w->light, first, some.n, value);
+        add_light(w, set, some.n, value, total);
         r = observe_images(&set->pixels, &some, w->galaxy.centre_kpc,
                            w->frame->observer.distances.arcsec_per_kpc, set->n_channel, value, image,
                            w->arena, err);
@@ -314,6 +387,51 @@ static int images_again(struct work *w, const struct step *step, struct error *e
         if (w->plan->image_set[i].member[0].step == step)
             r = add_images(w, i, err);
     return r;
+}
+
+/* In eight sums, so that they need not wait for each other. */
+static double sum_pixels(size_t n, const double *value)
+{
+    double lane[8] = { 0 }, sum = 0.0;
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++)
+            lane[k] += value[i + k];
+    for (; i < n; i++)
+        lane[i % 8] += value[i];
+    for (size_t k = 0; k < 8; k++)
+        sum += lane[k];
+    return sum;
+}
+
+/* Of light and image, both by label and filter, the share that is in the one only. */
+static int images_end(struct work *w, const struct step *step, struct error *err)
+{
+    const struct plan *plan = w->plan;
+    const struct selection *selection = &step->selection;
+
+    (void)err;
+    for (size_t p = 0; p < plan->n_product; p++) {
+        const struct product *image = &plan->product[p];
+        size_t i = 0, l = 0;
+        double *light;
+
+        if (image->step != step || image->kind != step->operation->kind[IMAGES_KIND])
+            continue;
+        while (selection->i_instrument[i] != image->i_instrument)
+            i++;
+        while (selection->i_label[l] != image->i_label)
+            l++;
+        light = images_light(w, step, l, i);
+        if (!light)
+            return 0;
+        light += image->i_filter;
+        *light = *light > 0.0
+                     ? fmin(fmax(1.0 - sum_pixels(image->n, w->value + image->offset) / *light, 0.0), 1.0)
+                     : 0.0;
+    }
+    return 0;
 }
 
 const struct operation operation_images_luminosity = {
@@ -341,9 +459,9 @@ const struct operation operation_images_luminosity = {
     .needs = NEEDS_IMAGES,
     .needs_more = needs_of,
     .parts = parts_of,
-    .kind = { &luminosities },
+    .kind = { &luminosity_outside, &luminosities },
     .declare = declare,
-    .run = { NULL, NULL, images_again, NULL },
+    .run = { NULL, NULL, images_again, images_end },
 };
 
 const struct operation operation_images_flux = {
@@ -368,7 +486,7 @@ const struct operation operation_images_flux = {
     .needs = NEEDS_IMAGES,
     .needs_more = needs_of,
     .parts = parts_of,
-    .kind = { &fluxes },
+    .kind = { &flux_outside, &fluxes },
     .declare = declare,
-    .run = { NULL, NULL, images_again, NULL },
+    .run = { NULL, NULL, images_again, images_end },
 };

@@ -87,8 +87,8 @@ static int judge(struct plan *plan, const struct filter *filter, enum band_frame
     return 0;
 }
 
-static int check_filter(struct plan *plan, const struct filter *filter, enum band_frame frame,
-                        const uint64_t end[2], struct error *err)
+static struct view look_at_worst(const struct plan *plan, const struct filter *filter, enum band_frame frame,
+                                 const uint64_t end[2])
 {
     const struct grid *grid = plan->grid;
     struct view worst = look(plan, filter, frame, end[0]);
@@ -103,7 +103,7 @@ static int check_filter(struct plan *plan, const struct filter *filter, enum ban
         else if (other.share < worst.share)
             worst = other;
     }
-    return judge(plan, filter, frame, &worst, err);
+    return worst;
 }
 
 /* Rows of the lowest and the highest redshift; false where no galaxy can be observed. */
@@ -134,8 +134,36 @@ int plan_check_filters(struct plan *plan, const struct selection *selection, enu
     for (size_t i = 0; !r && i < selection->n_instrument; i++) {
         const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
 
-        for (size_t f = 0; !r && f < instrument->n_filter; f++)
-            r = check_filter(plan, &instrument->filter[f], frame, end, err);
+        for (size_t f = 0; !r && f < instrument->n_filter; f++) {
+            struct view worst = look_at_worst(plan, &instrument->filter[f], frame, end);
+
+            r = judge(plan, &instrument->filter[f], frame, &worst, err);
+        }
     }
     return r;
+}
+
+bool plan_look_at_filter(const struct plan *plan, size_t i_instrument, size_t i_filter,
+                         struct filter_look *ret_look)
+{
+    const struct filter *filter = &plan->instrument[i_instrument].filter[i_filter];
+    struct filter_look look = { .pivot_angstrom = filter_pivot_angstrom(filter) };
+    uint64_t end[2] = { 0, 0 };
+    bool has_galaxies = find_ends(plan, end);
+
+    filter_range(filter, &look.low_angstrom, &look.high_angstrom);
+    for (size_t s = 0; s < plan->n_step; s++) {
+        const struct selection *selection = &plan->step[s].selection;
+        enum band_frame frame = plan->step[s].operation->frame;
+
+        for (size_t i = 0; i < selection->n_instrument; i++)
+            if (selection->i_instrument[i] == i_instrument)
+                look.is_used[frame] = true;
+    }
+    for (enum band_frame frame = BAND_REST; has_galaxies && frame <= BAND_OBSERVED; frame++)
+        if (look.is_used[frame])
+            look.off_grid[frame] = fmax(1.0 - look_at_worst(plan, filter, frame, end).share, 0.0);
+    look.least_redshift = has_galaxies ? plan_redshift(plan, end[0]) : 0.0;
+    *ret_look = look;
+    return look.is_used[BAND_REST] || look.is_used[BAND_OBSERVED];
 }

@@ -3,26 +3,30 @@
 
 /* As much of the galaxy as may be read. */
 static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
-                     struct galaxy *ret_galaxy, struct look *look, struct error *err)
+                     struct look *look, struct error *err)
 {
     struct catalogue *catalogue = plan->catalogue;
     uint64_t n_star = catalogue->n_particle[STARS][row],
              around_bytes = catalogue_around_bytes(catalogue, STARS, row);
     uint64_t star_bytes = catalogue_particle_bytes(catalogue, STARS), n_most;
     bool with_around = around_bytes <= n_byte_most / 2;
+    struct galaxy *galaxy = &look->galaxy;
     double sum_kpc[3] = { 0 };
     int r;
 
-    *ret_galaxy = (struct galaxy) { .row = row, .id = catalogue->id[row] };
+    *galaxy = (struct galaxy) { .row = row, .id = catalogue->id[row] };
     n_most = (n_byte_most - (with_around ? around_bytes : 0)) / star_bytes;
     r = catalogue_read_tile(catalogue, row, STARS, 0, n_star < n_most ? n_star : n_most,
-                            with_around ? arena : NULL, arena, ret_galaxy, err);
-    look->n_byte = (with_around ? around_bytes : 0) + star_bytes * ret_galaxy->particles[STARS].n;
-    look->n_rounded = ret_galaxy->n_rounded;
-    if (r || ret_galaxy->particles[STARS].n < n_star)
+                            with_around ? arena : NULL, arena, galaxy, err);
+    galaxy->redshift = plan_redshift(plan, row);
+    look->n_byte = (with_around ? around_bytes : 0) + star_bytes * galaxy->particles[STARS].n;
+    look->n_rounded = galaxy->n_rounded;
+    look->has_gas = with_around;
+    look->is_whole = galaxy->particles[STARS].n == n_star;
+    if (r || !look->is_whole)
         return r;
-    catalogue_add_centre(ret_galaxy, sum_kpc);
-    return catalogue_set_centre(catalogue, sum_kpc, ret_galaxy, err);
+    catalogue_add_centre(galaxy, sum_kpc);
+    return catalogue_set_centre(catalogue, sum_kpc, galaxy, err);
 }
 
 int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struct arena *arena,
@@ -30,14 +34,17 @@ int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struc
 {
     struct observe_parameter parameter[PARAMETER_MAX];
     struct distances distances;
-    struct galaxy galaxy;
-    int r = read_some(plan, row, n_byte_most, arena, &galaxy, ret_look, err);
+    struct galaxy *galaxy = &ret_look->galaxy;
+    int r = read_some(plan, row, n_byte_most, arena, ret_look, err);
 
-    if (!r && plan->needs_observer &&
-        cosmology_distances(&plan->cosmology, plan_redshift(plan, row), &distances, err))
-        r = error_prefix(err, POLYPHONY_SET_ASIDE, "galaxy %lld", (long long)galaxy.id);
+    ret_look->arcsec_per_kpc = 0.0;
+    if (!r && plan->needs_observer) {
+        if (cosmology_distances(&plan->cosmology, galaxy->redshift, &distances, err))
+            return error_prefix(err, POLYPHONY_SET_ASIDE, "galaxy %lld", (long long)galaxy->id);
+        ret_look->arcsec_per_kpc = distances.arcsec_per_kpc;
+    }
     if (r || !plan->needs_light)
         return r;
-    plan_parameters(plan, &galaxy, NULL, parameter);
-    return observe_parameters_check(&plan->program, &galaxy, parameter, err);
+    plan_parameters(plan, galaxy, NULL, parameter);
+    return observe_parameters_check(&plan->program, galaxy, parameter, err);
 }

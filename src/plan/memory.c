@@ -9,6 +9,8 @@
  */
 #include "polyphony/plan_memory.h"
 
+#include "polyphony/census.h"
+
 #include <math.h>
 #include <omp.h>
 
@@ -92,7 +94,7 @@ static uint64_t images_bytes(const struct plan *plan, uint64_t n_star, int n_thr
     for (size_t i = 0; i < plan->n_image_set; i++) {
         const struct image_set *set = &plan->image_set[i];
 
-        bytes = larger(bytes, set->n_channel * (n_most + 1) * sizeof(double) +
+        bytes = larger(bytes, set->n_channel * (n_most + 2) * sizeof(double) +
                                   observe_images_bytes(&set->pixels, set->n_channel, n_thread));
     }
     for (size_t i = 0; i < plan->n_step && !plan->needs_spectra; i++) {
@@ -152,6 +154,7 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
 
     parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, STARS, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
+    parts.fixed += 3 * census_places(n_star) * sizeof(double); /* and the census, rounded */
     if (plan_find_step(plan, "los_optical_depths")) {
         parts.fixed += columns_index_bytes(catalogue->n_particle[GAS][row]);
         parts.fixed += catalogue->n_particle[BLACK_HOLES][row] * sizeof(double) +

@@ -15,8 +15,6 @@ int plan_list_steps(struct plan *plan, const struct operation *const *operations
 /* What an operation that is asked for needs (enum need); 0 where it is not. */
 unsigned step_needs(const struct step *step);
 struct named_parts step_parts(const struct step *step);
-/* The first operation that needs something; NULL: none does. */
-const char *plan_who_needs(const struct plan *plan, enum need need);
 /* What every operation works on, and which stages run; filters are checked against the grid. */
 int plan_operations(struct plan *plan, struct error *err);
 

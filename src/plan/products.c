@@ -33,6 +33,8 @@ static uint64_t axis_length(const struct plan *plan, const struct step *step, co
         return grid_find_axis(plan->grid, GRID_AGE)->n;
     case AXIS_METALLICITY:
         return grid_find_axis(plan->grid, GRID_METALLICITY)->n;
+    case AXIS_GRID:
+        return plan->grid->n_axis;
     case AXIS_LINE:
         return plan->n_line;
     case AXIS_LABEL:

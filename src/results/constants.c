@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "results_private.h"
 
+#include "polyphony/census.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +34,32 @@ static int write_lines(struct io_file *file, const struct plan *plan, struct err
     return r;
 }
 
-/* A filter under Synthesizer's path, where "/" in its code becomes ".". */
-static int write_filter(struct io_file *file, const struct plan *plan, const char *group,
-                        const struct filter *filter, double *scratch, struct error *err)
+/* Where it lies, and what of it lies off the grid. */
+static int write_filter_range(struct io_file *file, const struct filter_look *look, const char *base,
+                              struct error *err)
 {
+    static const char *const names[] = {
+        [BAND_REST] = "share_off_grid_rest", [BAND_OBSERVED] = "share_off_grid_observed"
+    };
+    int r = io_attr_write_f64(file, base, "pivot_wavelength_angstrom", look->pivot_angstrom, err);
+
+    if (!r)
+        r = io_attr_write_f64(file, base, "lowest_wavelength_angstrom", look->low_angstrom, err);
+    if (!r)
+        r = io_attr_write_f64(file, base, "highest_wavelength_angstrom", look->high_angstrom, err);
+    for (size_t i = 0; !r && i < 2; i++)
+        if (look->is_used[i])
+            r = io_attr_write_f64(file, base, names[i], look->off_grid[i], err);
+    return r;
+}
+
+/* A filter under Synthesizer's path, where "/" in its code becomes ".". */
+static int write_filter(struct io_file *file, const struct plan *plan, const char *group, size_t i_instrument,
+                        size_t i_filter, double *scratch, struct error *err)
+{
+    const struct filter *filter = &plan->instrument[i_instrument].filter[i_filter];
     char name[INSTRUMENT_NAME_MAX], base[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
+    struct filter_look look;
     int r;
 
     text_format(name, sizeof(name), "%s", filter->code);
@@ -58,13 +81,14 @@ static int write_filter(struct io_file *file, const struct plan *plan, const cha
                        err);
     if (!r)
         r = io_attr_write_text(file, base, "filter_code", filter->code, err);
-    return r ? r
-             : io_attr_write_f64(file, base, "pivot_wavelength_angstrom", filter_pivot_angstrom(filter), err);
+    plan_look_at_filter(plan, i_instrument, i_filter, &look);
+    return r ? r : write_filter_range(file, &look, base, err);
 }
 
-static int write_instrument(struct io_file *file, const struct plan *plan,
-                            const struct instrument *instrument, struct error *err)
+static int write_instrument(struct io_file *file, const struct plan *plan, size_t i_instrument,
+                            struct error *err)
 {
+    const struct instrument *instrument = &plan->instrument[i_instrument];
     double *scratch = mem_small(plan->grid->n_lambda, sizeof(*scratch));
     char group[RESULTS_PATH_MAX], path[RESULTS_PATH_MAX];
     int r;
@@ -85,7 +109,7 @@ static int write_instrument(struct io_file *file, const struct plan *plan,
         r = write_axis(file, path, plan->grid->n_lambda, plan->grid->lambda_rest_angstrom, "angstrom",
                        "The grid's wavelengths", err);
     for (size_t f = 0; !r && f < instrument->n_filter; f++)
-        r = write_filter(file, plan, group, &instrument->filter[f], scratch, err);
+        r = write_filter(file, plan, group, i_instrument, f, scratch, err);
     free(scratch);
     return r;
 }
@@ -111,7 +135,7 @@ static int write_instruments(struct io_file *file, const struct plan *plan, stru
     for (size_t i = 0; !r && i < plan->n_instrument; i++) {
         if (!is_selected(plan, i))
             continue;
-        r = write_instrument(file, plan, &plan->instrument[i], err);
+        r = write_instrument(file, plan, i, err);
         n_written++;
     }
     return r ? r : io_attr_write_i64(file, "Instruments", "ninstruments", n_written, err);
@@ -180,11 +204,15 @@ static int write_grid_axis(struct io_file *file, const struct grid_axis *axis, s
 int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err)
 {
     const struct grid *grid = plan->grid;
+    const struct census_axes axes = census_axes_of(grid, plan->axis_parameter);
     int r = write_axis(file, "Wavelengths/Rest", grid->n_lambda, grid->lambda_rest_angstrom, "angstrom",
                        "Rest-frame wavelengths of all spectra", err);
 
     for (size_t a = 0; !r && a < grid->n_axis_all; a++)
         r = write_grid_axis(file, &grid->axis[a], err);
+    if (!r)
+        r = io_write_names(file, AXES_NAMES_PATH, axes.n, axes.name,
+                           "Axes of the grid that particles are looked up by, as in Galaxies/Census", err);
     if (!r && plan->n_line)
         r = write_lines(file, plan, err);
     if (!r)

@@ -12,6 +12,8 @@
 #define SESSIONS_PATH         "Run/Sessions"
 #define ID_PATH               "Galaxies/ID"
 #define REDSHIFT_PATH         "Galaxies/Redshift"
+#define CENSUS_MASS_PATH      "Galaxies/Census/StellarMass"
+#define AXES_NAMES_PATH       "Axes/Names"
 #define N_STAR_PATH           "Galaxies/NStars"
 #define N_BLACK_HOLE_PATH     "Galaxies/NBlackHoles"
 #define STAR_TAU_PATH         "Galaxies/Stars/OpticalDepths/Particles"

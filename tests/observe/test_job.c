@@ -253,7 +253,7 @@ static void values_of_the_wrong_kind_are_refused_with_advice(void **state)
         { "operations:\n  sfh:\n", "job.yaml:2: operations.sfh: expected a mapping", "write 'sfh: {}'" },
         { "operations: [sfh, sfzh]\n",
           "job.yaml:1: operations: expected a mapping of 'key: value', not a list",
-          "known here: los_optical_depths, " },
+          "known here: census, los_optical_depths, " },
         { "emission: pacman\n",
           "job.yaml:1: emission: expected a mapping of 'key: value', not a single value", "model, tau_v" },
         { "operations:\n  spectra: {labels: intrinsic}\n",

@@ -46,6 +46,16 @@ static void products_fill_the_row_without_a_gap(void **state)
                      { PRODUCT_N_STAR, 1 },
                      { PRODUCT_N_GAS, 1 },
                      { PRODUCT_N_BLACK_HOLE, 1 },
+                     { "Galaxies/Census/StellarMass", 1 },
+                     { "Galaxies/Census/StarsWithoutLight", 1 },
+                     { "Galaxies/Census/MassBelowGrid", 1 },
+                     { "Galaxies/Census/MassAboveGrid", 1 },
+                     { "Galaxies/Census/Extent", 1 },
+                     { "Galaxies/Census/CentreDistance", 1 },
+                     { "Galaxies/Census/GasBefore", 1 },
+                     { "Galaxies/Census/GasBehind", 1 },
+                     { "Storage/Census/LuminosityOutside", 1 },
+                     { "Storage/Census/FluxOutside", 1 },
                      { PRODUCT_STAR_TAU, 1 },
                      { PRODUCT_BLACK_HOLE_TAU, 1 },
                      { PRODUCT_SFH, 1 },
@@ -140,8 +150,8 @@ static void each_stage_that_is_wanted_is_traced_once_a_galaxy(void **state)
     trace_end_galaxy(trace_thread(trace, 0));
     trace_sum(trace, &sums);
     for (size_t s = 0; s < n_stage; s++) {
-        bool is_wanted = !strcmp(stage_name[s], "Reading") || !strcmp(stage_name[s], "LOS optical depths") ||
-                         !strcmp(stage_name[s], "SFH");
+        bool is_wanted = !strcmp(stage_name[s], "Reading") || !strcmp(stage_name[s], "Census") ||
+                         !strcmp(stage_name[s], "LOS optical depths") || !strcmp(stage_name[s], "SFH");
 
         assert_int_equal(sums.count[s], is_wanted);
     }
@@ -294,9 +304,9 @@ static void a_subset_of_labels_has_the_values_of_all(void **state)
     static const char *const label[] = { "intrinsic", "escaped" };
 
     (void)state;
-    assert_int_equal(some->plan->n_product, 5 + 2 + 2);
+    assert_int_equal(some->plan->n_product, 9 + 2 + 2); /* four of the census */
     for (size_t l = 0; l < 2; l++) {
-        assert_string_equal(some->plan->program.label[some->plan->product[5 + l].i_label].name, label[l]);
+        assert_string_equal(some->plan->program.label[some->plan->product[9 + l].i_label].name, label[l]);
         assert_same_bits(label[l], N_MADE_LAMBDA, of_some + product_of(some, PRODUCT_LNU, label[l])->offset,
                          of_all + product_of(all, PRODUCT_LNU, label[l])->offset);
     }
