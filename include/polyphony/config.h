@@ -99,9 +99,18 @@ struct job_operation {
     void (*amend_defaults)(void *options);
 };
 
+/** An axis of the grid that has one value. */
+#define JOB_FIX_MAX 7
+struct job_fix {
+    char *name;
+    double value;
+};
+
 struct job {
     char *catalogue;
     char *grid;
+    struct job_fix *grid_fix; /* [n_grid_fix] each axis once */
+    unsigned n_grid_fix;
     char *output; /* of job_load(): where a symbolic link leads */
     int *threads; /* >= 0; 0: all cores this rank may use */
     struct job_cosmology cosmology;

@@ -16,6 +16,7 @@
 #define SCHEMA_NO_DEFAULT     (1 << 24) /* the template's value is an example, not a default */
 #define SCHEMA_NOT_NUMERIC    (1 << 25) /* does not determine the numbers of the results */
 #define SCHEMA_NUMBER_OR_NAME (1 << 26) /* text that may be a number */
+#define SCHEMA_NAMED          (1 << 27) /* a list of {name, value}, in the job a mapping of names to numbers */
 
 #define SCHEMA_OPTIONAL CYAML_FLAG_OPTIONAL
 #define SCHEMA_LIST     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)

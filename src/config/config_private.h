@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <yaml.h>
+
 #include "polyphony/job_schema.h"
 
 /* Longest "operations.photometry_luminosities.instruments[10000]" and room to spare. */
@@ -40,9 +42,15 @@ void schema_merge(const cyaml_schema_field_t *fields, void *mapping, void *defau
 
 /** Where each key was written. */
 struct job_survey;
-/** Walk the document; POLYPHONY_USAGE for what the schema does not allow. */
+/** Walk the document; POLYPHONY_USAGE for what the schema does not allow. *ret_text: what libcyaml is to read
+ * instead of the text, to be freed; NULL: the text as it is. */
 int survey_read(const char *name, const char *text, const struct job_schema *schema,
-                struct job_survey **ret_survey, struct error *err);
+                struct job_survey **ret_survey, char **ret_text, struct error *err);
 const char *survey_name(const struct job_survey *survey);
 int survey_line(const struct job_survey *survey, const char *key_path); /* 0 if not given */
 void survey_free(struct job_survey *survey);                            /* NULL is fine */
+
+/** split.c: a parsed document to the form that the survey walks; false without memory. */
+bool document_split(yaml_document_t *document, bool *ret_is_split);
+/** And then to the text that libcyaml reads; it destroys the document. NULL without memory. */
+char *document_text(yaml_document_t *document, const cyaml_schema_field_t *fields);

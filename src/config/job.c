@@ -438,11 +438,13 @@ int job_parse(const char *name, const char *text, const struct job_operation *co
     struct job_schema *schema = schema_make(operations);
     struct job_survey *survey = NULL;
     struct job *job = NULL;
-    int r = schema ? survey_read(name, text, schema, &survey, err)
+    char *other_text = NULL;
+    int r = schema ? survey_read(name, text, schema, &survey, &other_text, err)
                    : error_set(err, POLYPHONY_INTERNAL, "%s: no memory", name);
 
     if (!r)
-        r = load_values(name, text, schema, &job, err);
+        r = load_values(name, other_text ? other_text : text, schema, &job, err);
+    free(other_text);
     if (r) {
         survey_free(survey);
         schema_free(schema);

@@ -50,6 +50,15 @@ const cyaml_schema_value_t schema_name = {
 };
 static const cyaml_schema_value_t number_entry = { CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double) };
 
+static const cyaml_schema_field_t fix_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_DEFAULT, struct job_fix, name, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_FLOAT("value", CYAML_FLAG_DEFAULT, struct job_fix, value),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t fix_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct job_fix, fix_fields),
+};
+
 static const cyaml_schema_field_t cosmology_fields[] = {
     CYAML_FIELD_STRING_PTR("name", OPTIONAL, struct job_cosmology, name, 1, CYAML_UNLIMITED),
     CYAML_FIELD_FLOAT_PTR("h0_km_s_mpc", OPTIONAL | SCHEMA_NO_DEFAULT, struct job_cosmology, h0_km_s_mpc),
@@ -117,6 +126,9 @@ static const cyaml_schema_field_t schedule_fields[] = {
 static const cyaml_schema_field_t job_fields[] = {
     CYAML_FIELD_STRING_PTR("catalogue", SCHEMA_NOT_NUMERIC, struct job, catalogue, 1, CYAML_UNLIMITED),
     CYAML_FIELD_STRING_PTR("grid", SCHEMA_NOT_NUMERIC, struct job, grid, 1, CYAML_UNLIMITED),
+    /* In the job it is in the mapping `grid`: split.c. */
+    CYAML_FIELD_SEQUENCE_COUNT("grid.fix", LIST | SCHEMA_NO_DEFAULT | SCHEMA_NAMED, struct job, grid_fix,
+                               n_grid_fix, &fix_entry, 1, JOB_FIX_MAX),
     CYAML_FIELD_STRING_PTR("output", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, output, 1, CYAML_UNLIMITED),
     CYAML_FIELD_INT_PTR("threads", OPTIONAL | SCHEMA_NOT_NUMERIC, struct job, threads),
     CYAML_FIELD_MAPPING("cosmology", OPTIONAL, struct job, cosmology, cosmology_fields),
@@ -393,6 +405,25 @@ no_memory:
     return POLYPHONY_INTERNAL;
 }
 
+/* "grid.fix.alpha_enhancement" */
+static int echo_named(struct echo_walk *walk, const char *path, const cyaml_schema_value_t *schema,
+                      const void *value, unsigned n, bool numeric)
+{
+    const cyaml_schema_field_t *fields = schema->sequence.entry->mapping.fields; /* name, value */
+    int r = 0;
+
+    for (unsigned i = 0; i < n && !r; i++) {
+        const void *element = schema_element(schema, value, i);
+        char element_path[2 * KEY_PATH_MAX];
+
+        text_format(element_path, sizeof(element_path), "%s.%s", path,
+                    (const char *)schema_value(&fields[0], element, NULL));
+        r = echo_add(walk, element_path,
+                     value_text(&fields[1].value, schema_value(&fields[1], element, NULL), 1), numeric);
+    }
+    return r;
+}
+
 static int echo_mapping(struct echo_walk *walk, const cyaml_schema_field_t *fields, const void *mapping,
                         const char *path, bool numeric)
 {
@@ -408,7 +439,9 @@ static int echo_mapping(struct echo_walk *walk, const cyaml_schema_field_t *fiel
         if (!value)
             continue;
         text_format(field_path, sizeof(field_path), "%s%s%s", path, *path ? "." : "", field->key);
-        if (schema->type == CYAML_MAPPING && schema->mapping.fields->key) {
+        if (schema->flags & SCHEMA_NAMED) {
+            r = echo_named(walk, field_path, schema, value, n, field_numeric);
+        } else if (schema->type == CYAML_MAPPING && schema->mapping.fields->key) {
             r = echo_mapping(walk, schema->mapping.fields, value, field_path, field_numeric);
         } else if (schema->type == CYAML_SEQUENCE && schema->sequence.entry->type == CYAML_MAPPING) {
             for (unsigned i = 0; i < n && !r; i++) {
@@ -440,12 +473,18 @@ int job_echo(const struct job *job, struct job_echo *ret_echo, struct error *err
 
 bool job_key_determines_numbers(const char *key_path)
 {
-    size_t n = strcspn(key_path, ".[");
+    size_t longest = 0; /* "grid.fix" rather than "grid" */
+    bool answer = true;
 
-    for (const cyaml_schema_field_t *field = job_fields; field->key; field++)
-        if (strlen(field->key) == n && !strncmp(field->key, key_path, n))
-            return !(field->value.flags & SCHEMA_NOT_NUMERIC);
-    return true;
+    for (const cyaml_schema_field_t *field = job_fields; field->key; field++) {
+        size_t n = strlen(field->key);
+
+        if (n <= longest || strncmp(field->key, key_path, n) || (key_path[n] && !strchr(".[", key_path[n])))
+            continue;
+        longest = n;
+        answer = !(field->value.flags & SCHEMA_NOT_NUMERIC);
+    }
+    return answer;
 }
 
 void job_echo_free(struct job_echo *echo)

@@ -322,7 +322,7 @@ static int survey_mapping(struct walk *walk, const struct place *place)
     return r;
 }
 
-/* ---- any value ---------------------------------------------------------------------------- */
+/* ---- the wrong kind ----------------------------------------------------------------------- */
 
 static const char *kind_of(const yaml_node_t *node)
 {
@@ -352,6 +352,48 @@ static int wrong_kind(struct walk *walk, const struct place *place, const char *
                   expected, text && !*text ? "nothing" : kind_of(place->node), advice);
 }
 
+/* ---- numbers by name ---------------------------------------------------------------------- */
+
+/* Longest name of an axis. */
+#define NAME_MAX_BYTES 63
+
+static int survey_named_pair(struct walk *walk, const struct place *place, const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *key = yaml_document_get_node(walk->document, pair->key);
+    char path[KEY_PATH_MAX];
+    struct place value = { .schema = &place->schema->sequence.entry->mapping.fields[1].value,
+                           .node = yaml_document_get_node(walk->document, pair->value),
+                           .path = path,
+                           .line = line_of(key) };
+
+    if (key->type != YAML_SCALAR_NODE || !*text_of(key) || strlen(text_of(key)) > NAME_MAX_BYTES)
+        return refuse(walk, value.line, "%s: a key must be a name of at most %d bytes", place->path,
+                      NAME_MAX_BYTES);
+    value.key = text_of(key);
+    text_format(path, sizeof(path), "%s.%s", place->path, text_of(key));
+    if (survey_line(walk->survey, path))
+        return refuse(walk, value.line, "key '%s' is given twice, first on line %d; remove one", path,
+                      survey_line(walk->survey, path));
+    return note_key(walk, path, value.line) ? POLYPHONY_INTERNAL : survey_value(walk, &value);
+}
+
+static int survey_named(struct walk *walk, const struct place *place)
+{
+    const yaml_node_t *node = place->node;
+    size_t n;
+    int r;
+
+    if (node->type != YAML_MAPPING_NODE)
+        return wrong_kind(walk, place, "a mapping of 'name: number'");
+    n = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    r = check_list_size(walk, place, n);
+    for (size_t i = 0; i < n && !r; i++)
+        r = survey_named_pair(walk, place, &node->data.mapping.pairs.start[i]);
+    return r;
+}
+
+/* ---- a value of any kind -------------------------------------------------------------------- */
+
 static int survey_value(struct walk *walk, const struct place *place)
 {
     switch (place->schema->type) {
@@ -360,10 +402,14 @@ static int survey_value(struct walk *walk, const struct place *place)
             return wrong_kind(walk, place, "a mapping of 'key: value'");
         return survey_mapping(walk, place);
     case CYAML_SEQUENCE:
+        if (place->schema->flags & SCHEMA_NAMED)
+            return survey_named(walk, place);
         if (place->node->type != YAML_SEQUENCE_NODE)
             return wrong_kind(walk, place, "a list, '[a, b]' or lines with '- '");
         return survey_list(walk, place);
     default:
+        if (place->node->type == YAML_MAPPING_NODE && !strcmp(place->path, "grid"))
+            return refuse(walk, place->line, "grid: key 'file' is missing, the grid itself");
         if (place->node->type != YAML_SCALAR_NODE)
             return wrong_kind(walk, place, "a single value");
         return survey_scalar(walk, place);
@@ -466,7 +512,24 @@ static int check_shape(const struct job_survey *survey, const char *text, struct
     return r;
 }
 
-static int survey_text(struct job_survey *survey, const char *text, struct error *err)
+/* The document as it is, or in the form that libcyaml reads; it is destroyed. */
+static int survey_either(struct job_survey *survey, yaml_document_t *document, char **ret_text,
+                         struct error *err)
+{
+    bool is_split = false;
+    int r = document_split(document, &is_split)
+                ? survey_document(survey, document, err)
+                : error_set(err, POLYPHONY_INTERNAL, "%s: no memory", survey->name);
+
+    if (r || !is_split) {
+        yaml_document_delete(document);
+        return r;
+    }
+    *ret_text = document_text(document, survey->schema->job_fields);
+    return *ret_text ? 0 : error_set(err, POLYPHONY_INTERNAL, "%s: no memory", survey->name);
+}
+
+static int survey_text(struct job_survey *survey, const char *text, char **ret_text, struct error *err)
 {
     yaml_parser_t parser;
     yaml_document_t document;
@@ -478,8 +541,7 @@ static int survey_text(struct job_survey *survey, const char *text, struct error
         return error_set(err, POLYPHONY_INTERNAL, "%s: no memory", survey->name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
     if (yaml_parser_load(&parser, &document)) {
-        r = survey_document(survey, &document, err);
-        yaml_document_delete(&document);
+        r = survey_either(survey, &document, ret_text, err);
         if (!r)
             r = refuse_second_document(survey, &parser, err);
     } else {
@@ -490,7 +552,7 @@ static int survey_text(struct job_survey *survey, const char *text, struct error
 }
 
 int survey_read(const char *name, const char *text, const struct job_schema *schema,
-                struct job_survey **ret_survey, struct error *err)
+                struct job_survey **ret_survey, char **ret_text, struct error *err)
 {
     struct job_survey *survey = calloc(1, sizeof(*survey));
     int r;
@@ -499,9 +561,11 @@ int survey_read(const char *name, const char *text, const struct job_schema *sch
         r = error_set(err, POLYPHONY_INTERNAL, "%s: no memory", name);
     else {
         survey->schema = schema;
-        r = survey_text(survey, text, err);
+        r = survey_text(survey, text, ret_text, err);
     }
     if (r) {
+        free(*ret_text);
+        *ret_text = NULL;
         survey_free(survey);
         return r;
     }

@@ -9,6 +9,17 @@
 
 #include "polyphony/node_table.h"
 
+_Static_assert(JOB_FIX_MAX <= GRID_AXIS_MAX, "all axes may be fixed");
+
+/* What the job fixes. */
+static void take_fixed(struct plan *plan)
+{
+    const struct job *job = plan->job;
+
+    for (unsigned i = 0; i < job->n_grid_fix; i++)
+        plan->fix[plan->n_fix++] = (struct grid_fix) { job->grid_fix[i].name, job->grid_fix[i].value };
+}
+
 /* What to do where the catalogue does not have it. */
 static int advise(struct plan *plan, const struct grid_field *field, const char **ret_advice,
                   struct error *err)
@@ -34,6 +45,7 @@ int plan_grid_fields(struct plan *plan, const struct node_share *share, struct c
     struct grid_fields *fields = &plan->fields;
     int r = 0;
 
+    take_fixed(plan);
     /* Histories alone do not look at the light of the grid. */
     if (!plan_who_needs(plan, NEEDS_LIGHT))
         return 0;

@@ -125,14 +125,28 @@ class GridsTest(small.SmallTest):
         self.expect_the_same("logarithms", take_logarithms)
         self.expect_the_same("groups", group_lines, "the old form, a group each", ranks=3)
 
-    def test_a_third_axis_of_several_values_is_refused_with_them(self):
+    def test_a_third_axis_of_several_values_is_fixed_or_a_field(self):
         def change(file):
             add_axis(0)(file)
             replace(file, "axes/ionisation_parameters", [0.001, 0.1])
             arrange(file, lambda table, _: np.concatenate([table, table]))
         self.spoil("grid.hdf5", "several.grid.hdf5", change)
         self.expect_everywhere(small.INPUT, self.job("several", ("grid.hdf5", "several.grid.hdf5")),
-                               "third axis 'ionisation_parameters' of 2 values (0.001, 0.1)")
+                               "no dataset 'Stars/ionisation_parameters' or 'Galaxies/ionisation_parameters'",
+                               "has 2 values of it, 0.001 to 0.1", "fix: {ionisation_parameters: 0.001}")
+        self.expect_everywhere(small.USAGE, self.fixed("typo", "ionisation_parameter: 0.1"), "grid.fix",
+                               "did you mean 'ionisation_parameters'?")
+        self.expect_everywhere(small.USAGE, self.fixed("beyond", "ionisation_parameters: 0.2"),
+                               "0.20000000000000001 is beyond the axis 'ionisation_parameters'")
+        self.assertIn("fixed: ionisation_parameters 0.05, interpolated linearly between its nodes 0.001 and 0.1",
+                      self.call("check", self.fixed("between", "ionisation_parameters: 0.05")))
+        path = self.fixed("node", "ionisation_parameters: 0.1")  # whose tables are those without that axis
+        self.assertIn("fixed: ionisation_parameters 0.1, a node", self.call("check", path))
+        self.call("run", path, ranks=3)
+        self.expect_same(runner.read_bytes(self.dir / "node.hdf5"), runner.read_bytes(self.dir / "untouched.hdf5"), "node")
+
+    def fixed(self, name, fix):
+        return self.job(name, ("grid: grid.hdf5", f"grid: {{file: several.grid.hdf5, fix: {{{fix}}}}}"))
 
     def test_ages_in_another_unit_than_they_say_are_refused(self):
         def change(file):

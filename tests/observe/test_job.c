@@ -398,6 +398,46 @@ static void an_instrument_without_pixels_does_for_what_draws_no_image_with_it(vo
 
 /* ---- marks and echo ----------------------------------------------------------------------- */
 
+/* "grid: file", and with axes that are fixed. */
+static void a_grid_may_have_fixed_axes(void **state)
+{
+    static const struct fault faults[] = {
+        { "grid:\n  fix: {a: 1}\n", "job.yaml:1: grid: key 'file' is missing", "" },
+        { "grid: {file: g, fux: {a: 1}}\n", "job.yaml:1: unknown key 'grid.fux'",
+          "did you mean 'grid.fix'?" },
+        { "grid: {file: g, file: h}\n", "job.yaml:1: unknown key 'grid.file'", "" },
+        { "grid: {file: g, fix: {}}\n", "job.yaml:1: grid.fix: the list is empty", "" },
+        { "grid: {file: g, fix: 0.2}\n", "job.yaml:1: grid.fix: expected a mapping of 'name: number'", "" },
+        { "grid:\n  file: g\n  fix:\n    a: 1\n    b: many\n", "job.yaml:5: grid.fix.b: 'many'",
+          "a finite number" },
+        { "grid: {file: g, fix: {a: 1, a: 2}}\n", "job.yaml:1: key 'grid.fix.a' is given twice", "" },
+        { "grid: {file: g, fix: {a: 1}, fix: {b: 2}}\n", "job.yaml:1: key 'grid.fix' is given twice", "" },
+    };
+    struct job *job = parse_well("catalogue: 'c: d'\n"
+                                 "operations: {sfh: {}}\n"
+                                 "grid:\n"
+                                 "  fix: {alpha_enhancement: 0.20, 'U, log': 1e-2}\n"
+                                 "  file: \"a b, c.hdf5\"\n");
+    struct job_echo echo;
+
+    (void)state;
+    assert_string_equal(job->catalogue, "c: d");
+    assert_string_equal(job->grid, "a b, c.hdf5");
+    assert_int_equal(job->n_grid_fix, 2);
+    assert_string_equal(job->grid_fix[0].name, "alpha_enhancement");
+    assert_string_equal(job->grid_fix[1].name, "U, log");
+    assert_true(job->grid_fix[0].value == 0.2 && job->grid_fix[1].value == 0.01);
+    assert_int_equal(job_line(job, "grid.fix.alpha_enhancement"), 4);
+    assert_int_equal(job_echo(job, &echo, NULL), 0);
+    assert_string_equal(echo_find(&echo, "grid.fix.alpha_enhancement")->value, "0.2");
+    assert_true(echo_find(&echo, "grid.fix.alpha_enhancement")->determines_numbers);
+    assert_true(!echo_find(&echo, "grid")->determines_numbers);
+    assert_true(job_key_determines_numbers("grid.fix.gone") && !job_key_determines_numbers("grid"));
+    job_echo_free(&echo);
+    job_free(job);
+    EXPECT_FAULTS(faults);
+}
+
 static void keys_are_marked_given_or_default(void **state)
 {
     struct job *job =
@@ -592,6 +632,7 @@ int main(void)
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(keys_that_contradict_each_other_are_refused),
         cmocka_unit_test(an_instrument_without_pixels_does_for_what_draws_no_image_with_it),
+        cmocka_unit_test(a_grid_may_have_fixed_axes),
         cmocka_unit_test(keys_are_marked_given_or_default),
         cmocka_unit_test(the_echo_says_what_was_given_and_what_determines_numbers),
         cmocka_unit_test(the_echo_reads_back_to_the_same_job),

@@ -184,18 +184,16 @@ __attribute__((always_inline)) static inline void add_group(size_t n_corner, con
     }
 }
 
-/* All groups of one particle. */
+/* All groups of one particle; scratch is [n_corner]. */
 __attribute__((always_inline)) static inline void add_groups(size_t n_corner, const double *weight,
                                                              const double *const *row,
                                                              const struct bands_table *table, double tau,
-                                                             double *to)
+                                                             eight *scratch, double *to)
 {
-    eight all[WEIGHTS_CORNER_MAX];
-
     for (size_t c = 0; c < n_corner; c++)
-        all[c] = eight_all(weight[c]);
+        scratch[c] = eight_all(weight[c]);
     for (size_t g = 0; g < table->n_group; g++)
-        add_group(n_corner, table, g, row, all, tau, to);
+        add_group(n_corner, table, g, row, scratch, tau, to);
 }
 
 static void add_screened_four(const struct bands_block *block, const struct bands_table *table,
@@ -204,10 +202,11 @@ static void add_screened_four(const struct bands_block *block, const struct band
     for (size_t i = 0; i < block->n; i++) {
         double weight[4];
         const double *row[4];
+        eight scratch[4];
 
         find_four(block, table, i, weight, row);
         if (block->mass[i] != 0.0)
-            add_groups(4, weight, row, table, block->tau[i], value + i * n_output);
+            add_groups(4, weight, row, table, block->tau[i], scratch, value + i * n_output);
     }
 }
 
@@ -221,14 +220,15 @@ static void add_screened(const struct bands_block *block, const struct bands_tab
     for (size_t i = 0; i < block->n; i++) {
         double weight[WEIGHTS_CORNER_MAX], *to = value + i * n_output;
         const double *row[WEIGHTS_CORNER_MAX];
+        eight scratch[WEIGHTS_CORNER_MAX];
         size_t n = block->mass[i] == 0.0 ? 0 : find_corners(block, table, i, weight, row);
 
         if (n == 8)
-            add_groups(8, weight, row, table, block->tau[i], to);
+            add_groups(8, weight, row, table, block->tau[i], scratch, to);
         else if (n == 2)
-            add_groups(2, weight, row, table, block->tau[i], to);
+            add_groups(2, weight, row, table, block->tau[i], scratch, to);
         else if (n)
-            add_groups(n, weight, row, table, block->tau[i], to);
+            add_groups(n, weight, row, table, block->tau[i], scratch, to);
     }
 }
 
