@@ -74,6 +74,8 @@ void *mem_sure(void *block) __attribute__((returns_nonnull));
 
 /** As mem_small(), for data: NULL when n*size overflows or memory is short. */
 void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
+/** The same, touched: writing to it later makes no page fault, and memory does not grow. */
+void *mem_touched(size_t n, size_t size) __attribute__((warn_unused_result));
 /** Record "no memory " and what for ("for 3 galaxies"), and return POLYPHONY_INTERNAL. */
 int mem_short(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -149,6 +151,12 @@ size_t memory_peak_rss_bytes(void);
 /** The member of names[n] that `word` begins, or is nearest to (Levenshtein), or NULL if none is near enough
  * to be meant. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
+/** To stand behind an unknown word in a message: " (did you mean 'tau_v'?)", or "" where no name is near, as
+ * text_meant(word, names, n).text */
+struct meant {
+    char text[128];
+};
+struct meant text_meant(const char *word, const char *const *names, size_t n);
 /** Format into dst[size]; false if it did not fit. */
 bool text_format(char *dst, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Texts one after the other, each with its closing zero, so that a list can be sent as bytes. */

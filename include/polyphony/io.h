@@ -126,6 +126,13 @@ int io_direct_read(const struct io_direct *direct, uint64_t first, uint64_t n, d
 
 /* ---- writing a file by one process ---------------------------------------------------------- */
 
+/*
+ * The first write that fails stays with its file: what is written afterwards does nothing and returns the same, and so does the
+ * commit, with the same text. So a long row of writes may leave all looking at the status to the commit, and give no `err`.
+ */
+/** Of this process: 0, or the code of the first write that failed, and its text. */
+int io_file_status(struct io_file *file, struct error *err);
+
 /** Begin `path` under the name `path`.partial. POLYPHONY_OUTPUT also where less than 8 MiB are free. */
 int io_file_create(const char *path, struct io_file **ret_file, struct error *err);
 /** The file is complete: flush it to disk and give it its name. */

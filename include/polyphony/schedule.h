@@ -88,6 +88,3 @@ struct schedule {
  * and on the rank it happened on.
  */
 int schedule_run(struct schedule *schedule, struct error *err);
-
-/** Worst (most negative) status of all ranks; collective. */
-int schedule_agree(MPI_Comm comm, int status);

@@ -24,6 +24,16 @@ void *mem_array(size_t n, size_t size)
     return calloc(n ? n : 1, size ? size : 1);
 }
 
+void *mem_touched(size_t n, size_t size)
+{
+    void *array = mem_array(n, size);
+
+    /* mem_array() gives pages that are not there before they are written to. */
+    if (array)
+        memset(array, 0, n * size);
+    return array;
+}
+
 /* _exit(): what is registered to run at the end, HDF5's part above all, would want memory too. */
 void *mem_sure(void *block)
 {

@@ -55,6 +55,16 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
     return nearest && least <= 1 + strlen(nearest) / 3 ? nearest : NULL;
 }
 
+struct meant text_meant(const char *word, const char *const *names, size_t n)
+{
+    const char *nearest = text_nearest(word, names, n);
+    struct meant meant = { "" };
+
+    if (nearest)
+        text_format(meant.text, sizeof(meant.text), " (did you mean '%.100s'?)", nearest);
+    return meant;
+}
+
 bool text_format(char *dst, size_t size, const char *format, ...)
 {
     va_list args;

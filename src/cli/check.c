@@ -140,7 +140,7 @@ static int check_trace(const struct job *job, struct error *err)
     return r;
 }
 
-struct options {
+struct check_options {
     const char *job_path;
     bool is_only_path, is_all;
     struct prospects_options prospects;
@@ -161,7 +161,7 @@ static const struct argp_option argp_options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *options = state->input;
+    struct check_options *options = state->input;
     int64_t value = 0;
 
     switch (key) {
@@ -179,17 +179,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_OUTPUT_PATH:
         options->is_only_path = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->job_path)
-            argp_error(state, "one job file at a time");
-        options->job_path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->job_path)
-            argp_error(state, "which job file?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_parse_argument(key, arg, state, &options->job_path, "job file");
     }
 }
 
@@ -218,7 +209,7 @@ int cli_check(int argc, char **argv, struct error *err)
         .doc =
             "Validate a job file and all its inputs, say what the run will read and write, and what it will take: time for any number of ranks, memory of a rank and a node, disk. A job that cannot fit is refused.\vTimes are measured where the job's results file has some galaxies already; else those of the trace that the job names; else a guess. They are of computing: 'polyphony simulate' counts messages and files too.\n\n" CLI_EXIT_CODES
     };
-    struct options options = { .prospects = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
+    struct check_options options = { .prospects = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
     struct job *job = NULL;
     struct plan *plan = NULL;
     int r;

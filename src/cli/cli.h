@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <argp.h>
+
 #include "polyphony/base.h"
 
 /** Closes every --help. */
@@ -28,12 +30,13 @@ int cli_demo_catalogue(int argc, char **argv, struct error *err);
 /** A number of bytes for people: "1.5 GB". ret_text of at least 24 bytes. */
 void cli_format_bytes(double bytes, char *ret_text);
 
-struct argp;
 /** Print the text of a failure, unless it has none or was printed already. */
 void cli_print_error(struct error *err);
 
-/** argp_parse() that exits with our usage code, and is heard of from one rank only. */
+/** argp_parse() that exits with our usage code. What it prints (--help, or what is wrong) one rank prints alone. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/** The rest of an argp parser: the one argument of a command, into *path. `what` names it in messages. */
+error_t cli_parse_argument(int key, char *arg, struct argp_state *state, const char **path, const char *what);
 /** Of a command with one argument and no options: the argument. `what` names it in messages. */
 const char *cli_parse_path(int argc, char **argv, const char *args_doc, const char *what, const char *doc);

@@ -16,7 +16,7 @@
 
 #define N_LIKELY 8 /* lines that a name may mean */
 
-struct options {
+struct grid_options {
     const char *path, *word;
     bool wants_lines;
 };
@@ -30,7 +30,7 @@ static const struct argp_option argp_options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *options = state->input;
+    struct grid_options *options = state->input;
 
     switch (key) {
     case 'l':
@@ -57,7 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* `grid --lines WORD FILE`: argp hands both over as they come. */
-static void settle(struct options *options)
+static void settle(struct grid_options *options)
 {
     if (options->word && access(options->path, F_OK) && !access(options->word, F_OK)) {
         const char *word = options->path;
@@ -225,7 +225,7 @@ int cli_grid(int argc, char **argv, struct error *err)
         .doc =
             "Say what a stellar population grid holds: axes, wavelengths, spectra and the emission models that can be made of them, lines, what it was made of, and what is doubtful about it. Tables are not read: 'check' does that.\v" CLI_EXIT_CODES
     };
-    struct options options = { 0 };
+    struct grid_options options = { 0 };
     struct grid_look *look = NULL;
     int r;
 

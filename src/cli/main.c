@@ -2,12 +2,9 @@
 #include "cli.h"
 
 #include <argp.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "signature.h"
 
@@ -52,13 +49,12 @@ static void print_help(void)
 
 static int unknown_command(const char *name, struct error *err)
 {
-    const char *names[N_COMMAND], *nearest;
+    const char *names[N_COMMAND];
 
     for (size_t i = 0; i < N_COMMAND; i++)
         names[i] = commands[i].name;
-    nearest = text_nearest(name, names, N_COMMAND);
-    return error_set(err, POLYPHONY_USAGE, "unknown command '%s'%s%s%s; see 'polyphony --help'", name,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return error_set(err, POLYPHONY_USAGE, "unknown command '%s'%s; see 'polyphony --help'", name,
+                     text_meant(name, names, N_COMMAND).text);
 }
 
 int main(int argc, char **argv)
@@ -92,75 +88,4 @@ int main(int argc, char **argv)
     unknown_command(argv[1], &err);
     cli_print_error(&err);
     return -r;
-}
-
-void cli_print_error(struct error *err)
-{
-    if (err->text[0])
-        fprintf(stderr, "polyphony: %s\n", err->text);
-    err->text[0] = '\0';
-}
-
-/* All ranks parse alike, before MPI begins; one of them is enough to hear from. */
-void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
-{
-    const char *rank = getenv("PMIX_RANK");
-    int kept[2] = { -1, -1 };
-
-    if (rank && strcmp(rank, "0"))
-        for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-            int nowhere = open("/dev/null", O_WRONLY);
-
-            kept[fd - STDOUT_FILENO] = dup(fd);
-            dup2(nowhere, fd);
-            close(nowhere);
-        }
-    argp_parse(argp, argc, argv, 0, NULL, input);
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-        if (kept[fd - STDOUT_FILENO] >= 0) {
-            dup2(kept[fd - STDOUT_FILENO], fd);
-            close(kept[fd - STDOUT_FILENO]);
-        }
-}
-
-struct one_path {
-    const char *path, *what;
-};
-
-static error_t parse_one_path(int key, char *arg, struct argp_state *state)
-{
-    struct one_path *one = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (one->path)
-            argp_error(state, "one %s at a time", one->what);
-        one->path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!one->path)
-            argp_error(state, "which %s?", one->what);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-const char *cli_parse_path(int argc, char **argv, const char *args_doc, const char *what, const char *doc)
-{
-    const struct argp argp = { .parser = parse_one_path, .args_doc = args_doc, .doc = doc };
-    struct one_path one = { .what = what };
-
-    cli_parse(&argp, argc, argv, &one);
-    return one.path;
-}
-
-void cli_format_bytes(double bytes, char *ret_text)
-{
-    static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
-    size_t i = 0;
-
-    for (; bytes >= 1000.0 && i + 1 < sizeof(unit) / sizeof(*unit); i++)
-        bytes /= 1000.0;
-    text_format(ret_text, 24, "%.3g %s", bytes, unit[i]);
 }

@@ -201,19 +201,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_SURVIVE:
         parse_silence(state, arg, options);
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->job_path)
-            argp_error(state, "one job file at a time");
-        options->job_path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->job_path)
-            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
-        if (options->repair && options->overwrite)
-            argp_error(state, "--repair keeps what is right in a file, --overwrite keeps nothing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        if (key == ARGP_KEY_END && !options->job_path)
+            argp_error(state, "which job file? ('polyphony init' prints one to start from)");
+        if (key == ARGP_KEY_END && options->repair && options->overwrite)
+            argp_error(state, "--repair keeps what is right in a file, --overwrite keeps nothing");
+        return cli_parse_argument(key, arg, state, &options->job_path, "job file");
     }
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "polyphony/ranks.h"
+
 /* What happens where nothing can be planned. */
 static struct placement unplaced;
 
@@ -12,10 +14,10 @@ static int make_plan(struct place *place, MPI_Comm node, int local_size, int n_t
                      struct error *err)
 {
     struct placement_request *all = mem_small((size_t)local_size, sizeof(*all)), self;
-    int r = machine_open(&place->machine, err), worst = 0;
+    int r = machine_open(&place->machine, err), worst;
 
     /* One rank without a machine would plan differently from the others: then none does. */
-    MPI_Allreduce(&r, &worst, 1, MPI_INT, MPI_MIN, node);
+    worst = ranks_agree(node, r);
     if (worst && !r)
         r = error_set(err, worst, "another rank of this node could not read the machine");
     if (!r) {

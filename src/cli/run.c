@@ -13,6 +13,7 @@
 
 #include "polyphony/node_share.h"
 #include "polyphony/operations.h"
+#include "polyphony/ranks.h"
 #include "polyphony/schedule.h"
 
 #include "alone.h"
@@ -69,7 +70,7 @@ static void on_signal(int number)
  * silent. */
 static int agree(const struct run *run, int r, struct error *err)
 {
-    int worst = schedule_agree(run->comm, r);
+    int worst = ranks_agree(run->comm, r);
     int candidate = r == worst && err->text[0] ? run->rank : run->n_rank, speaker = 0;
 
     MPI_Allreduce(&candidate, &speaker, 1, MPI_INT, MPI_MIN, run->comm);

@@ -43,7 +43,7 @@ static const char *const limit_names[] = { [SIMULATE_WORK] = "work",
                                            [SIMULATE_SHARES] = "uneven shares",
                                            [SIMULATE_WAITING] = "messages" };
 
-struct options {
+struct simulate_options {
     const char *job_path, *workers, *modes, *costs, *csv;
     double latency_s, service_s, bytes_per_s, start_up_s, scatter;
     bool is_guessing;    /* the dealer, at first */
@@ -100,7 +100,7 @@ static int64_t parse_count(const char *text, const char *option, int64_t most, s
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *options = state->input;
+    struct simulate_options *options = state->input;
 
     switch (key) {
     case 'w':
@@ -139,17 +139,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CSV:
         options->csv = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->job_path)
-            argp_error(state, "one job file at a time");
-        options->job_path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->job_path)
-            argp_error(state, "which job file?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_parse_argument(key, arg, state, &options->job_path, "job file");
     }
 }
 
@@ -181,7 +172,7 @@ struct simulated {
     struct simulate_outcome outcome;
 };
 
-static int simulate_one(const struct options *options, const struct plan *plan,
+static int simulate_one(const struct simulate_options *options, const struct plan *plan,
                         const struct foresight *foresight, struct simulated *simulated, struct error *err)
 {
     struct simulate_settings settings = { .dealer = { .mode = simulated->mode,
@@ -203,7 +194,7 @@ static int simulate_one(const struct options *options, const struct plan *plan,
                         err);
 }
 
-static int open_foresight(const struct options *options, const struct plan *plan,
+static int open_foresight(const struct simulate_options *options, const struct plan *plan,
                           struct foresight *ret_foresight, struct error *err)
 {
     int n_thread = options->n_thread > 0 ? options->n_thread : foresight_threads(plan->job), r;
@@ -224,7 +215,7 @@ static int open_foresight(const struct options *options, const struct plan *plan
 
 /* ---- what came out --------------------------------------------------------------------------- */
 
-static void print_head(const struct options *options, const struct plan *plan,
+static void print_head(const struct simulate_options *options, const struct plan *plan,
                        const struct foresight *foresight)
 {
     char name[48], total[24], largest[24], read[24], written[24], bandwidth[24];
@@ -259,7 +250,7 @@ static void print_one(const struct simulated *simulated)
     fflush(stdout); /* each may take seconds */
 }
 
-static void print_advice(const struct options *options, const struct plan *plan,
+static void print_advice(const struct simulate_options *options, const struct plan *plan,
                          const struct foresight *foresight)
 {
     double bytes = foresight->read_bytes + (double)results_row_bytes(plan) * (double)foresight->n;
@@ -308,7 +299,7 @@ static int write_csv(const char *path, size_t n, const struct simulated *simulat
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int simulate_all(const struct options *options, const struct plan *plan,
+static int simulate_all(const struct simulate_options *options, const struct plan *plan,
                         const struct foresight *foresight, const bool is_wanted[N_MODE], struct error *err)
 {
     size_t n_worker[FORESIGHT_WORKERS_MAX], n = 0, n_list;
@@ -347,7 +338,7 @@ int cli_simulate(int argc, char **argv, struct error *err)
                                               [JOB_STATIC_BLOCK] = DEALER_STATIC_BLOCK,
                                               [JOB_STATIC_CYCLIC] = DEALER_STATIC_CYCLIC,
                                               [JOB_STATIC_LPT] = DEALER_STATIC_LPT };
-    struct options options = {
+    struct simulate_options options = {
         .workers = "8,64,512,4096", .latency_s = 30e-6, .service_s = 2e-6, .bytes_per_s = 1e10
     };
     bool is_wanted[N_MODE] = { false };

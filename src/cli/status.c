@@ -330,17 +330,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         status->is_json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (status->path)
-            argp_error(state, "one results file at a time");
-        status->path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!status->path)
-            argp_error(state, "which results file?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_parse_argument(key, arg, state, &status->path, "results file");
     }
 }
 

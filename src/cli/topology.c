@@ -12,7 +12,7 @@
 
 enum { KEY_SYNTHETIC = 256, KEY_XML, KEY_CPUS };
 
-struct options {
+struct topology_options {
     const char *synthetic, *xml, *cpus;
     int n_rank, n_thread; /* 0: automatic */
 };
@@ -44,7 +44,7 @@ static int parse_count(const char *text, const char *option, int64_t least, stru
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *options = state->input;
+    struct topology_options *options = state->input;
 
     switch (key) {
     case KEY_SYNTHETIC:
@@ -74,7 +74,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int open_machine(const struct options *options, struct machine **ret_machine, struct error *err)
+static int open_machine(const struct topology_options *options, struct machine **ret_machine,
+                        struct error *err)
 {
     if (options->synthetic)
         return machine_open_synthetic(options->synthetic, ret_machine, err);
@@ -100,7 +101,7 @@ static int count_cores(const struct machine *machine, const struct cpuset *allow
 }
 
 /* What any of the ranks may use and wants; of this machine, as `run` would find it. */
-static int make_request(const struct options *options, const struct machine *machine,
+static int make_request(const struct topology_options *options, const struct machine *machine,
                         struct placement_request *ret_request, struct error *err)
 {
     struct cpuset listed, own;
@@ -197,7 +198,7 @@ int cli_topology(int argc, char **argv, struct error *err)
             "    \"Package:2 [NUMANode(memory=256GiB)] L3:8 Core:4 PU:2(indexes=2*64:1*2)\"\n\n"
             "A node that is not at hand: run 'lstopo --of xml node.xml' there, and --xml node.xml here.\n\n" CLI_EXIT_CODES
     };
-    struct options options = { 0 };
+    struct topology_options options = { 0 };
     struct placement_request request;
     struct machine *machine = NULL;
     int r;

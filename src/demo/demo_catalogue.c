@@ -17,7 +17,7 @@
 
 enum distribution { UNIFORM, NORMAL };
 
-struct field {
+struct demo_field {
     const char *path, *units, *description;
     int n_column; /* 1, or 3 for vectors */
     enum distribution distribution;
@@ -25,7 +25,7 @@ struct field {
 };
 
 /* The place of a field in its table is part of the counter: add new ones at the end. */
-static const struct field star_fields[] = {
+static const struct demo_field star_fields[] = {
     { "Stars/initial_masses", "Msun", "mass of stars formed", 1, UNIFORM, 1e4, 1e6 },
     { "Stars/ages", "yr", "time since formation", 1, UNIFORM, 1e6, 1e10 },
     { "Stars/metallicities", "dimensionless", "mass fraction of metals", 1, UNIFORM, 0.001, 0.02 },
@@ -33,14 +33,14 @@ static const struct field star_fields[] = {
     { "Stars/velocities", "km/s", "velocity, galaxy at rest", 3, NORMAL, 0.0, 100.0 },
     { "Stars/smoothing_lengths", "kpc", "radius of the kernel", 1, UNIFORM, 0.1, 1.0 },
 };
-static const struct field gas_fields[] = {
+static const struct demo_field gas_fields[] = {
     { "Gas/masses", "Msun", "mass of gas", 1, UNIFORM, 1e5, 1e7 },
     { "Gas/metallicities", "dimensionless", "mass fraction of metals", 1, UNIFORM, 0.001, 0.02 },
     { "Gas/coordinates", "kpc", "position, galaxy centred on 0", 3, NORMAL, 0.0, 10.0 },
     { "Gas/velocities", "km/s", "velocity, galaxy at rest", 3, NORMAL, 0.0, 100.0 },
     { "Gas/smoothing_lengths", "kpc", "radius of the kernel", 1, UNIFORM, 0.1, 1.0 },
 };
-static const struct field black_hole_fields[] = {
+static const struct demo_field black_hole_fields[] = {
     { "BlackHoles/masses", "Msun", "mass", 1, UNIFORM, 1e6, 1e8 },
     { "BlackHoles/accretion_rates", "Msun/Myr", "accretion rate", 1, UNIFORM, 0.1, 10.0 },
     { "BlackHoles/coordinates", "kpc", "position, galaxy centred on 0", 3, NORMAL, 0.0, 5.0 },
@@ -50,7 +50,7 @@ static const struct field black_hole_fields[] = {
 
 struct component {
     const char *offset_path, *length_path;
-    const struct field *fields;
+    const struct demo_field *fields;
     size_t n_field;
     uint64_t star_share; /* one particle for so many stars, at least one */
 };
@@ -118,7 +118,7 @@ static uint64_t particles_per_galaxy(const struct component *component, uint64_t
     return n > 0 ? n : 1;
 }
 
-static void field_fill(const struct field *field, struct random_place place, uint64_t n_per_galaxy,
+static void field_fill(const struct demo_field *field, struct random_place place, uint64_t n_per_galaxy,
                        uint64_t row0, uint64_t n_row, double *ret_values)
 {
     for (uint64_t i = 0; i < n_row; i++) {
@@ -137,80 +137,72 @@ static void field_fill(const struct field *field, struct random_place place, uin
     }
 }
 
-static int write_field(struct io_file *file, const struct field *field, const char *units,
-                       struct random_place place, uint64_t n_per_galaxy, uint64_t n_galaxy, double *block,
-                       struct error *err)
+static void write_field(struct io_file *file, const struct demo_field *field, const char *units,
+                        struct random_place place, uint64_t n_per_galaxy, uint64_t n_galaxy, double *block)
 {
     uint64_t n_row = n_per_galaxy * n_galaxy;
     uint64_t dims[2] = { n_row, (uint64_t)field->n_column };
-    int r =
-        io_create_f64(file, field->path, field->n_column > 1 ? 2 : 1, dims, units, field->description, err);
 
-    for (uint64_t row = 0; !r && row < n_row; row += BLOCK_ROWS) {
+    io_create_f64(file, field->path, field->n_column > 1 ? 2 : 1, dims, units, field->description, NULL);
+    for (uint64_t row = 0; !io_file_status(file, NULL) && row < n_row; row += BLOCK_ROWS) {
         uint64_t n = min_u64(BLOCK_ROWS, n_row - row);
 
         field_fill(field, place, n_per_galaxy, row, n, block);
-        r = io_write_rows_f64(file, field->path, row, n, block, err);
+        io_write_rows_f64(file, field->path, row, n, block, NULL);
     }
-    return r;
 }
 
 /* One integer per galaxy: base + step * galaxy. */
-static int write_integers(struct io_file *file, const char *path, uint64_t n_galaxy, uint64_t base,
-                          uint64_t step, const char *description, int64_t *block, struct error *err)
+static void write_integers(struct io_file *file, const char *path, uint64_t n_galaxy, uint64_t base,
+                           uint64_t step, const char *description, int64_t *block)
 {
     uint64_t dims[1] = { n_galaxy };
-    int r = io_create_i64(file, path, 1, dims, "dimensionless", description, err);
+    io_create_i64(file, path, 1, dims, "dimensionless", description, NULL);
 
-    for (uint64_t row = 0; !r && row < n_galaxy; row += BLOCK_ROWS) {
+    for (uint64_t row = 0; !io_file_status(file, NULL) && row < n_galaxy; row += BLOCK_ROWS) {
         uint64_t n = min_u64(BLOCK_ROWS, n_galaxy - row);
 
         for (uint64_t i = 0; i < n; i++)
             block[i] = (int64_t)(base + step * (row + i));
-        r = io_write_rows_i64(file, path, row, n, block, err);
+        io_write_rows_i64(file, path, row, n, block, NULL);
     }
-    return r;
 }
 
 /* The same number for every galaxy. */
-static int write_constant(struct io_file *file, const char *path, uint64_t n_galaxy, double value,
-                          const char *description, double *block, struct error *err)
+static void write_constant(struct io_file *file, const char *path, uint64_t n_galaxy, double value,
+                           const char *description, double *block)
 {
     uint64_t dims[1] = { n_galaxy };
-    int r = io_create_f64(file, path, 1, dims, "dimensionless", description, err);
+    io_create_f64(file, path, 1, dims, "dimensionless", description, NULL);
 
     for (uint64_t i = 0; i < min_u64(BLOCK_ROWS, n_galaxy); i++)
         block[i] = value;
-    for (uint64_t row = 0; !r && row < n_galaxy; row += BLOCK_ROWS)
-        r = io_write_rows_f64(file, path, row, min_u64(BLOCK_ROWS, n_galaxy - row), block, err);
-    return r;
+    for (uint64_t row = 0; !io_file_status(file, NULL) && row < n_galaxy; row += BLOCK_ROWS)
+        io_write_rows_f64(file, path, row, min_u64(BLOCK_ROWS, n_galaxy - row), block, NULL);
 }
 
 /* ---- groups -------------------------------------------------------------------------------------- */
 
-static int write_component(struct io_file *file, const struct demo_catalogue_options *o, uint64_t i_component,
-                           double *block, int64_t *block_i64, struct error *err)
+static void write_component(struct io_file *file, const struct demo_catalogue_options *o,
+                            uint64_t i_component, double *block, int64_t *block_i64)
 {
     const struct component *component = &components[i_component];
     uint64_t n = particles_per_galaxy(component, o->n_star_per_galaxy);
-    int r = write_integers(file, component->offset_path, o->n_galaxy, 0, n,
-                           "first particle of the galaxy in the flat arrays", block_i64, err);
+    write_integers(file, component->offset_path, o->n_galaxy, 0, n,
+                   "first particle of the galaxy in the flat arrays", block_i64);
 
-    if (!r)
-        r = write_integers(file, component->length_path, o->n_galaxy, n, 0, "particles of the galaxy",
-                           block_i64, err);
-    for (size_t i = 0; !r && i < component->n_field; i++) {
-        const struct field *field = &component->fields[i];
+    write_integers(file, component->length_path, o->n_galaxy, n, 0, "particles of the galaxy", block_i64);
+    for (size_t i = 0; i < component->n_field; i++) {
+        const struct demo_field *field = &component->fields[i];
         struct random_place place = { .seed = o->seed, .component = i_component, .field = i };
         bool slip = o->ages_in_myr && field == &star_fields[1];
 
-        r = write_field(file, field, slip ? "Myr" : field->units, place, n, o->n_galaxy, block, err);
+        write_field(file, field, slip ? "Myr" : field->units, place, n, o->n_galaxy, block);
     }
-    return r;
 }
 
-static int write_galaxies(struct io_file *file, const struct demo_catalogue_options *o, double *block,
-                          int64_t *block_i64, struct error *err)
+static void write_galaxies(struct io_file *file, const struct demo_catalogue_options *o, double *block,
+                           int64_t *block_i64)
 {
     const struct {
         const char *path;
@@ -223,25 +215,20 @@ static int write_galaxies(struct io_file *file, const struct demo_catalogue_opti
         { "Galaxies/fesc_ly_alpha", 1.0, "escape fraction of Lyman alpha" },
         { "Galaxies/dust_to_metal_ratio", 0.3, "dust mass over metal mass of the gas" },
     };
-    int r =
-        write_integers(file, "Galaxies/id", o->n_galaxy, 0, 1, "identifier of the galaxy", block_i64, err);
 
-    for (size_t i = 0; !r && i < COUNT(constants); i++)
-        r = write_constant(file, constants[i].path, o->n_galaxy, constants[i].value, constants[i].description,
-                           block, err);
-    return r;
+    write_integers(file, "Galaxies/id", o->n_galaxy, 0, 1, "identifier of the galaxy", block_i64);
+    for (size_t i = 0; i < COUNT(constants); i++)
+        write_constant(file, constants[i].path, o->n_galaxy, constants[i].value, constants[i].description,
+                       block);
 }
 
-static int write_attributes(struct io_file *file, const struct demo_catalogue_options *o, struct error *err)
+static void write_attributes(struct io_file *file, const struct demo_catalogue_options *o)
 {
-    int r = io_attr_write_text(file, "/", "format", "polyphony-catalogue", err);
-
-    if (!r)
-        r = io_attr_write_i64(file, "/", "version", 1, err);
-    if (!r)
-        r = io_attr_write_text(file, "/", "provenance",
-                               "made by polyphony demo-catalogue: random numbers, no physics", err);
-    return r ? r : io_attr_write_i64(file, "/", "seed", (int64_t)o->seed, err);
+    io_attr_write_text(file, "/", "format", "polyphony-catalogue", NULL);
+    io_attr_write_i64(file, "/", "version", 1, NULL);
+    io_attr_write_text(file, "/", "provenance",
+                       "made by polyphony demo-catalogue: random numbers, no physics", NULL);
+    io_attr_write_i64(file, "/", "seed", (int64_t)o->seed, NULL);
 }
 
 int demo_catalogue_write(const struct demo_catalogue_options *options, struct error *err)
@@ -256,14 +243,13 @@ int demo_catalogue_write(const struct demo_catalogue_options *options, struct er
     block = mem_small(3 * BLOCK_ROWS, sizeof(*block));
     block_i64 = mem_small(BLOCK_ROWS, sizeof(*block_i64));
     r = io_file_create(options->path, &file, err);
-    if (!r)
-        r = write_attributes(file, options, err);
-    if (!r)
-        r = write_galaxies(file, options, block, block_i64, err);
-    for (uint64_t i = 0; !r && i < COUNT(components); i++)
-        r = write_component(file, options, i, block, block_i64, err);
-    if (!r)
+    if (!r) {
+        write_attributes(file, options);
+        write_galaxies(file, options, block, block_i64);
+        for (uint64_t i = 0; i < COUNT(components); i++)
+            write_component(file, options, i, block, block_i64);
         r = io_file_commit(file, err);
+    }
     io_file_close(file);
     free(block);
     free(block_i64);

@@ -45,16 +45,6 @@ void wavelengths_fill(size_t n_lambda, double *ret_lambda_angstrom)
     }
 }
 
-void frequency_widths_fill(size_t n_lambda, const double *lambda_angstrom, double *ret_width_hz)
-{
-    for (size_t k = 0; k < n_lambda; k++) {
-        double below = lambda_angstrom[k > 0 ? k - 1 : 0];
-        double above = lambda_angstrom[k + 1 < n_lambda ? k + 1 : k];
-
-        ret_width_hz[k] = 0.5 * DEMO_C_ANGSTROM_S * (1.0 / below - 1.0 / above);
-    }
-}
-
 double photon_rate(size_t n_lambda, const double *lambda_angstrom, const double *lnu, double edge_angstrom)
 {
     double sum = 0.0; /* integral of lnu / (h nu) d nu = integral of lnu / (h lambda) d lambda */
@@ -311,68 +301,59 @@ static void age_fill(struct grid_maker *maker, double age_yr)
 
 /* ---- the file --------------------------------------------------------------------------------- */
 
-static int mark(struct io_file *file, const char *path, bool log_on_read, struct error *err)
+static void mark(struct io_file *file, const char *path, bool log_on_read)
 {
-    return io_attr_write_bool(file, path, "log_on_read", log_on_read, err);
+    io_attr_write_bool(file, path, "log_on_read", log_on_read, NULL);
 }
 
-static int write_axis(struct io_file *file, const char *path, size_t n, const double *values,
-                      const char *units, const char *description, bool log_on_read, struct error *err)
+static void write_axis(struct io_file *file, const char *path, size_t n, const double *values,
+                       const char *units, const char *description, bool log_on_read)
 {
     uint64_t dims[1] = { n };
-    int r = io_write_f64(file, path, 1, dims, values, units, description, err);
+    io_write_f64(file, path, 1, dims, values, units, description, NULL);
 
-    return r ? r : mark(file, path, log_on_read, err);
+    mark(file, path, log_on_read);
 }
 
 /* Datasets of n sorts, [n_age][n_metallicity] and [n_last] if that is not 0, to be filled age by age. */
-static int create_datasets(struct io_file *file, const struct grid_maker *maker, int n,
-                           const struct dataset *datasets, size_t n_last, struct error *err)
+static void create_datasets(struct io_file *file, const struct grid_maker *maker, int n,
+                            const struct dataset *datasets, size_t n_last)
 {
     uint64_t dims[3] = { maker->n_age, maker->n_metallicity, n_last };
-    int r = 0;
 
-    for (int i = 0; !r && i < n; i++) {
-        r = io_create_f64(file, datasets[i].path, n_last ? 3 : 2, dims, datasets[i].units,
-                          datasets[i].description, err);
-        if (!r)
-            r = mark(file, datasets[i].path, false, err);
+    for (int i = 0; i < n; i++) {
+        io_create_f64(file, datasets[i].path, n_last ? 3 : 2, dims, datasets[i].units,
+                      datasets[i].description, NULL);
+        mark(file, datasets[i].path, false);
     }
-    return r;
 }
 
-static int write_rows(struct io_file *file, size_t i_age, int n, const struct dataset *datasets,
-                      double *const *rows, struct error *err)
+static void write_rows(struct io_file *file, size_t i_age, int n, const struct dataset *datasets,
+                       double *const *rows)
 {
-    int r = 0;
 
-    for (int i = 0; !r && i < n; i++)
-        r = io_write_rows_f64(file, datasets[i].path, i_age, 1, rows[i], err);
-    return r;
+    for (int i = 0; i < n; i++)
+        io_write_rows_f64(file, datasets[i].path, i_age, 1, rows[i], NULL);
 }
 
-static int write_line_list(struct io_file *file, const struct grid_maker *maker, struct error *err)
+static void write_line_list(struct io_file *file, const struct grid_maker *maker)
 {
     const char **ids = mem_small(maker->n_line, sizeof(*ids));
     double *lambda_angstrom = mem_small(maker->n_line, sizeof(*lambda_angstrom));
-    int r;
 
     for (size_t i = 0; i < maker->n_line; i++) {
         ids[i] = maker->lines[i].id;
         lambda_angstrom[i] = maker->lines[i].lambda_angstrom;
     }
-    r = io_write_strings(file, "lines/id", maker->n_line, ids, "Cloudy's name of the line", err);
-    if (!r)
-        r = mark(file, "lines/id", false, err);
-    if (!r)
-        r = write_axis(file, "lines/wavelength", maker->n_line, lambda_angstrom, "angstrom",
-                       "wavelength, vacuum up to 2000 angstrom, air beyond", false, err);
+    io_write_strings(file, "lines/id", maker->n_line, ids, "Cloudy's name of the line", NULL);
+    mark(file, "lines/id", false);
+    write_axis(file, "lines/wavelength", maker->n_line, lambda_angstrom, "angstrom",
+               "wavelength, vacuum up to 2000 angstrom, air beyond", false);
     free(ids);
     free(lambda_angstrom);
-    return r;
 }
 
-static int write_attributes(struct io_file *file, struct error *err)
+static void write_attributes(struct io_file *file)
 {
     static const struct {
         const char *object, *name, *text;
@@ -388,45 +369,30 @@ static int write_attributes(struct io_file *file, struct error *err)
     };
     static const char *const axes[] = { "ages", "metallicities" };
     static const char *const spectra[] = { "incident", "transmitted", "nebular", "linecont" };
-    int r = io_make_group(file, "Model", err);
-
-    if (!r)
-        r = io_make_group(file, "CloudyParams", err);
-    if (!r)
-        r = io_attr_write_texts(file, "/", "axes", 2, axes, err);
-    if (!r)
-        r = io_attr_write_texts(file, "/", "incident_axes", 2, axes, err);
-    if (!r)
-        r = io_attr_write_texts(file, "/", "spec_names", n_spectrum, spectra, err);
-    for (size_t i = 0; !r && i < sizeof(texts) / sizeof(texts[0]); i++)
-        r = io_attr_write_text(file, texts[i].object, texts[i].name, texts[i].text, err);
-    if (!r)
-        r = io_attr_write_f64(file, "Model", "imf_mass_min_msun", 0.1, err);
-    if (!r)
-        r = io_attr_write_f64(file, "Model", "imf_mass_max_msun", 100.0, err);
-    return r ? r : io_attr_write_f64(file, "CloudyParams", "temperature_k", 1e4, err);
+    io_make_group(file, "Model", NULL);
+    io_make_group(file, "CloudyParams", NULL);
+    io_attr_write_texts(file, "/", "axes", 2, axes, NULL);
+    io_attr_write_texts(file, "/", "incident_axes", 2, axes, NULL);
+    io_attr_write_texts(file, "/", "spec_names", n_spectrum, spectra, NULL);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        io_attr_write_text(file, texts[i].object, texts[i].name, texts[i].text, NULL);
+    io_attr_write_f64(file, "Model", "imf_mass_min_msun", 0.1, NULL);
+    io_attr_write_f64(file, "Model", "imf_mass_max_msun", 100.0, NULL);
+    io_attr_write_f64(file, "CloudyParams", "temperature_k", 1e4, NULL);
 }
 
-static int write_layout(struct io_file *file, const struct grid_maker *maker, struct error *err)
+static void write_layout(struct io_file *file, const struct grid_maker *maker)
 {
-    int r = write_attributes(file, err);
-
-    if (!r)
-        r = write_axis(file, "axes/ages", maker->n_age, maker->ages_yr, "yr", "age of the population", true,
-                       err);
-    if (!r)
-        r = write_axis(file, "axes/metallicities", maker->n_metallicity, maker->metallicities,
-                       "dimensionless", "mass fraction of metals", true, err);
-    if (!r)
-        r = write_axis(file, "spectra/wavelength", maker->n_lambda, maker->lambda_angstrom, "angstrom",
-                       "wavelength in the rest frame", false, err);
-    if (!r)
-        r = write_line_list(file, maker, err);
-    if (!r)
-        r = create_datasets(file, maker, n_spectrum, spectrum_datasets, maker->n_lambda, err);
-    if (!r)
-        r = create_datasets(file, maker, n_line_table, line_datasets, maker->n_line, err);
-    return r ? r : create_datasets(file, maker, n_scalar, scalar_datasets, 0, err);
+    write_attributes(file);
+    write_axis(file, "axes/ages", maker->n_age, maker->ages_yr, "yr", "age of the population", true);
+    write_axis(file, "axes/metallicities", maker->n_metallicity, maker->metallicities, "dimensionless",
+               "mass fraction of metals", true);
+    write_axis(file, "spectra/wavelength", maker->n_lambda, maker->lambda_angstrom, "angstrom",
+               "wavelength in the rest frame", false);
+    write_line_list(file, maker);
+    create_datasets(file, maker, n_spectrum, spectrum_datasets, maker->n_lambda);
+    create_datasets(file, maker, n_line_table, line_datasets, maker->n_line);
+    create_datasets(file, maker, n_scalar, scalar_datasets, 0);
 }
 
 int demo_grid_write(const struct demo_grid_options *options, struct error *err)
@@ -440,14 +406,13 @@ int demo_grid_write(const struct demo_grid_options *options, struct error *err)
     if (!r)
         maker_open(options, &maker);
     if (!r)
-        r = write_layout(file, &maker, err);
+        write_layout(file, &maker);
     for (size_t i_age = 0; !r && i_age < maker.n_age; i_age++) {
         age_fill(&maker, maker.ages_yr[i_age]);
-        r = write_rows(file, i_age, n_spectrum, spectrum_datasets, maker.lnu, err);
-        if (!r)
-            r = write_rows(file, i_age, n_line_table, line_datasets, maker.at_line, err);
-        if (!r)
-            r = write_rows(file, i_age, n_scalar, scalar_datasets, maker.scalars, err);
+        write_rows(file, i_age, n_spectrum, spectrum_datasets, maker.lnu);
+        write_rows(file, i_age, n_line_table, line_datasets, maker.at_line);
+        write_rows(file, i_age, n_scalar, scalar_datasets, maker.scalars);
+        r = io_file_status(file, err);
     }
     if (!r)
         r = io_file_commit(file, err);

@@ -86,7 +86,7 @@ static double mass_of_lifetime(double lifetime_yr, double metallicity)
     return sqrt(low * high);
 }
 
-struct star {
+struct demo_star {
     double luminosity_lsun;
     double temperature_k;
 };
@@ -96,7 +96,7 @@ struct star {
  * Their metallicity terms are replaced by power laws set by hand: metal-poor stars are hotter, and below some
  * solar masses brighter.
  */
-static struct star star_birth(double m, double metallicity)
+static struct demo_star star_birth(double m, double metallicity)
 {
     double z = metallicity / DEMO_SOLAR_METALLICITY;
     double m3 = m * m * m;
@@ -109,9 +109,9 @@ static struct star star_birth(double m, double metallicity)
                     (0.01077422 + 3.082234 * m * m + 17.84778 * m5 * m3 * sqrt(m) + pow(m, 18.5) +
                      0.00022582 * pow(m, 19.5));
 
-    return (struct star) { .luminosity_lsun = luminosity * pow(z, -0.15 / (1.0 + m * m / 25.0)),
-                           .temperature_k =
-                               SOLAR_TEFF_K * pow(luminosity / (radius * radius), 0.25) * pow(z, -0.045) };
+    return (struct demo_star) { .luminosity_lsun = luminosity * pow(z, -0.15 / (1.0 + m * m / 25.0)),
+                                .temperature_k = SOLAR_TEFF_K * pow(luminosity / (radius * radius), 0.25) *
+                                                 pow(z, -0.045) };
 }
 
 /* 0 below a, 1 above b, in between without a kink. */
@@ -126,9 +126,9 @@ static double rise_smoothly(double x, double a, double b)
  * On the main sequence, `progress` from 0 to 1: brighter by 0.3 dex; cooler at the end, by a little for
  * the Sun and 0.2 dex at 40 Msun (set by hand).
  */
-static struct star star_on_main_sequence(double mass_msun, double metallicity, double progress)
+static struct demo_star star_on_main_sequence(double mass_msun, double metallicity, double progress)
 {
-    struct star star = star_birth(mass_msun, metallicity);
+    struct demo_star star = star_birth(mass_msun, metallicity);
     double cooling_dex = 0.2 * fmin(1.0, fmax(0.0, log10(mass_msun) / 1.6)) + 0.02;
 
     star.luminosity_lsun *= pow(10.0, 0.3 * progress);
@@ -211,7 +211,8 @@ static void evolve_main_sequence(struct population *population, double age_yr, d
         double mass_msun = MASS_MIN_MSUN * exp((i + 0.5) * step);
         double n_star = imf_density(mass_msun) * mass_msun * step;
         double lifetime_yr = (1.0 - GIANT_SHARE_OF_LIFE) * star_lifetime_yr(mass_msun, metallicity);
-        struct star star = star_on_main_sequence(mass_msun, metallicity, fmin(age_yr / lifetime_yr, 1.0));
+        struct demo_star star =
+            star_on_main_sequence(mass_msun, metallicity, fmin(age_yr / lifetime_yr, 1.0));
 
         deposit(population, n_star * star.luminosity_lsun, star.temperature_k);
         population->star_fraction += n_star * mass_msun;
@@ -311,6 +312,16 @@ static double blanket_shape(double lambda_angstrom, double temperature_k)
 static double blanket_strength(double metallicity)
 {
     return fmin(0.95, 0.85 * pow(metallicity / DEMO_SOLAR_METALLICITY, 0.25));
+}
+
+void frequency_widths_fill(size_t n_lambda, const double *lambda_angstrom, double *ret_width_hz)
+{
+    for (size_t k = 0; k < n_lambda; k++) {
+        double below = lambda_angstrom[k > 0 ? k - 1 : 0];
+        double above = lambda_angstrom[k + 1 < n_lambda ? k + 1 : k];
+
+        ret_width_hz[k] = 0.5 * DEMO_C_ANGSTROM_S * (1.0 / below - 1.0 / above);
+    }
 }
 
 struct templates templates_create(size_t n_lambda, const double *lambda_angstrom)

@@ -30,7 +30,7 @@ const struct emission_node *emission_node_find(const struct emission_model *mode
 int emission_label_find(const struct emission_program *program, const char *label, size_t *ret_label,
                         struct error *err)
 {
-    const char *names[EMISSION_LABEL_MAX], *nearest;
+    const char *names[EMISSION_LABEL_MAX];
     char known[512] = "";
 
     for (size_t i = 0; i < program->n_label; i++) {
@@ -42,9 +42,8 @@ int emission_label_find(const struct emission_program *program, const char *labe
         strncat(known, i ? ", " : "", sizeof(known) - strlen(known) - 1);
         strncat(known, names[i], sizeof(known) - strlen(known) - 1);
     }
-    nearest = text_nearest(label, names, program->n_label);
-    return error_set(err, POLYPHONY_USAGE, "the emission model has no label '%s'%s%s%s (it has: %s)", label,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", known);
+    return error_set(err, POLYPHONY_USAGE, "the emission model has no label '%s'%s; it has: %s", label,
+                     text_meant(label, names, program->n_label).text, known);
 }
 
 void emission_ly_alpha_pixels(size_t n_lambda, const double *lambda_rest_angstrom, bool *ret_is_ly_alpha)

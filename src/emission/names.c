@@ -6,7 +6,7 @@
 int emission_unknown(const char *what, const char *word, const void *const *rows, struct error *err)
 {
     enum { NAMES_MAX = 64 };
-    const char *names[NAMES_MAX] = { NULL }, *nearest;
+    const char *names[NAMES_MAX] = { NULL };
     char list[512] = "";
     size_t n = 0;
 
@@ -16,7 +16,6 @@ int emission_unknown(const char *what, const char *word, const void *const *rows
         names[n] = *(const char *const *)rows[n];
         text_format(list + used, sizeof(list) - used, "%s%s", n ? ", " : "", names[n]);
     }
-    nearest = text_nearest(word, names, n);
-    return error_set(err, POLYPHONY_USAGE, "unknown %s '%.100s'%s%s%s: use one of %s", what, word,
-                     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list);
+    return error_set(err, POLYPHONY_USAGE, "unknown %s '%.100s'%s: use one of %s", what, word,
+                     text_meant(word, names, n).text, list);
 }

@@ -14,13 +14,13 @@
 #define PATH_MAX_BYTES 600
 
 /* Where a curve lies in a file. */
-struct place {
+struct curve_place {
     char lambda[PATH_MAX_BYTES], transmission[PATH_MAX_BYTES];
     char units_at[PATH_MAX_BYTES]; /* object with an attribute of their unit, or "" */
 };
 
 static bool find_pair(struct io_file *file, const char *group, const char *lambda, const char *transmission,
-                      struct place *ret_place)
+                      struct curve_place *ret_place)
 {
     text_format(ret_place->lambda, PATH_MAX_BYTES, "%s%s", group, lambda);
     text_format(ret_place->transmission, PATH_MAX_BYTES, "%s%s", group, transmission);
@@ -28,7 +28,7 @@ static bool find_pair(struct io_file *file, const char *group, const char *lambd
 }
 
 /* One filter's datasets at the root of the file. */
-static bool find_single(struct io_file *file, struct place *ret_place)
+static bool find_single(struct io_file *file, struct curve_place *ret_place)
 {
     static const char *const names[][2] = { { "wavelength", "transmission" },
                                             { "Wavelength", "Transmission" },
@@ -55,7 +55,8 @@ static bool is_code(const char *code, const char *group)
 }
 
 /* The transmission on the wavelengths of all filters of the group. */
-static bool find_sampled(struct io_file *file, const char *header, const char *group, struct place *ret_place)
+static bool find_sampled(struct io_file *file, const char *header, const char *group,
+                         struct curve_place *ret_place)
 {
     text_format(ret_place->lambda, PATH_MAX_BYTES, "%s/Wavelengths", header);
     text_format(ret_place->transmission, PATH_MAX_BYTES, "%sTransmission", group);
@@ -68,7 +69,7 @@ struct search {
     const char *code;
     size_t n;
     bool is_found;
-    struct place place; /* of what was found, or of the last */
+    struct curve_place place; /* of what was found, or of the last */
     char known[400];
 };
 
@@ -81,7 +82,7 @@ static int look_in(struct io_file *file, const char *filters, struct search *sea
 
     for (size_t i = 0; !r && i < n; i++) {
         char group[PATH_MAX_BYTES], code[IO_NAME_MAX];
-        struct place place = { .lambda = "" };
+        struct curve_place place = { .lambda = "" };
 
         text_format(group, sizeof(group), "%s%s%s/", filters, slash, name[i]);
         text_format(place.units_at, PATH_MAX_BYTES, "%s%sHeader", filters, slash);
@@ -106,8 +107,8 @@ static int look_in(struct io_file *file, const char *filters, struct search *sea
     return r;
 }
 
-static int find_one_of_many(const struct curve_file *curve, struct io_file *file, struct place *ret_place,
-                            struct error *err)
+static int find_one_of_many(const struct curve_file *curve, struct io_file *file,
+                            struct curve_place *ret_place, struct error *err)
 {
     struct search search = { .code = curve->code };
     char(*name)[IO_NAME_MAX] = NULL, path[PATH_MAX_BYTES];
@@ -155,7 +156,7 @@ static int find_text(struct io_file *file, const char *object, size_t n, const c
 
 /* The unit of wavelengths: of the dataset, of the filters, of the file. Without any it must look like
  * angstrom, which Synthesizer's are. */
-static int read_unit(const struct curve_file *curve, struct io_file *file, const struct place *place,
+static int read_unit(const struct curve_file *curve, struct io_file *file, const struct curve_place *place,
                      struct curve_table *table, struct error *err)
 {
     static const char *const names[] = { "Wavelength_units",
@@ -177,7 +178,7 @@ static int read_unit(const struct curve_file *curve, struct io_file *file, const
     return r ? r : curve_declare(curve, table, unit, 0, err);
 }
 
-static int read_pair(const struct curve_file *curve, struct io_file *file, const struct place *place,
+static int read_pair(const struct curve_file *curve, struct io_file *file, const struct curve_place *place,
                      struct curve_table *table, struct error *err)
 {
     struct io_info info = { 0 };
@@ -212,7 +213,7 @@ static int read_pair(const struct curve_file *curve, struct io_file *file, const
 int curve_read_cache(const struct curve_file *curve, struct curve_table *table, struct error *err)
 {
     struct io_file *file = NULL;
-    struct place place;
+    struct curve_place place;
     int r = io_file_open(curve->path, &file, err);
 
     if (r)

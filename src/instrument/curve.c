@@ -42,42 +42,6 @@ void curve_free(struct curve_table *table)
     *table = (struct curve_table) { 0 };
 }
 
-void curve_claim(struct curve_table *table, enum curve_surety claim, const char *unit, double angstrom,
-                 size_t place)
-{
-    if (claim < table->claim || (claim == table->claim && angstrom == table->angstrom))
-        return;
-    if (claim == table->claim) {
-        text_format(table->rival, sizeof(table->rival), "%s", unit);
-        table->rival_place = place;
-        return;
-    }
-    table->claim = claim;
-    table->angstrom = angstrom;
-    table->unit_place = place;
-    table->rival[0] = '\0';
-    text_format(table->unit, sizeof(table->unit), "%.20s", unit);
-}
-
-int curve_declare(const struct curve_file *file, struct curve_table *table, const char *unit, size_t place,
-                  struct error *err)
-{
-    double angstrom = curve_unit_angstrom(unit, true), factor;
-
-    if (!*unit || !strcmp(unit, "None") || !strcmp(unit, "-"))
-        return 0;
-    if (!(angstrom > 0) && !units_factor(unit, UNITS_WAVELENGTH, NULL, &factor, NULL))
-        angstrom = factor;
-    if (angstrom > 0) {
-        curve_claim(table, CURVE_DECLARES, unit, angstrom, place);
-        return 0;
-    }
-    return error_set(
-        err, POLYPHONY_INPUT,
-        "'%s': the unit '%.40s' of the wavelengths is not understood; use angstrom, nm, micron, mm, cm or m",
-        file->path, unit);
-}
-
 static int say_place(const struct curve_file *file, const struct curve_table *table, size_t i,
                      const char *what, double value, const char *must, struct error *err)
 {

@@ -69,6 +69,8 @@ void curve_free(struct curve_table *table);
 int curve_finish(const struct curve_file *file, struct curve_table *table, struct filter *ret_filter,
                  struct error *err);
 
+#define N_WORDS(words) (sizeof(words) / sizeof(*(words)))
+bool curve_is_one_of(const char *word, const char *const *words, size_t n);
 /* What a column's name says it holds. */
 enum curve_column { COLUMN_OTHER, COLUMN_WAVELENGTH, COLUMN_FREQUENCY, COLUMN_TRANSMISSION };
 enum curve_column curve_column_of(const char *name);

@@ -9,6 +9,58 @@
 
 #define N_PIECE_MAX (1 << 20) /* boxes of a view: beyond that checking takes too long */
 
+/* ---- shapes and places ---------------------------------------------------------------------------- */
+
+int io_extent_of(hid_t dataset, struct io_extent *ret_shape, struct error *err)
+{
+    hsize_t dims[H5S_MAX_RANK] = { 0 };
+    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    int rank = H5Sget_simple_extent_ndims(space);
+    struct io_extent shape = { .rank = rank,
+                               .n = H5Sget_simple_extent_type(space) != H5S_NULL,
+                               .type_bytes = H5Tget_size(type) };
+    int r = 0;
+
+    if (rank < 0 || shape.type_bytes == 0)
+        r = error_set(err, POLYPHONY_INPUT, "cannot be understood (damaged file?)");
+    else if (rank > IO_RANK_MAX)
+        r = error_set(err, POLYPHONY_INPUT, "has %d axes, at most %d are understood", rank, IO_RANK_MAX);
+    else
+        H5Sget_simple_extent_dims(space, dims, NULL);
+    for (int i = 0; !r && i < rank; i++) {
+        shape.dims[i] = dims[i];
+        if (__builtin_mul_overflow(shape.n, dims[i], &shape.n))
+            shape.n = UINT64_MAX;
+    }
+    if (__builtin_mul_overflow(shape.n, shape.type_bytes, &shape.n_byte))
+        shape.n_byte = UINT64_MAX;
+    H5Tclose(type);
+    H5Sclose(space);
+    if (!r)
+        *ret_shape = shape;
+    return r;
+}
+
+void io_place_format(int rank, const uint64_t *place, char *dst, size_t size)
+{
+    char text[24];
+
+    text_format(dst, size, rank > 1 ? "index (" : "index ");
+    for (int i = 0; i < rank; i++) {
+        text_format(text, sizeof(text), "%s%llu", i ? ", " : "", (unsigned long long)place[i]);
+        strncat(dst, text, size - strlen(dst) - 1);
+    }
+    strncat(dst, rank > 1 ? ")" : "", size - strlen(dst) - 1);
+}
+
+void io_whole_box(const struct io_extent *shape, struct io_box *ret_box)
+{
+    for (int i = 0; i < IO_RANK_MAX; i++) {
+        ret_box->begin[i] = 0;
+        ret_box->end[i] = i < shape->rank ? shape->dims[i] : 1;
+    }
+}
+
 /* ---- boxes ---------------------------------------------------------------------------------------- */
 
 static int add_box(struct io_boxes *boxes, const struct io_box *box, struct error *err)

@@ -62,7 +62,7 @@ static int room_hold(struct io_file *file, struct error *err)
     return 0;
 }
 
-int io_promise(struct io_file *file, const char *path, uint64_t n_byte, struct error *err)
+int io_promise(struct io_file *file, const char *path, uint64_t n_byte)
 {
     int number = 0;
 
@@ -74,9 +74,23 @@ int io_promise(struct io_file *file, const char *path, uint64_t n_byte, struct e
     if (file->comm != MPI_COMM_NULL)
         MPI_Bcast(&number, 1, MPI_INT, 0, file->comm);
     return number == EFBIG
-               ? error_set(err, POLYPHONY_OUTPUT, "'%s': %s; with '%s' it would take %.3g MB", file->path,
-                           failure_text(number), path, (double)file->promised_bytes * 1e-6)
+               ? error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': %s; with '%s' it would take %.3g MB",
+                           file->path, failure_text(number), path, (double)file->promised_bytes * 1e-6)
                : 0;
+}
+
+int io_written(struct io_file *file, int r, struct error *err)
+{
+    if (!file->status)
+        file->status = r;
+    if (file->status && err)
+        *err = file->failure;
+    return file->status;
+}
+
+int io_file_status(struct io_file *file, struct error *err)
+{
+    return io_written(file, 0, err);
 }
 
 const char *io_why_not_written(struct io_file *file)
@@ -99,10 +113,28 @@ static void room_release(struct io_file *file)
         MPI_Barrier(file->comm); /* any rank may write headers */
 }
 
+static struct io_file *file_new(const char *path, bool is_partial)
+{
+    struct io_file *file = mem_small(1, sizeof(*file));
+
+    io_hdf5_begin();
+    file->id = H5I_INVALID_HID;
+    file->comm = MPI_COMM_NULL;
+    file->room_fd = file->lock_fd = -1;
+    file->path = mem_text(path);
+    if (is_partial) {
+        size_t size = strlen(path) + sizeof(".partial");
+
+        file->partial_path = mem_small(size, 1);
+        text_format(file->partial_path, size, "%s.partial", path);
+    }
+    return file;
+}
+
 static int file_create(const char *path, MPI_Comm comm, struct io_file **ret_file, struct error *err)
 {
     char *place = path_follow(path, err); /* a link stays one: the file is made where it leads */
-    struct io_file *file = place ? io_file_new(place, true) : NULL;
+    struct io_file *file = place ? file_new(place, true) : NULL;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     int r = 0;
 
@@ -181,10 +213,10 @@ static int file_rename(struct io_file *file, bool is_on_disk_first, struct error
 static int file_commit(struct io_file *file, bool is_on_disk_first, struct error *err)
 {
     herr_t status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
-    int r = 0;
+    int r = io_file_status(file, err);
 
     room_release(file);
-    if (H5Fclose(file->id) < 0 || status < 0)
+    if ((H5Fclose(file->id) < 0 || status < 0) && !r)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)",
                       file->path);
     file->id = H5I_INVALID_HID;
@@ -229,6 +261,22 @@ void io_file_close(struct io_file *file)
     free(file->partial_path);
     free(file->path);
     free(file);
+}
+
+int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
+{
+    struct io_file *file = file_new(path, false);
+    struct stat st;
+    int r = io_hdf5_open(path, &file->id, &file->lock_fd, err);
+
+    if (!r && !fstat(file->lock_fd, &st))
+        file->size_bytes = st.st_size;
+    if (r) {
+        io_file_close(file);
+        return r;
+    }
+    *ret_file = file;
+    return 0;
 }
 
 const char *io_file_path(const struct io_file *file)

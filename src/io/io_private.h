@@ -17,14 +17,17 @@ struct io_file {
     uint64_t promised_bytes; /* of all datasets of a file under construction */
     int room_fd;             /* holds disk space back until the file is closed, or -1; see room_hold() */
     int lock_fd;             /* keeps those who would write to it off while it is read, or -1 */
+    int status;              /* of the first write that failed; then nothing more is written */
+    struct error failure;    /* its text */
     struct io_known *known;  /* what was found out of its datasets; NULL: nothing */
 };
 
-/** One that is not open yet. */
-struct io_file *io_file_new(const char *path, bool is_partial);
-
 /** Dataset id, or a negative number with `err` set. */
 hid_t io_dataset_open(struct io_file *file, const char *path, struct error *err);
+
+/** n strings of `type`, of a dataset or attribute, as names of fixed room; false where they cannot be read. */
+bool io_strings_read(hid_t id, bool is_attribute, hid_t type, hid_t space, uint64_t n,
+                     char (*ret_names)[IO_NAME_MAX]);
 
 /** The object stays open with its attribute: behind a link into another file its texts can be read only as
  * long as something there is open. */
@@ -35,16 +38,17 @@ int io_attr_open(struct io_file *file, const char *object, const char *name, str
                  struct error *err);
 void io_attr_close(struct io_attribute *attribute);
 
+/** What a writer returns: keeps the first failure (r, with its text in file->failure), and hands it out. */
+int io_written(struct io_file *file, int r, struct error *err);
 /** Write the Units (unless NULL) and Description attributes of an open object. */
-int io_label(struct io_file *file, hid_t object, const char *path, const char *units, const char *description,
-             struct error *err);
+int io_label(struct io_file *file, hid_t object, const char *path, const char *units,
+             const char *description);
 
 /** Type of the values of a dataset, to be closed. */
 hid_t io_shape_type(const struct io_shape *shape);
 
-/** Property list that creates the groups on the way. */
-hid_t io_link_creation(void);
-
+/** Before anything else of HDF5: how it locks, and that it says nothing. More than once is fine. */
+void io_hdf5_begin(void);
 /** The descriptor by which HDF5 reads an open file; -1 without. Good until the file is closed. */
 int io_descriptor_of(hid_t file);
 
@@ -137,18 +141,27 @@ typedef int (*io_find_part)(void *context, hid_t dataset, struct io_box *ret_par
 
 /** Is this part of a dataset (NULL: all) there? Follows views. */
 int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void *context, struct error *err);
-/** The same for one that is a view. *ret_is_whole: is all of it there? */
-int io_look_at_view(struct io_look *look, hid_t view, hid_t creation, io_find_part find_part, void *context,
-                    bool *ret_is_whole, struct error *err);
 void io_whole_box(const struct io_extent *shape, struct io_box *ret_box);
 /** As io_visit_file: bytes of these rows come from that file; the context is the look. */
 int io_look_remember(void *look, const char *path, struct error *err);
 
-/** The same for one that has data of its own. */
+/** The same for one that has data of its own. *ret_is_whole: is all of it there? */
 int io_check_storage(struct io_look *look, hid_t dataset, hid_t creation, io_find_part find_part,
                      void *context, bool *ret_is_whole, struct error *err);
 /** Are the filters there that a dataset needs? */
 int io_check_filters(hid_t creation, struct error *err);
+
+/* ---- what is known of the datasets looked at so far (known.c) ------------------------------------- */
+
+/** A dataset is looked at: what is remembered from now on is of it. */
+struct io_look io_known_begin(struct io_file *file, const char *path);
+/** Of the one begun last, which is not whole, nothing is kept but the files. */
+void io_known_forget(struct io_known *known);
+bool io_known_has(const struct io_file *file, const char *path);
+bool io_identity_is_same(const struct io_identity *a, const struct io_identity *b);
+/** Datasets, of any file, that are there from end to end. */
+bool io_known_is_whole(const struct io_known *known, const struct io_identity *identity);
+void io_known_keep_whole(struct io_known *known, const struct io_identity *identity);
 
 /** Look at a dataset that was just opened, unless it was looked at before; views: before its shape is asked
  * for. */
@@ -165,7 +178,7 @@ void io_known_free(struct io_known *known);
  * longer than this process, or the file system, allows: HDF5 1.10 gives a file its length when it is closed,
  * and crashes at the end of the program where that fails.
  */
-int io_promise(struct io_file *file, const char *path, uint64_t n_byte, struct error *err);
+int io_promise(struct io_file *file, const char *path, uint64_t n_byte);
 
 /** Why HDF5 could not write, as well as can be told: a limit of the file size, or "disk full?". */
 const char *io_why_not_written(struct io_file *file);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/node_share.h"
+#include "polyphony/ranks.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -72,6 +73,14 @@ const struct node_group *node_share_computing(const struct node_share *share)
 static bool is_of_several(const struct node_group *group)
 {
     return group && group->comm != MPI_COMM_NULL && group->n_rank > 1;
+}
+
+int ranks_agree(MPI_Comm comm, int status)
+{
+    int worst = status;
+
+    MPI_Allreduce(&status, &worst, 1, MPI_INT, MPI_MIN, comm);
+    return worst;
 }
 
 int node_agree(const struct node_group *group, int status)

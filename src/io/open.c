@@ -23,7 +23,7 @@
 static bool takes_locks = true; /* unless the user says that there are none */
 
 /* Before the library begins, which reads its environment once; what the user says goes. */
-static void tell_hdf5(void)
+void io_hdf5_begin(void)
 {
     static bool is_told;
     const char *wish = getenv("HDF5_USE_FILE_LOCKING");
@@ -35,24 +35,6 @@ static void tell_hdf5(void)
     is_told = true;
     /* Failures are reported in our words, with file and dataset. */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-struct io_file *io_file_new(const char *path, bool is_partial)
-{
-    struct io_file *file = mem_small(1, sizeof(*file));
-
-    tell_hdf5();
-    file->id = H5I_INVALID_HID;
-    file->comm = MPI_COMM_NULL;
-    file->room_fd = file->lock_fd = -1;
-    file->path = mem_text(path);
-    if (is_partial) {
-        size_t size = strlen(path) + sizeof(".partial");
-
-        file->partial_path = mem_small(size, 1);
-        text_format(file->partial_path, size, "%s.partial", path);
-    }
-    return file;
 }
 
 int io_descriptor_of(hid_t file)
@@ -198,20 +180,4 @@ int io_hdf5_open(const char *path, hid_t *ret_id, int *ret_lock_fd, struct error
     if (!r)
         *ret_id = id;
     return r;
-}
-
-int io_file_open(const char *path, struct io_file **ret_file, struct error *err)
-{
-    struct io_file *file = io_file_new(path, false);
-    struct stat st;
-    int r = io_hdf5_open(path, &file->id, &file->lock_fd, err);
-
-    if (!r && !fstat(file->lock_fd, &st))
-        file->size_bytes = st.st_size;
-    if (r) {
-        io_file_close(file);
-        return r;
-    }
-    *ret_file = file;
-    return 0;
 }

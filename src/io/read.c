@@ -187,7 +187,7 @@ static int read_pieces(struct io_file *file, hid_t *id, const char *path, const 
 }
 
 /* How numbers come into 8 bytes each. */
-struct reading {
+struct rows_reading {
     struct io_info info;
     hid_t memory_type;
     double bound; /* of integers that come as doubles: all up to here can be told from each other */
@@ -195,7 +195,7 @@ struct reading {
 
 /* Values of integers beyond their type would be clamped by HDF5: they come in a type that holds them, or as
  * doubles, and are looked at afterwards. */
-static int choose_integers(hid_t dataset, struct reading *reading, struct error *err)
+static int choose_integers(hid_t dataset, struct rows_reading *reading, struct error *err)
 {
     hid_t type = H5Dget_type(dataset),
           integer = H5Tget_class(type) == H5T_ENUM ? H5Tget_super(type) : H5Tcopy(type);
@@ -217,10 +217,10 @@ static int choose_integers(hid_t dataset, struct reading *reading, struct error 
 }
 
 static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
-                     bool wants_integers, void *ret_data, struct reading *ret_reading, struct error *err)
+                     bool wants_integers, void *ret_data, struct rows_reading *ret_reading, struct error *err)
 {
     hid_t id = io_dataset_open(file, path, err);
-    struct reading reading = { .memory_type = H5T_NATIVE_DOUBLE };
+    struct rows_reading reading = { .memory_type = H5T_NATIVE_DOUBLE };
     struct io_info *info = &reading.info;
     int r;
 
@@ -253,7 +253,7 @@ static int read_rows(struct io_file *file, const char *path, uint64_t row0, uint
 int io_read_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, double *ret_data,
                      struct error *err)
 {
-    struct reading reading;
+    struct rows_reading reading;
 
     return read_rows(file, path, row0, n_row, false, ret_data, &reading, err);
 }
@@ -279,7 +279,7 @@ static int refuse_integer(const struct io_file *file, const char *path, const st
 static int read_integers(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
                          bool allows_none, int64_t *ret_data, struct error *err)
 {
-    struct reading reading;
+    struct rows_reading reading;
     int r = read_rows(file, path, row0, n_row, true, ret_data, &reading, err);
     uint64_t n = r || reading.info.dims[0] == 0 ? 0 : n_row * (reading.info.n / reading.info.dims[0]);
     char text[40], bound[80];
@@ -323,8 +323,8 @@ int io_read_rows_i64_or_none(struct io_file *file, const char *path, uint64_t ro
 }
 
 /* n strings of `type`, read by `read`, to names of fixed room. */
-static bool read_strings(hid_t id, bool is_attribute, hid_t type, hid_t space, uint64_t n,
-                         char (*ret_names)[IO_NAME_MAX])
+bool io_strings_read(hid_t id, bool is_attribute, hid_t type, hid_t space, uint64_t n,
+                     char (*ret_names)[IO_NAME_MAX])
 {
     bool is_variable = H5Tis_variable_str(type) > 0;
     size_t size = is_variable ? sizeof(char *) : H5Tget_size(type);
@@ -363,144 +363,10 @@ int io_read_names(struct io_file *file, const char *path, uint64_t n, char (*ret
     if (!r && (info.class != IO_STRING || info.rank != 1 || info.n != n))
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' is not a list of %llu names", file->path,
                       path, (unsigned long long)n);
-    if (!r && !read_strings(id, false, type, space, n, ret_names))
+    if (!r && !io_strings_read(id, false, type, space, n, ret_names))
         r = error_set(err, POLYPHONY_INPUT, "'%s': dataset '%s' cannot be read", file->path, path);
     H5Sclose(space);
     H5Tclose(type);
     H5Dclose(id);
     return r;
-}
-
-/* ---- attributes ------------------------------------------------------------------------------ */
-
-bool io_attr_has(struct io_file *file, const char *object, const char *name)
-{
-    return H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0;
-}
-
-int io_attr_open(struct io_file *file, const char *object, const char *name, struct io_attribute *ret,
-                 struct error *err)
-{
-    ret->object = H5Oopen(file->id, object, H5P_DEFAULT);
-    ret->id = ret->object >= 0 && H5Aexists(ret->object, name) > 0 ? H5Aopen(ret->object, name, H5P_DEFAULT)
-                                                                   : H5I_INVALID_HID;
-    if (ret->id >= 0)
-        return 0;
-    if (ret->object >= 0)
-        H5Oclose(ret->object);
-    return error_set(err, POLYPHONY_INPUT, "'%s': '%s' has no attribute '%s'", file->path, object, name);
-}
-
-void io_attr_close(struct io_attribute *attribute)
-{
-    H5Aclose(attribute->id);
-    H5Oclose(attribute->object);
-}
-
-int io_attr_read_texts(struct io_file *file, const char *object, const char *name,
-                       char (**ret_names)[IO_NAME_MAX], size_t *ret_n, struct error *err)
-{
-    struct io_attribute attribute;
-    hid_t id, type, space;
-    char(*names)[IO_NAME_MAX] = NULL;
-    hssize_t n;
-    int r = 0;
-
-    if (io_attr_open(file, object, name, &attribute, err))
-        return POLYPHONY_INPUT;
-    id = attribute.id;
-    type = H5Aget_type(id);
-    space = H5Aget_space(id);
-    n = H5Sget_simple_extent_npoints(space);
-    /* HDF5 holds attributes in the object header: 64 KiB at most. */
-    if (H5Tget_class(type) != H5T_STRING || n < 1 || n > 65536) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not text", file->path, name,
-                      object);
-        goto out;
-    }
-    names = mem_small((size_t)n, sizeof(*names));
-    if (!read_strings(id, true, type, space, (uint64_t)n, names)) {
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' cannot be read", file->path, name,
-                      object);
-        goto out;
-    }
-    *ret_names = names;
-    *ret_n = (size_t)n;
-    names = NULL;
-out:
-    free(names);
-    H5Sclose(space);
-    H5Tclose(type);
-    io_attr_close(&attribute);
-    return r;
-}
-
-int io_attr_read_text(struct io_file *file, const char *object, const char *name, char *ret_text, size_t size,
-                      struct error *err)
-{
-    char(*names)[IO_NAME_MAX] = NULL;
-    size_t n = 0;
-    int r = io_attr_read_texts(file, object, name, &names, &n, err);
-
-    if (r)
-        return r;
-    if (n != 1 || !text_format(ret_text, size, "%s", names[0]))
-        r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one short text", file->path,
-                      name, object);
-    free(names);
-    return r;
-}
-
-int io_attr_read_i64(struct io_file *file, const char *object, const char *name, int64_t *ret_value,
-                     struct error *err)
-{
-    struct io_attribute attribute;
-    hid_t id, type, space;
-    int8_t flag = 0;
-    int r = 0;
-
-    if (io_attr_open(file, object, name, &attribute, err))
-        return POLYPHONY_INPUT;
-    id = attribute.id;
-    type = H5Aget_type(id);
-    space = H5Aget_space(id);
-    if (H5Sget_simple_extent_npoints(space) != 1)
-        r = -1;
-    else if (H5Tget_class(type) == H5T_INTEGER)
-        r = H5Aread(id, H5T_NATIVE_INT64, ret_value);
-    else if (H5Tget_class(type) == H5T_ENUM && H5Tget_size(type) == 1) {
-        /* h5py's booleans: an enumeration of one byte */
-        r = H5Aread(id, type, &flag);
-        *ret_value = flag;
-    } else
-        r = -1;
-    H5Sclose(space);
-    H5Tclose(type);
-    io_attr_close(&attribute);
-    return r < 0 ? error_set(err, POLYPHONY_INPUT,
-                             "'%s': attribute '%s' of '%s' is not one integer or truth value", file->path,
-                             name, object)
-                 : 0;
-}
-
-int io_attr_read_f64(struct io_file *file, const char *object, const char *name, double *ret_value,
-                     struct error *err)
-{
-    struct io_attribute attribute;
-    hid_t id, type, space;
-    int r = -1;
-
-    if (io_attr_open(file, object, name, &attribute, err))
-        return POLYPHONY_INPUT;
-    id = attribute.id;
-    type = H5Aget_type(id);
-    space = H5Aget_space(id);
-    if (H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == H5T_FLOAT)
-        r = H5Aread(id, H5T_NATIVE_DOUBLE, ret_value);
-    H5Sclose(space);
-    H5Tclose(type);
-    io_attr_close(&attribute);
-    return r < 0 ? error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of '%s' is not one number",
-                             file->path, name, object)
-                 : 0;
 }

@@ -375,8 +375,8 @@ static int check_cover(hid_t view, struct io_boxes *boxes, io_find_part find_par
         where);
 }
 
-int io_look_at_view(struct io_look *look, hid_t view, hid_t creation, io_find_part find_part, void *context,
-                    bool *ret_is_whole, struct error *err)
+static int look_at_view(struct io_look *look, hid_t view, hid_t creation, io_find_part find_part,
+                        void *context, bool *ret_is_whole, struct error *err)
 {
     uint64_t row_begin = look->row_begin, row_end = look->row_end;
     struct io_boxes boxes = { 0 };
@@ -393,5 +393,72 @@ int io_look_at_view(struct io_look *look, hid_t view, hid_t creation, io_find_pa
     if (!r)
         r = check_cover(view, &boxes, find_part, context, ret_is_whole, err);
     free(boxes.box);
+    return r;
+}
+
+/* ---- any dataset ---------------------------------------------------------------------------- */
+
+#if H5_VERSION_GE(1, 12, 0)
+typedef H5O_info1_t object_info;
+#else
+typedef H5O_info_t object_info;
+#endif
+
+static bool identify(hid_t dataset, struct io_identity *ret_identity)
+{
+    hid_t file = H5Iget_file_id(dataset);
+    object_info info;
+    struct stat st = { 0 };
+    bool ok = H5Oget_info2(dataset, &info, H5O_INFO_BASIC) >= 0;
+
+    if (fstat(io_descriptor_of(file), &st))
+        st = (struct stat) { 0 }; /* of all ranks: it has no sources */
+    H5Fclose(file);
+    if (ok)
+        *ret_identity = (struct io_identity) { st.st_dev, st.st_ino, info.addr };
+    return ok;
+}
+
+/* A view that leads to itself would have HDF5 call itself until its stack is full. */
+static int step_into_view(struct io_look *look, hid_t view, const struct io_identity *identity,
+                          hid_t creation, io_find_part find_part, void *context, bool *ret_is_whole,
+                          struct error *err)
+{
+    int r;
+
+    for (size_t i = 0; i < look->n_chain; i++)
+        if (io_identity_is_same(&look->chain[i], identity))
+            return error_set(err, POLYPHONY_INPUT, "is a virtual dataset that leads to itself");
+    if (look->n_chain == IO_NESTING_MAX)
+        return error_set(err, POLYPHONY_INPUT, "is a virtual dataset of others, nested more than %d deep",
+                         IO_NESTING_MAX);
+    look->chain[look->n_chain++] = *identity;
+    r = look_at_view(look, view, creation, find_part, context, ret_is_whole, err);
+    look->n_chain--;
+    return r;
+}
+
+int io_look_at(struct io_look *look, hid_t dataset, io_find_part find_part, void *context, struct error *err)
+{
+    hid_t creation = H5Dget_create_plist(dataset);
+    struct io_identity identity;
+    struct io_box part;
+    bool is_whole = false;
+    int r;
+
+    if (creation < 0 || !identify(dataset, &identity)) {
+        if (creation >= 0)
+            H5Pclose(creation);
+        return error_set(err, POLYPHONY_INPUT, "cannot be understood (damaged file?)");
+    }
+    if (look->n_chain && io_known_is_whole(look->file->known, &identity))
+        r = find_part(context, dataset, &part, err);
+    else if (H5Pget_layout(creation) == H5D_VIRTUAL)
+        r = step_into_view(look, dataset, &identity, creation, find_part, context, &is_whole, err);
+    else
+        r = io_check_storage(look, dataset, creation, find_part, context, &is_whole, err);
+    if (!r && is_whole)
+        io_known_keep_whole(look->file->known, &identity);
+    H5Pclose(creation);
     return r;
 }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-hid_t io_link_creation(void)
+/* Property list that creates the groups on the way. */
+static hid_t link_creation(void)
 {
     hid_t creation = H5Pcreate(H5P_LINK_CREATE);
 
@@ -13,21 +14,23 @@ hid_t io_link_creation(void)
 }
 
 static int create(struct io_file *file, const char *path, hid_t type, hid_t space, hid_t creation,
-                  const char *units, const char *description, hid_t *ret_id, struct error *err)
+                  const char *units, const char *description, hid_t *ret_id)
 {
     hssize_t n = H5Sget_simple_extent_npoints(space);
     bool is_view = creation != H5P_DEFAULT && H5Pget_layout(creation) == H5D_VIRTUAL;
-    int r = io_promise(file, path, is_view ? 0 : (uint64_t)n * H5Tget_size(type), err);
+    int r =
+        file->status ? file->status : io_promise(file, path, is_view ? 0 : (uint64_t)n * H5Tget_size(type));
     hid_t link, id;
 
     if (r)
         return r;
-    link = io_link_creation();
+    link = link_creation();
     id = H5Dcreate2(file->id, path, type, space, link, creation, H5P_DEFAULT);
     H5Pclose(link);
     if (id < 0)
-        return error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be created", file->path, path);
-    r = io_label(file, id, path, units, description, err);
+        return error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be created", file->path,
+                         path);
+    r = io_label(file, id, path, units, description);
     if (r || !ret_id)
         H5Dclose(id);
     if (!r && ret_id)
@@ -45,14 +48,14 @@ static hid_t space_of(int rank, const uint64_t *dims)
 }
 
 /* What the one rank that wrote says, on all ranks: they leave together, or go on together. */
-static int share_status(struct io_file *file, const char *path, herr_t status, struct error *err)
+static int share_status(struct io_file *file, const char *path, herr_t status)
 {
     int failed = status < 0;
 
     if (file->comm != MPI_COMM_NULL)
         MPI_Bcast(&failed, 1, MPI_INT, 0, file->comm);
-    return failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)", file->path,
-                              path, io_why_not_written(file))
+    return failed ? error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)",
+                              file->path, path, io_why_not_written(file))
                   : 0;
 }
 
@@ -60,17 +63,16 @@ static int write_whole(struct io_file *file, const char *path, int rank, const u
                        const void *data, const char *units, const char *description, struct error *err)
 {
     hid_t space = space_of(rank, dims), id = H5I_INVALID_HID;
-    int r = create(file, path, type, space, H5P_DEFAULT, units, description, data ? &id : NULL, err);
+    int r = create(file, path, type, space, H5P_DEFAULT, units, description, data ? &id : NULL);
 
     /* Every rank would write the same bytes: one does. */
     if (!r && data)
         r = share_status(file, path,
-                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0,
-                         err);
+                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0);
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
-    return r;
+    return io_written(file, r, err);
 }
 
 int io_write_f64(struct io_file *file, const char *path, int rank, const uint64_t *dims, const double *data,
@@ -106,15 +108,15 @@ int io_write_strings(struct io_file *file, const char *path, size_t n, const cha
 
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
-    r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err);
+    r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id);
     if (!r && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)", file->path, path,
-                      io_why_not_written(file));
+        r = error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)",
+                      file->path, path, io_why_not_written(file));
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
     H5Tclose(type);
-    return r;
+    return io_written(file, r, err);
 }
 
 int io_write_names(struct io_file *file, const char *path, size_t n, const char *const *text,
@@ -133,28 +135,27 @@ int io_write_names(struct io_file *file, const char *path, size_t n, const char 
     packed = mem_small(n, size);
     for (size_t i = 0; i < n; i++)
         memcpy(packed + i * size, text[i], strlen(text[i]));
-    r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id, err);
+    r = create(file, path, type, space, H5P_DEFAULT, NULL, description, &id);
     if (!r)
-        r = share_status(file, path,
-                         file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0,
-                         err);
+        r = share_status(
+            file, path, file->comm_rank == 0 ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed) : 0);
     free(packed);
     if (id >= 0)
         H5Dclose(id);
     H5Sclose(space);
     H5Tclose(type);
-    return r;
+    return io_written(file, r, err);
 }
 
 static int write_rows(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row, hid_t type,
                       const void *data, struct error *err)
 {
     hsize_t start[H5S_MAX_RANK] = { row0 }, count[H5S_MAX_RANK] = { 0 };
-    hid_t id = io_dataset_open(file, path, err), space, memory;
+    hid_t id = file->status ? H5I_INVALID_HID : io_dataset_open(file, path, &file->failure), space, memory;
     herr_t status;
 
     if (id < 0)
-        return POLYPHONY_OUTPUT;
+        return io_written(file, POLYPHONY_OUTPUT, err);
     space = H5Dget_space(id);
     H5Sget_simple_extent_dims(space, count, NULL);
     count[0] = n_row;
@@ -165,9 +166,10 @@ static int write_rows(struct io_file *file, const char *path, uint64_t row0, uin
     H5Sclose(memory);
     H5Sclose(space);
     H5Dclose(id);
-    return status < 0 ? error_set(err, POLYPHONY_OUTPUT, "'%s': rows of '%s' cannot be written (%s)",
-                                  file->path, path, io_why_not_written(file))
-                      : 0;
+    if (status < 0)
+        status = error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': rows of '%s' cannot be written (%s)",
+                           file->path, path, io_why_not_written(file));
+    return io_written(file, status < 0 ? status : 0, err);
 }
 
 int io_write_rows_f64(struct io_file *file, const char *path, uint64_t row0, uint64_t n_row,
@@ -180,6 +182,24 @@ int io_write_rows_i64(struct io_file *file, const char *path, uint64_t row0, uin
                       const int64_t *data, struct error *err)
 {
     return write_rows(file, path, row0, n_row, H5T_NATIVE_INT64, data, err);
+}
+
+int io_make_group(struct io_file *file, const char *path, struct error *err)
+{
+    hid_t creation, id;
+
+    if (file->status || io_has(file, path))
+        return io_written(file, 0, err);
+    creation = link_creation();
+    id = H5Gcreate2(file->id, path, creation, H5P_DEFAULT, H5P_DEFAULT);
+    H5Pclose(creation);
+    if (id < 0)
+        return io_written(file,
+                          error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': group '%s' cannot be created",
+                                    file->path, path),
+                          err);
+    H5Gclose(id);
+    return 0;
 }
 
 /* ---- the layout of rows at known offsets -------------------------------------------------------- */
@@ -210,9 +230,9 @@ static int layout(struct io_file *file, const char *path, hid_t type, hid_t spac
 
     H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
-    r = create(file, path, type, space, creation, units, description, NULL, err);
+    r = create(file, path, type, space, creation, units, description, NULL);
     H5Pclose(creation);
-    return r;
+    return io_written(file, r, err);
 }
 
 int io_layout_dataset(struct io_file *file, const char *path, enum io_type type, int rank,
@@ -265,12 +285,13 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
                           const uint64_t *count, const void *data, struct error *err)
 {
     hsize_t first[IO_RANK_MAX] = { 0 }, extent[IO_RANK_MAX] = { 0 };
-    hid_t id = io_dataset_open(file, path, err), type, space, memory;
+    hid_t id = file->status ? H5I_INVALID_HID : io_dataset_open(file, path, &file->failure), type, space,
+          memory;
     int rank, failed = 0, any_failed;
     bool is_empty = false;
 
     if (id < 0) /* the same on all ranks: they laid it out together */
-        return POLYPHONY_OUTPUT;
+        return io_written(file, POLYPHONY_OUTPUT, err);
     space = H5Dget_space(id);
     rank = H5Sget_simple_extent_ndims(space);
     for (int i = 0; i < rank; i++) {
@@ -290,20 +311,22 @@ int io_layout_write_block(struct io_file *file, const char *path, const uint64_t
     any_failed = failed;
     if (file->comm != MPI_COMM_NULL)
         MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, file->comm);
-    return any_failed ? error_set(err, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)",
-                                  file->path, path, io_why_not_written(file))
-                      : 0;
+    if (any_failed)
+        error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': dataset '%s' cannot be written (%s)", file->path,
+                  path, io_why_not_written(file));
+    return io_written(file, any_failed ? POLYPHONY_OUTPUT : 0, err);
 }
 
 int io_layout_column_view(struct io_file *file, const char *path, const char *source, const uint64_t *column,
                           const char *units, const char *description, struct error *err)
 {
     hsize_t dims[IO_RANK_MAX], start[IO_RANK_MAX] = { 0 }, count[IO_RANK_MAX];
-    hid_t source_id = io_dataset_open(file, source, err), source_space, space, creation;
+    hid_t source_id = file->status ? H5I_INVALID_HID : io_dataset_open(file, source, &file->failure);
+    hid_t source_space, space, creation;
     int rank, r = 0;
 
     if (source_id < 0)
-        return POLYPHONY_OUTPUT;
+        return io_written(file, POLYPHONY_OUTPUT, err);
     source_space = H5Dget_space(source_id);
     rank = H5Sget_simple_extent_dims(source_space, dims, NULL);
     for (int i = 0; i < rank; i++) {
@@ -315,14 +338,15 @@ int io_layout_column_view(struct io_file *file, const char *path, const char *so
     if (dims[0] > 0) /* a view of nothing is a dataset of nothing */
         H5Sselect_hyperslab(source_space, H5S_SELECT_SET, start, NULL, count, NULL);
     if (dims[0] > 0 && H5Pset_virtual(creation, space, ".", source, source_space) < 0)
-        r = error_set(err, POLYPHONY_OUTPUT, "'%s': '%s' cannot be a view of '%s'", file->path, path, source);
+        r = error_set(&file->failure, POLYPHONY_OUTPUT, "'%s': '%s' cannot be a view of '%s'", file->path,
+                      path, source);
     if (!r)
-        r = create(file, path, H5T_NATIVE_DOUBLE, space, creation, units, description, NULL, err);
+        r = create(file, path, H5T_NATIVE_DOUBLE, space, creation, units, description, NULL);
     H5Pclose(creation);
     H5Sclose(space);
     H5Sclose(source_space);
     H5Dclose(source_id);
-    return r;
+    return io_written(file, r, err);
 }
 
 int io_dataset_offset(struct io_file *file, const char *path, uint64_t *ret_offset, struct error *err)

@@ -56,9 +56,7 @@ const struct sph_profile *sph_profile_of(enum sph_kernel kernel)
 
 int sph_kernel_find(const char *name, enum sph_kernel *ret_kernel, struct error *err)
 {
-    const char *nearest = text_nearest(name, names, N_KERNEL);
-
-    for (int i = 0; nearest && i < N_KERNEL; i++) {
+    for (int i = 0; i < N_KERNEL; i++) {
         if (strcmp(name, names[i]) == 0) {
             *ret_kernel = (enum sph_kernel)i;
             return 0;
@@ -66,8 +64,8 @@ int sph_kernel_find(const char *name, enum sph_kernel *ret_kernel, struct error 
     }
     return error_set(
         err, POLYPHONY_USAGE,
-        "SPH kernel '%s' is not known%s%s%s; choose uniform, sph_anarchy, gadget_2, cubic, quartic or quintic",
-        name, nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        "SPH kernel '%s' is not known%s; choose uniform, sph_anarchy, gadget_2, cubic, quartic or quintic",
+        name, text_meant(name, names, N_KERNEL).text);
 }
 
 double sph_kernel_density(enum sph_kernel kernel, double r)

@@ -69,7 +69,7 @@ static void describe_cores(const struct machine *machine, const struct placement
                 plural(cpuset_count(&cpus)), cpu_list, l3, numa);
 }
 
-static void describe_crowd(const struct group *group, char *ret_text, size_t size)
+static void describe_crowd(const struct rank_group *group, char *ret_text, size_t size)
 {
     char hardware[64] = "";
 
@@ -79,7 +79,7 @@ static void describe_crowd(const struct group *group, char *ret_text, size_t siz
                 plural(group->n_thread), group->n_core, plural(group->n_core), hardware);
 }
 
-void describe_placement(const struct machine *machine, enum fate fate, const struct group *group,
+void describe_placement(const struct machine *machine, enum fate fate, const struct rank_group *group,
                         struct placement *placement)
 {
     struct cpuset cores = { 0 };
@@ -123,7 +123,7 @@ void describe_placement(const struct machine *machine, enum fate fate, const str
     }
 }
 
-void describe_idle(const struct group *group, struct placement *placement)
+void describe_idle(const struct rank_group *group, struct placement *placement)
 {
     char sentence[80];
 
@@ -132,7 +132,7 @@ void describe_idle(const struct group *group, struct placement *placement)
     describe_append(placement->text, sizeof(placement->text), sentence);
 }
 
-void describe_group(enum fate fate, const struct group *group, char *ret_text, size_t size)
+void describe_group(enum fate fate, const struct rank_group *group, char *ret_text, size_t size)
 {
     char crowd[96];
     int n_fitting = group->n_core / group->n_rank;

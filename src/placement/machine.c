@@ -56,7 +56,7 @@ struct numbering {
     int n_hwloc, n;
 };
 
-struct reader {
+struct machine_reader {
     struct machine *machine;
     struct numbering package, numa, l3;
     hwloc_obj_t last_owner;
@@ -79,7 +79,7 @@ static int number(struct numbering *numbering, int i_hwloc)
 
 /* One more hardware thread: of the last core, or of a new one. The last number of each kind stands for
  * "none". */
-static void add_cpu(struct reader *reader, hwloc_obj_t pu)
+static void add_cpu(struct machine_reader *reader, hwloc_obj_t pu)
 {
     struct machine *machine = reader->machine;
     hwloc_topology_t topology = machine->topology;
@@ -105,7 +105,7 @@ static void add_cpu(struct reader *reader, hwloc_obj_t pu)
         core->cpu[core->n_cpu++] = (int)pu->os_index;
 }
 
-static void read_memory(struct reader *reader)
+static void read_memory(struct machine_reader *reader)
 {
     hwloc_obj_t node = NULL;
 
@@ -117,7 +117,7 @@ static void read_memory(struct reader *reader)
     }
 }
 
-static int read_cpus(struct reader *reader, struct error *err)
+static int read_cpus(struct machine_reader *reader, struct error *err)
 {
     struct machine *machine = reader->machine;
     hwloc_topology_t topology = machine->topology;
@@ -164,7 +164,7 @@ static int make_empty(const char *name, struct machine **ret_machine, struct err
 /* With cpus that a cgroup withholds too: which they are may differ between the ranks of a node. */
 static int load(struct machine *machine, struct error *err)
 {
-    struct reader reader = { .machine = machine };
+    struct machine_reader reader = { .machine = machine };
     int r;
 
     if (hwloc_topology_set_flags(machine->topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) ||

@@ -42,7 +42,7 @@ void tree_pick(struct tree *tree, int n);
 /* ---- describe.c ------------------------------------------------------------------------------ */
 
 /* Computing ranks that may use the same cores. */
-struct group {
+struct rank_group {
     int n_rank, first_rank; /* the first speaks for all */
     int64_t n_thread;
     int n_core, n_cpu; /* that they may use together */
@@ -62,11 +62,11 @@ enum fate {
 
 /** Fill in n_l3, n_numa, numa and text of a placement whose cpus are decided. `group` is for those that
  * compute. */
-void describe_placement(const struct machine *machine, enum fate fate, const struct group *group,
+void describe_placement(const struct machine *machine, enum fate fate, const struct rank_group *group,
                         struct placement *placement);
 /** Say in its text that the group could use more cores. */
-void describe_idle(const struct group *group, struct placement *placement);
+void describe_idle(const struct rank_group *group, struct placement *placement);
 /** What is unwelcome about a group, if anything. */
-void describe_group(enum fate fate, const struct group *group, char *ret_text, size_t size);
+void describe_group(enum fate fate, const struct rank_group *group, char *ret_text, size_t size);
 /** Append to a list of sentences, "one; two"; what does not fit is cut. */
 void describe_append(char *text, size_t size, const char *sentence);

@@ -30,10 +30,10 @@ struct planner {
     const struct placement_request *request;
     struct placement_plan *plan;
     struct tree tree;
-    struct asker *asker;    /* [n_rank] */
-    struct group *group;    /* [n_rank], those of first ranks are used */
-    int *order;             /* [n_rank] ranks as they choose */
-    enum core_state *state; /* [n_core] */
+    struct asker *asker;      /* [n_rank] */
+    struct rank_group *group; /* [n_rank], those of first ranks are used */
+    int *order;               /* [n_rank] ranks as they choose */
+    enum core_state *state;   /* [n_core] */
     enum core_state *state_before;
     int *n_unit;         /* [n_core] scratch */
     struct cpuset taken; /* cpus */
@@ -119,10 +119,10 @@ static void find_groups(struct planner *planner)
 
 static void measure_group(struct planner *planner, int i_group)
 {
-    struct group *group = &planner->group[i_group];
+    struct rank_group *group = &planner->group[i_group];
     struct cpuset cores = { 0 }, cpus = { 0 };
 
-    *group = (struct group) { .first_rank = i_group };
+    *group = (struct rank_group) { .first_rank = i_group };
     for (int i = 0; i < planner->plan->n_rank; i++) {
         if (planner->asker[i].i_group != i_group)
             continue;
@@ -169,7 +169,7 @@ static void offer_units(struct planner *planner, int rank, enum way way)
 /* Cores for a rank that gets fewer than it has threads: in proportion to its threads. */
 static int share_of_cores(const struct planner *planner, int rank)
 {
-    const struct group *group = &planner->group[planner->asker[rank].i_group];
+    const struct rank_group *group = &planner->group[planner->asker[rank].i_group];
     int64_t n_thread = planner->asker[rank].n_wanted, n = group->n_core * n_thread / group->n_thread;
 
     return (int)(n < n_thread ? n : n_thread);
@@ -358,7 +358,7 @@ static enum fate place_dealer(struct planner *planner, int rank)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static void count_idle(struct planner *planner, struct group *group)
+static void count_idle(struct planner *planner, struct rank_group *group)
 {
     group->n_idle = 0;
     for (int c = 0; c < planner->machine->n_core; c++) {
@@ -404,7 +404,7 @@ static void describe(struct planner *planner)
     for (int i = 0; i < planner->plan->n_rank; i++) {
         struct placement *placement = &planner->plan->rank[i];
         const struct asker *asker = &planner->asker[i];
-        struct group *group = asker->i_group >= 0 ? &planner->group[asker->i_group] : NULL;
+        struct rank_group *group = asker->i_group >= 0 ? &planner->group[asker->i_group] : NULL;
 
         describe_placement(planner->machine, asker->fate, group, placement);
         if (asker->i_group == i && asker->is_capped && asker->fate == FATE_CORES) {

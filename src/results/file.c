@@ -116,3 +116,23 @@ int results_read_at(const char *path, int fd, uint64_t offset, void *ret_bytes, 
     }
     return 0;
 }
+
+int results_write_at(struct results *results, uint64_t offset, const void *bytes, size_t n, struct error *err)
+{
+    const char *left = bytes;
+
+    while (n > 0) {
+        ssize_t written = pwrite(results->fd, left, n, (off_t)offset);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return error_set(err, POLYPHONY_OUTPUT,
+                             "'%s': cannot be written: %s; the same command continues later", results->path,
+                             failure_text(written ? errno : ENOSPC));
+        left += written;
+        offset += (uint64_t)written;
+        n -= (size_t)written;
+    }
+    return 0;
+}

@@ -102,13 +102,14 @@ static void name_hashes(const struct provenance *provenance, struct named_hash r
 }
 
 /* Inputs that are one file each leave no trace of this. */
-static int write_sources(struct io_file *file, const char *name, const char *text, struct error *err)
+static void write_sources(struct io_file *file, const char *name, const char *text)
 {
-    return *text ? io_attr_write_text(file, "Run", name, text, err) : 0;
+    if (*text)
+        io_attr_write_text(file, "Run", name, text, NULL);
 }
 
 /* The program, and where and how it was called. */
-static int write_texts(struct io_file *file, const struct provenance *provenance, struct error *err)
+static void write_texts(struct io_file *file, const struct provenance *provenance)
 {
     char hdf5[64], mpi[128];
     const struct {
@@ -126,45 +127,35 @@ static int write_texts(struct io_file *file, const struct provenance *provenance
         { "host", provenance->host },
         { "command", provenance->command },
     };
-    int r = 0;
 
     io_versions(hdf5, mpi, sizeof(hdf5));
-    for (size_t i = 0; !r && i < sizeof(texts) / sizeof(*texts); i++)
-        r = io_attr_write_text(file, "Run", texts[i].name, texts[i].value, err);
-    return r;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        io_attr_write_text(file, "Run", texts[i].name, texts[i].value, NULL);
 }
 
-int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err)
+void results_write_provenance(struct io_file *file, const struct provenance *provenance)
 {
     struct named_hash hashes[N_HASH];
-    int r = io_make_group(file, "Run/Job", err);
 
     name_hashes(provenance, hashes);
-    if (!r)
-        r = io_make_group(file, "Run/JobDefaulted", err);
-    for (size_t i = 0; !r && i < provenance->echo.n; i++) {
+    io_make_group(file, "Run/Job", NULL);
+    io_make_group(file, "Run/JobDefaulted", NULL);
+    for (size_t i = 0; i < provenance->echo.n; i++) {
         const struct job_echo_entry *entry = &provenance->echo.entries[i];
 
-        r = io_attr_write_text(file, entry->given ? "Run/Job" : "Run/JobDefaulted", entry->key_path,
-                               entry->value, err);
+        io_attr_write_text(file, entry->given ? "Run/Job" : "Run/JobDefaulted", entry->key_path, entry->value,
+                           NULL);
     }
-    for (size_t i = 0; !r && i < N_HASH; i++)
-        r = io_attr_write_text(file, "Run", hashes[i].name, hashes[i].text, err);
-    if (!r)
-        r = write_sources(file, "catalogue_sources", provenance->catalogue_sources, err);
-    if (!r)
-        r = write_sources(file, "grid_sources", provenance->grid_sources, err);
-    if (!r)
-        r = io_attr_write_i64(file, "Run", "numerics_version", RESULTS_NUMERICS_VERSION, err);
-    if (!r)
-        r = write_texts(file, provenance, err);
-    if (!r)
-        r = io_attr_write_i64(file, "Run", "ranks", provenance->n_rank, err);
-    if (!r)
-        r = io_attr_write_i64(file, "Run", "threads_per_rank", provenance->n_thread, err);
-    if (!r)
-        r = io_attr_write_text(file, "/", "format", RESULTS_FORMAT, err);
-    return r ? r : io_attr_write_i64(file, "/", "version", RESULTS_FILE_VERSION, err);
+    for (size_t i = 0; i < N_HASH; i++)
+        io_attr_write_text(file, "Run", hashes[i].name, hashes[i].text, NULL);
+    write_sources(file, "catalogue_sources", provenance->catalogue_sources);
+    write_sources(file, "grid_sources", provenance->grid_sources);
+    io_attr_write_i64(file, "Run", "numerics_version", RESULTS_NUMERICS_VERSION, NULL);
+    write_texts(file, provenance);
+    io_attr_write_i64(file, "Run", "ranks", provenance->n_rank, NULL);
+    io_attr_write_i64(file, "Run", "threads_per_rank", provenance->n_thread, NULL);
+    io_attr_write_text(file, "/", "format", RESULTS_FORMAT, NULL);
+    io_attr_write_i64(file, "/", "version", RESULTS_FILE_VERSION, NULL);
 }
 
 /* ---- continuing ------------------------------------------------------------------------------ */

@@ -29,12 +29,11 @@ int results_create(const char *path, const struct plan *plan, const struct prove
     if (!r)
         r = results_layout_rows(&layout, plan, err);
     layout_free(&layout);
-    if (!r)
-        r = results_write_constants(file, plan, err);
-    if (!r)
-        r = results_write_provenance(file, provenance, err);
-    if (!r)
+    if (!r) {
+        results_write_constants(file, plan);
+        results_write_provenance(file, provenance);
         r = io_file_commit(file, err);
+    }
     io_file_close(file);
     return r;
 }

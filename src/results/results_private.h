@@ -60,9 +60,9 @@ int results_layout_rows(struct layout *layout, const struct plan *plan, struct e
 int results_layout_sessions(struct layout *layout, struct error *err);
 
 /* What is the same for all galaxies: axes, instruments, the emission model. */
-int results_write_constants(struct io_file *file, const struct plan *plan, struct error *err);
+void results_write_constants(struct io_file *file, const struct plan *plan);
 
-int results_write_provenance(struct io_file *file, const struct provenance *provenance, struct error *err);
+void results_write_provenance(struct io_file *file, const struct provenance *provenance);
 
 /* ---- the file of results_open() ------------------------------------------------------------------- */
 

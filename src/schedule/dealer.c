@@ -9,21 +9,21 @@
 #define SAME_ORDER 1.05
 
 /* Places [begin, end) of `order`. */
-struct range {
+struct deal_range {
     size_t begin, end;
     bool is_suspect; /* a row that was regular, and has become one */
 };
 
 struct hold {
     uint64_t number;
-    struct range range;
+    struct deal_range range;
     double cost_s;
 };
 
-struct worker {
+struct holder {
     struct hold hold[DEALER_HOLD_MAX]; /* oldest first */
     size_t n_hold;
-    struct range own; /* static modes: fixed to be its, not dealt yet */
+    struct deal_range own; /* static modes: fixed to be its, not dealt yet */
     bool is_lost;
 };
 
@@ -40,9 +40,9 @@ struct dealer {
     float small_s;            /* below, the order is that of the file */
     uint32_t *order;          /* [n] */
     size_t next, next_last;
-    struct worker *worker;
+    struct holder *worker;
     size_t n_live, n_held;      /* workers not lost; batches held by all */
-    struct range *back;         /* [n_back] given back: dealt last to first, suspects lie below all others */
+    struct deal_range *back;    /* [n_back] given back: dealt last to first, suspects lie below all others */
     size_t n_back, n_back_room; /* room for what all workers hold and own */
     double cost_all_s, cost_left_s, cost_undealt_s, cost_largest_s;
     double sorted_cost_s[DEALER_N_TERM]; /* by which the rows were sorted */
@@ -53,7 +53,7 @@ struct dealer {
 
 /* ---- costs and order --------------------------------------------------------------------------- */
 
-static double range_cost_s(const struct dealer *dealer, struct range range)
+static double range_cost_s(const struct dealer *dealer, struct deal_range range)
 {
     double sum = 0.0;
 
@@ -97,7 +97,7 @@ static int compare_places(const void *a, const void *b, void *context)
     return (dealer->item[i].row > dealer->item[k].row) - (dealer->item[i].row < dealer->item[k].row);
 }
 
-static void sort_range(struct dealer *dealer, struct range range)
+static void sort_range(struct dealer *dealer, struct deal_range range)
 {
     dealer->small_s = dealer->settings.mode == DEALER_DYNAMIC
                           ? (float)(SMALL_PART * dealer->cost_all_s / (double)dealer->settings.n_worker)
@@ -172,7 +172,7 @@ static int assign(struct dealer *dealer)
     for (size_t w = 0; !r && w < n_worker; w++) {
         size_t n_own = dealer->worker[w].own.end;
 
-        dealer->worker[w].own = (struct range) { begin, begin, false };
+        dealer->worker[w].own = (struct deal_range) { begin, begin, false };
         begin += n_own;
     }
     for (size_t i = 0; !r && i < dealer->n_regular; i++)
@@ -227,7 +227,7 @@ int dealer_open(const struct dealer_settings *settings, size_t n, struct dealer_
     memcpy(dealer->sorted_cost_s, settings->cost_s, sizeof(dealer->sorted_cost_s));
     dealer->cost_left_s = dealer->cost_undealt_s = dealer->cost_all_s;
     if (mode == DEALER_DYNAMIC || mode == DEALER_STATIC_LPT)
-        sort_range(dealer, (struct range) { 0, dealer->n_regular, false });
+        sort_range(dealer, (struct deal_range) { 0, dealer->n_regular, false });
     if (mode != DEALER_DYNAMIC && assign(dealer)) {
         dealer->item = NULL;
         dealer_close(dealer);
@@ -251,7 +251,7 @@ void dealer_close(struct dealer *dealer)
 
 /* ---- dealing ----------------------------------------------------------------------------------- */
 
-static double held_cost_s(const struct worker *worker)
+static double held_cost_s(const struct holder *worker)
 {
     double sum = 0.0;
 
@@ -267,7 +267,7 @@ struct limit {
     bool takes_one;
 };
 
-static struct limit find_limit(const struct dealer *dealer, const struct worker *worker, bool is_shared)
+static struct limit find_limit(const struct dealer *dealer, const struct holder *worker, bool is_shared)
 {
     double part = dealer->settings.is_guessed ? 8.0 : 2.0;
     double share_s = dealer->cost_undealt_s / (part * (double)dealer->n_live);
@@ -281,7 +281,7 @@ static struct limit find_limit(const struct dealer *dealer, const struct worker 
 }
 
 /* Rows from the beginning of a range, up to the limit. */
-static size_t count_rows(const struct dealer *dealer, struct range range, struct limit limit)
+static size_t count_rows(const struct dealer *dealer, struct deal_range range, struct limit limit)
 {
     double cost_s = 0.0, bytes = 0.0;
     size_t n = 0;
@@ -299,7 +299,7 @@ static size_t count_rows(const struct dealer *dealer, struct range range, struct
     return n;
 }
 
-static bool has_suspects(const struct dealer *dealer, const struct range *range)
+static bool has_suspects(const struct dealer *dealer, const struct deal_range *range)
 {
     return range->is_suspect || range->begin >= dealer->n_regular;
 }
@@ -318,24 +318,24 @@ static bool is_owned(const struct dealer *dealer)
  * The range that the worker's next rows come from: what was given back, its own, what is anybody's. When
  * nobody has any of these, and the worker holds nothing that a suspect could take with it: suspects.
  */
-static struct range *find_source(struct dealer *dealer, struct worker *worker, struct range *common)
+static struct deal_range *find_source(struct dealer *dealer, struct holder *worker, struct deal_range *common)
 {
-    struct range *back = dealer->n_back > 0 ? &dealer->back[dealer->n_back - 1] : NULL;
+    struct deal_range *back = dealer->n_back > 0 ? &dealer->back[dealer->n_back - 1] : NULL;
 
     if (back && !has_suspects(dealer, back))
         return back;
     if (worker->own.begin < worker->own.end)
         return &worker->own;
-    *common = (struct range) { dealer->next, dealer->n_regular, false };
+    *common = (struct deal_range) { dealer->next, dealer->n_regular, false };
     if (common->begin < common->end || worker->n_hold > 0 || is_owned(dealer))
         return common;
     if (back)
         return back;
-    *common = (struct range) { dealer->next_last, dealer->n, false };
+    *common = (struct deal_range) { dealer->next_last, dealer->n, false };
     return common;
 }
 
-static void describe(const struct dealer *dealer, struct range range, struct dealer_batch *ret_batch)
+static void describe(const struct dealer *dealer, struct deal_range range, struct dealer_batch *ret_batch)
 {
     *ret_batch = (struct dealer_batch) { .n = range.end - range.begin };
     for (size_t i = range.begin; i < range.end; i++) {
@@ -350,7 +350,7 @@ static void describe(const struct dealer *dealer, struct range range, struct dea
     }
 }
 
-static void take(struct dealer *dealer, struct worker *worker, struct range range,
+static void take(struct dealer *dealer, struct holder *worker, struct deal_range range,
                  struct dealer_batch *ret_batch, uint64_t *ret_row)
 {
     describe(dealer, range, ret_batch);
@@ -366,7 +366,7 @@ static void take(struct dealer *dealer, struct worker *worker, struct range rang
 static bool reserve(struct dealer *dealer)
 {
     size_t n_needed = dealer->n_back + dealer->n_held + 1 + dealer->settings.n_worker;
-    struct range *back;
+    struct deal_range *back;
 
     if (n_needed <= dealer->n_back_room)
         return true;
@@ -380,8 +380,8 @@ static bool reserve(struct dealer *dealer)
 
 bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *ret_batch, uint64_t *ret_row)
 {
-    struct worker *worker = &dealer->worker[i_worker];
-    struct range common, *source, taken;
+    struct holder *worker = &dealer->worker[i_worker];
+    struct deal_range common, *source, taken;
     struct limit limit;
 
     if (worker->is_lost) {
@@ -394,8 +394,8 @@ bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *re
     limit = find_limit(dealer, worker, source != &worker->own);
     if (has_suspects(dealer, source)) /* alone */
         limit.n = 1;
-    taken = (struct range) { source->begin, source->begin + count_rows(dealer, *source, limit),
-                             source->is_suspect };
+    taken = (struct deal_range) { source->begin, source->begin + count_rows(dealer, *source, limit),
+                                  source->is_suspect };
     if (taken.begin == taken.end)
         return false;
     source->begin = taken.end;
@@ -409,7 +409,7 @@ bool dealer_next(struct dealer *dealer, size_t i_worker, struct dealer_batch *re
     return true;
 }
 
-static void give_back(struct dealer *dealer, struct range range)
+static void give_back(struct dealer *dealer, struct deal_range range)
 {
     size_t place = has_suspects(dealer, &range) ? 0 : dealer->n_back;
 
@@ -424,8 +424,8 @@ static void give_back(struct dealer *dealer, struct range range)
 bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t n_worked,
                  struct dealer_batch *ret_batch)
 {
-    struct worker *worker = &dealer->worker[i_worker];
-    struct range worked;
+    struct holder *worker = &dealer->worker[i_worker];
+    struct deal_range worked;
     size_t i = 0;
 
     while (i < worker->n_hold && worker->hold[i].number != number)
@@ -436,8 +436,8 @@ bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t
     worked.end = worked.begin + n_worked;
     describe(dealer, worked, ret_batch);
     ret_batch->number = number;
-    give_back(dealer,
-              (struct range) { worked.end, worker->hold[i].range.end, worker->hold[i].range.is_suspect });
+    give_back(dealer, (struct deal_range) { worked.end, worker->hold[i].range.end,
+                                            worker->hold[i].range.is_suspect });
     memmove(worker->hold + i, worker->hold + i + 1, (worker->n_hold - i - 1) * sizeof(*worker->hold));
     worker->n_hold--;
     dealer->n_held--;
@@ -448,7 +448,7 @@ bool dealer_done(struct dealer *dealer, size_t i_worker, uint64_t number, size_t
 
 size_t dealer_lose(struct dealer *dealer, size_t i_worker)
 {
-    struct worker *worker = &dealer->worker[i_worker];
+    struct holder *worker = &dealer->worker[i_worker];
     size_t n = 0;
 
     if (worker->is_lost)
@@ -457,7 +457,7 @@ size_t dealer_lose(struct dealer *dealer, size_t i_worker)
     dealer->n_live--;
     if (worker->own.begin < worker->own.end)
         dealer->back[dealer->n_back++] = worker->own; /* was never dealt: its cost has not been taken off */
-    worker->own = (struct range) { 0 };
+    worker->own = (struct deal_range) { 0 };
     for (size_t i = 0; i < worker->n_hold; i++) {
         n += worker->hold[i].range.end - worker->hold[i].range.begin;
         give_back(dealer, worker->hold[i].range);
@@ -471,7 +471,7 @@ size_t dealer_lose(struct dealer *dealer, size_t i_worker)
 static bool take_back(struct dealer *dealer, uint64_t row, size_t *ret_place)
 {
     for (size_t b = 0; b < dealer->n_back; b++) {
-        struct range *range = &dealer->back[b];
+        struct deal_range *range = &dealer->back[b];
 
         for (size_t i = range->begin; i < range->end; i++) {
             uint32_t found = dealer->order[i];
@@ -507,7 +507,7 @@ bool dealer_suspect(struct dealer *dealer, uint64_t row)
 
     if (!reserve(dealer) || !take_back(dealer, row, &place))
         return false;
-    give_back(dealer, (struct range) { place, place + 1, true });
+    give_back(dealer, (struct deal_range) { place, place + 1, true });
     return true;
 }
 
@@ -574,15 +574,16 @@ void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM])
     predict(dealer);
     if (dealer->settings.mode == DEALER_DYNAMIC && !is_same_order) {
         memcpy(dealer->sorted_cost_s, cost_s, sizeof(dealer->sorted_cost_s));
-        sort_range(dealer, (struct range) { dealer->next, dealer->n_regular, false });
+        sort_range(dealer, (struct deal_range) { dealer->next, dealer->n_regular, false });
     }
-    dealer->cost_undealt_s = range_cost_s(dealer, (struct range) { dealer->next, dealer->n_regular, false }) +
-                             range_cost_s(dealer, (struct range) { dealer->next_last, dealer->n, false });
+    dealer->cost_undealt_s =
+        range_cost_s(dealer, (struct deal_range) { dealer->next, dealer->n_regular, false }) +
+        range_cost_s(dealer, (struct deal_range) { dealer->next_last, dealer->n, false });
     for (size_t b = 0; b < dealer->n_back; b++)
         dealer->cost_undealt_s += range_cost_s(dealer, dealer->back[b]);
     dealer->cost_left_s = 0.0;
     for (size_t w = 0; w < dealer->settings.n_worker; w++) {
-        struct worker *worker = &dealer->worker[w];
+        struct holder *worker = &dealer->worker[w];
 
         dealer->cost_undealt_s += range_cost_s(dealer, worker->own);
         for (size_t i = 0; i < worker->n_hold; i++) {

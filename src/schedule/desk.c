@@ -137,7 +137,7 @@ static bool is_worse(int status, int worst)
     return status < worst;
 }
 
-static void note_failure(struct desk *desk, int rank, const struct report *report)
+static void note_failure(struct desk *desk, int rank, const struct batch_report *report)
 {
     if (report->status < 0 && is_worse(report->status, desk->worst)) {
         if (report->status == POLYPHONY_STOPPED)
@@ -162,7 +162,7 @@ static int64_t forget_dealt(struct seat *seat, uint64_t number)
     return dealt_ns;
 }
 
-static void hear_report(struct desk *desk, int rank, const struct report *report)
+static void hear_report(struct desk *desk, int rank, const struct batch_report *report)
 {
     struct schedule *schedule = desk->schedule;
     struct seat *seat = &desk->seat[rank];
@@ -177,7 +177,7 @@ static void hear_report(struct desk *desk, int rank, const struct report *report
     serve(desk, rank);
 }
 
-static void hear_farewell(struct desk *desk, int rank, const struct report *report)
+static void hear_farewell(struct desk *desk, int rank, const struct batch_report *report)
 {
     if (!desk->seat[rank].is_gone)
         desk->n_gone++;
@@ -189,7 +189,7 @@ static void hear_farewell(struct desk *desk, int rank, const struct report *repo
 static bool hear(struct desk *desk)
 {
     struct schedule *schedule = desk->schedule;
-    struct report report = { 0 };
+    struct batch_report report = { 0 };
     MPI_Status status;
     struct seat *seat;
     int is_here = 0, rank;

@@ -8,14 +8,14 @@
 
 enum tag {
     TAG_DEAL = 1, /* 0 to worker: number of a batch and its rows; number 0: go home, 1 after it: expelled */
-    TAG_REPORT,   /* worker to 0: struct report */
-    TAG_FAREWELL, /* worker to 0: struct report, the last one */
+    TAG_REPORT,   /* worker to 0: struct batch_report */
+    TAG_FAREWELL, /* worker to 0: struct batch_report, the last one */
     TAG_END,      /* 0 to worker, when ranks can be lost: those that are */
     TAG_BEAT,     /* both ways, when ranks can be lost: empty */
 };
 
 /* A worker on one of its batches. The text is sent with failures only. */
-struct report {
+struct batch_report {
     uint64_t number;
     int32_t status; /* 0, or the negative code that ended its work */
     uint32_t n_worked, n_set_aside;

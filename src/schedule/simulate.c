@@ -34,7 +34,7 @@ struct hand {
     double seconds;
 };
 
-struct worker {
+struct simulated_worker {
     struct hand hand[DEALER_HOLD_MAX]; /* oldest first */
     size_t n_dealt, n_here;            /* on their way or here; here */
     size_t i_row;                      /* of the oldest: what it computes, or will */
@@ -52,8 +52,8 @@ struct simulation {
     size_t n;
     struct dealer *dealer;
     struct cost_model costs;
-    struct worker *worker; /* [n_worker] */
-    struct event *heap;    /* [n_event], room for n_heap */
+    struct simulated_worker *worker; /* [n_worker] */
+    struct event *heap;              /* [n_event], room for n_heap */
     size_t n_event, n_heap;
     size_t n_dealt; /* rows; those of lost workers twice */
     uint64_t n_order;
@@ -113,7 +113,7 @@ static double serve_s(struct simulation *sim, double now_s, double seconds)
 
 static void deal(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
     struct dealer_batch batch;
 
     while (!worker->is_missed && worker->n_dealt < DEALER_HOLD_MAX &&
@@ -185,7 +185,7 @@ static double transfer_s(struct simulation *sim, double now_s, double bytes)
 }
 
 /* Ask for the next row that is not being computed, if it is known. */
-static void read_ahead(struct simulation *sim, struct worker *worker, double now_s)
+static void read_ahead(struct simulation *sim, struct simulated_worker *worker, double now_s)
 {
     size_t i = worker->i_row + worker->is_computing;
     const struct hand *hand = &worker->hand[0];
@@ -205,7 +205,7 @@ static void read_ahead(struct simulation *sim, struct worker *worker, double now
 /* A worker that does nothing has a row: it begins when that is read. */
 static void prepare(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
 
     read_ahead(sim, worker, now_s);
     worker->has_s = now_s;
@@ -214,7 +214,7 @@ static void prepare(struct simulation *sim, size_t i_worker, double now_s)
 
 static void begin_rows(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
     const struct hand *hand = &worker->hand[0];
     double seconds = hand->seconds, has_s = fmax(worker->has_s, worker->free_s);
 
@@ -234,7 +234,7 @@ static void begin_rows(struct simulation *sim, size_t i_worker, double now_s)
 /* The oldest batch is done, and reported when its last row is written. */
 static void report(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
 
     push(sim, (struct event) { .at_s = now_s + sim->settings->latency_s,
                                .kind = REPORT_ARRIVES,
@@ -252,7 +252,7 @@ static void report(struct simulation *sim, size_t i_worker, double now_s)
 
 static void end_rows(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
     double written_s = transfer_s(sim, now_s, sim->settings->written_bytes);
 
     sim->outcome.busy_s += now_s - worker->free_s;
@@ -268,7 +268,7 @@ static void end_rows(struct simulation *sim, size_t i_worker, double now_s)
 
 static void take_deal(struct simulation *sim, size_t i_worker, double now_s)
 {
-    struct worker *worker = &sim->worker[i_worker];
+    struct simulated_worker *worker = &sim->worker[i_worker];
 
     if (++worker->n_here == 1)
         prepare(sim, i_worker, now_s);

@@ -11,7 +11,7 @@
 /* Looking for messages can cost a turn on a core that is shared: not after each galaxy of 0.1 ms. */
 #define LOOK_NS 1000000
 
-struct batch {
+struct batch_in_hand {
     uint64_t number;
     size_t n;
     uint64_t row[DEALER_BATCH_MAX];
@@ -19,7 +19,7 @@ struct batch {
 
 struct worker {
     struct schedule *schedule;
-    struct batch *held; /* [DEALER_HOLD_MAX] oldest first */
+    struct batch_in_hand *held; /* [DEALER_HOLD_MAX] oldest first */
     size_t n_held;
     uint64_t *message; /* [DEALER_BATCH_MAX + 2] */
     bool is_called;    /* home */
@@ -42,7 +42,7 @@ static bool receive(struct worker *worker)
         worker->is_called = true;
         schedule->is_expelled = worker->message[1] != 0;
     } else {
-        struct batch *batch = &worker->held[worker->n_held++];
+        struct batch_in_hand *batch = &worker->held[worker->n_held++];
 
         batch->number = worker->message[0];
         batch->n = (size_t)bytes / sizeof(uint64_t) - 1;
@@ -64,7 +64,7 @@ static void wait_for_deal(struct worker *worker)
     schedule_note_wait(worker->schedule, begin_ns);
 }
 
-static int work_rows(struct worker *worker, const struct batch *batch, struct report *report,
+static int work_rows(struct worker *worker, const struct batch_in_hand *batch, struct batch_report *report,
                      struct error *err)
 {
     struct schedule *schedule = worker->schedule;
@@ -95,10 +95,10 @@ static int work_rows(struct worker *worker, const struct batch *batch, struct re
     return 0;
 }
 
-static void send_report(const struct worker *worker, struct report *report, enum tag tag,
+static void send_report(const struct worker *worker, struct batch_report *report, enum tag tag,
                         const struct error *err)
 {
-    size_t bytes = offsetof(struct report, text);
+    size_t bytes = offsetof(struct batch_report, text);
 
     if (report->status < 0 && report->status != POLYPHONY_STOPPED) {
         memcpy(report->text, err->text, sizeof(report->text));
@@ -110,7 +110,7 @@ static void send_report(const struct worker *worker, struct report *report, enum
 /* The oldest batch: worked on (unless `status` says that work has ended), reported, and no longer held. */
 static int finish_batch(struct worker *worker, int status, struct error *err)
 {
-    struct report report = { .number = worker->held[0].number, .status = status };
+    struct batch_report report = { .number = worker->held[0].number, .status = status };
 
     if (!status && !worker->is_called)
         report.status = status = work_rows(worker, &worker->held[0], &report, err);
@@ -147,7 +147,7 @@ static void leave_the_lost(struct worker *worker)
 int worker_run(struct schedule *schedule, struct error *err)
 {
     struct worker worker = { .schedule = schedule };
-    struct report farewell = { 0 };
+    struct batch_report farewell = { 0 };
     int status = 0;
 
     worker.held = mem_small(DEALER_HOLD_MAX, sizeof(*worker.held));

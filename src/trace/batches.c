@@ -28,7 +28,7 @@ int batches_open(size_t n_max, int n_rank, struct batches **ret_batches, struct 
     batches->n_max = n_max > 4 * (size_t)n_rank ? n_max : 4 * (size_t)n_rank;
     batches->n_merge = 1;
     batches->n_rank = n_rank;
-    batches->row = trace_array(batches->n_max, sizeof(*batches->row));
+    batches->row = mem_touched(batches->n_max, sizeof(*batches->row));
     batches->last = mem_small((size_t)n_rank, sizeof(*batches->last));
     if (!batches->row) {
         batches_close(batches);

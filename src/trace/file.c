@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "polyphony/io.h"
+#include "polyphony/ranks.h"
 
 #include "trace_private.h"
 
@@ -92,7 +93,7 @@ static const struct io_member batch_members[] = {
 };
 
 /* What this rank will write, its times counted from the common start. */
-struct part {
+struct rank_part {
     struct trace *trace;
     const struct trace_run *run;
     MPI_Comm comm;
@@ -110,17 +111,8 @@ struct part {
 
 /* ---- collecting ------------------------------------------------------------------------------- */
 
-/* Every rank comes here, whatever happened to it: none is left in a collective call. */
-static int agree(MPI_Comm comm, int r)
-{
-    int worst = r;
-
-    MPI_Allreduce(&r, &worst, 1, MPI_INT, MPI_MIN, comm);
-    return worst;
-}
-
 /* From the first process that began to the last that comes here. */
-static void find_common_start(struct part *part, const struct trace_host *host)
+static void find_common_start(struct rank_part *part, const struct trace_host *host)
 {
     int64_t begin_ns = part->trace->settings.begin_ns + host->clock_offset_ns;
     int64_t end_ns = clock_ns() + host->clock_offset_ns;
@@ -133,7 +125,7 @@ static void find_common_start(struct part *part, const struct trace_host *host)
     part->self.end_ns = end_ns - first[0];
 }
 
-static int collect_spans(struct part *part, struct error *err)
+static int collect_spans(struct rank_part *part, struct error *err)
 {
     const struct trace *trace = part->trace;
     uint32_t n_merge = 1;
@@ -163,7 +155,7 @@ static int collect_spans(struct part *part, struct error *err)
     return 0;
 }
 
-static int collect_samples(struct part *part, struct error *err)
+static int collect_samples(struct rank_part *part, struct error *err)
 {
     size_t n = 0;
     uint32_t n_merge = 1;
@@ -180,7 +172,7 @@ static int collect_samples(struct part *part, struct error *err)
     return 0;
 }
 
-static int collect_batches(struct part *part, struct error *err)
+static int collect_batches(struct rank_part *part, struct error *err)
 {
     const struct trace_batch *batch = trace_batches(part->trace, &part->n_batch);
 
@@ -202,7 +194,7 @@ static void copy_text(char *ret_text, size_t size, const char *text)
         memcpy(ret_text + size - 4, "...", 4);
 }
 
-static void describe_rank(struct part *part, const struct trace_rank *rank)
+static void describe_rank(struct rank_part *part, const struct trace_rank *rank)
 {
     struct rank_row *self = &part->self;
 
@@ -225,7 +217,7 @@ static void describe_rank(struct part *part, const struct trace_rank *rank)
 }
 
 /* Where this rank's rows begin, and how many there are of all ranks. */
-static void scan_rows(struct part *part)
+static void scan_rows(struct rank_part *part)
 {
     uint64_t mine[3] = { part->self.n_span, part->self.n_rss, part->n_batch };
     uint64_t before[3] = { 0 }, all[3];
@@ -243,7 +235,7 @@ static void scan_rows(struct part *part)
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
-static int write_head(const struct part *part, struct io_file *file, struct error *err)
+static void write_head(const struct rank_part *part, struct io_file *file)
 {
     const struct trace_settings *settings = &part->trace->settings;
     const struct trace_run *run = part->run;
@@ -269,49 +261,36 @@ static int write_head(const struct part *part, struct io_file *file, struct erro
         { "n_galaxy_stage", (int64_t)run->n_galaxy_stage },
         { "wall_ns", part->wall_ns },
     };
-    int r = 0;
 
     memcpy(started_utc, part->trace->started_utc, sizeof(started_utc));
     MPI_Bcast(started_utc, sizeof(started_utc), MPI_CHAR, 0, part->comm); /* attributes are written alike */
-    for (size_t i = 0; !r && i < N_OF(texts); i++)
-        r = io_attr_write_text(file, "/", texts[i].name, texts[i].value, err);
-    for (size_t i = 0; !r && i < N_OF(numbers); i++)
-        r = io_attr_write_i64(file, "/", numbers[i].name, numbers[i].value, err);
-    if (!r)
-        r = io_attr_write_bool(file, "/", "stopped_early", run->is_stopped_early, err);
-    if (!r)
-        r = io_write_names(file, "Stages", settings->n_stage, settings->stage_name,
-                           "Names of the stages, in the order of Spans.stage and of Operations", err);
-    return r;
+    for (size_t i = 0; i < N_OF(texts); i++)
+        io_attr_write_text(file, "/", texts[i].name, texts[i].value, NULL);
+    for (size_t i = 0; i < N_OF(numbers); i++)
+        io_attr_write_i64(file, "/", numbers[i].name, numbers[i].value, NULL);
+    io_attr_write_bool(file, "/", "stopped_early", run->is_stopped_early, NULL);
+    io_write_names(file, "Stages", settings->n_stage, settings->stage_name,
+                   "Names of the stages, in the order of Spans.stage and of Operations", NULL);
 }
 
-static int lay_out_tables(const struct part *part, struct io_file *file, struct error *err)
+static void lay_out_tables(const struct rank_part *part, struct io_file *file)
 {
     const uint64_t operations[2] = { part->trace->settings.n_stage, (uint64_t)part->n_rank };
-    int r = io_layout_records(file, "Ranks", (uint64_t)part->n_rank, sizeof(struct rank_row), rank_members,
-                              N_OF(rank_members), "One row a rank; times in ns since the first process began",
-                              err);
 
-    if (!r)
-        r = io_layout_records(file, "Spans", part->n_span_all, sizeof(struct trace_span_row), span_members,
-                              N_OF(span_members), "What each thread did, rank after rank", err);
-    if (!r)
-        r = io_layout_records(file, "RSS", part->n_rss_all, sizeof(struct rss_row), rss_members,
-                              N_OF(rss_members), "Resident set of each process, rank after rank", err);
-    if (!r)
-        r = io_layout_records(file, "Schedule", part->n_batch_all, sizeof(struct trace_batch), batch_members,
-                              N_OF(batch_members), "Batches dealt, in the order in which they came back",
-                              err);
-    if (!r)
-        r = io_layout_dataset(file, "Operations/Seconds", IO_F64, 2, operations, "s",
-                              "Exclusive time, (stage, rank)", err);
-    if (!r)
-        r = io_layout_dataset(file, "Operations/Count", IO_U64, 2, operations, "dimensionless",
-                              "Calls, (stage, rank)", err);
-    if (!r)
-        r = io_layout_dataset(file, "Operations/PeakRSS", IO_U64, 2, operations, "byte",
-                              "Largest resident set, (stage, rank); 0: unknown", err);
-    return r;
+    io_layout_records(file, "Ranks", (uint64_t)part->n_rank, sizeof(struct rank_row), rank_members,
+                      N_OF(rank_members), "One row a rank; times in ns since the first process began", NULL);
+    io_layout_records(file, "Spans", part->n_span_all, sizeof(struct trace_span_row), span_members,
+                      N_OF(span_members), "What each thread did, rank after rank", NULL);
+    io_layout_records(file, "RSS", part->n_rss_all, sizeof(struct rss_row), rss_members, N_OF(rss_members),
+                      "Resident set of each process, rank after rank", NULL);
+    io_layout_records(file, "Schedule", part->n_batch_all, sizeof(struct trace_batch), batch_members,
+                      N_OF(batch_members), "Batches dealt, in the order in which they came back", NULL);
+    io_layout_dataset(file, "Operations/Seconds", IO_F64, 2, operations, "s", "Exclusive time, (stage, rank)",
+                      NULL);
+    io_layout_dataset(file, "Operations/Count", IO_U64, 2, operations, "dimensionless",
+                      "Calls, (stage, rank)", NULL);
+    io_layout_dataset(file, "Operations/PeakRSS", IO_U64, 2, operations, "byte",
+                      "Largest resident set, (stage, rank); 0: unknown", NULL);
 }
 
 /* What a galaxy's cost is made of, as attributes of /Schedule. */
@@ -337,92 +316,79 @@ int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct e
 }
 
 /* The fit and the costs are rank 0's; attributes are written alike by all. */
-static int write_fit(const struct part *part, struct io_file *file, const struct trace_run *run,
-                     struct error *err)
+static void write_fit(const struct rank_part *part, struct io_file *file, const struct trace_run *run)
 {
     double fit[2], cost_s[TRACE_N_COST];
-    int r = 0;
 
     memcpy(cost_s, run->cost_s, sizeof(cost_s));
     MPI_Bcast(cost_s, TRACE_N_COST, MPI_DOUBLE, 0, part->comm);
-    for (size_t i = 0; !r && i < TRACE_N_COST; i++)
-        r = io_attr_write_f64(file, "Schedule", cost_names[i], cost_s[i], err);
-    if (r)
-        return r;
-
+    for (size_t i = 0; i < TRACE_N_COST; i++)
+        io_attr_write_f64(file, "Schedule", cost_names[i], cost_s[i], NULL);
     trace_fit_costs(part->trace, &fit[0], &fit[1]);
     MPI_Bcast(fit, 2, MPI_DOUBLE, 0, part->comm);
-    r = io_attr_write_f64(file, "Schedule", "fit_seconds_per_galaxy", fit[0], err);
-    return r ? r : io_attr_write_f64(file, "Schedule", "fit_seconds_per_cost", fit[1], err);
+    io_attr_write_f64(file, "Schedule", "fit_seconds_per_galaxy", fit[0], NULL);
+    io_attr_write_f64(file, "Schedule", "fit_seconds_per_cost", fit[1], NULL);
 }
 
-static int write_rows(struct io_file *file, const char *path, uint64_t first, uint64_t n, uint64_t n_all,
-                      const void *rows, struct error *err)
+static void write_rows(struct io_file *file, const char *path, uint64_t first, uint64_t n, uint64_t n_all,
+                       const void *rows)
 {
-    return n_all ? io_layout_write_block(file, path, &first, &n, rows, err) : 0;
+    if (n_all)
+        io_layout_write_block(file, path, &first, &n, rows, NULL);
 }
 
 /* A column of 8-byte numbers from each rank. Rank 0 writes them all: spread over the rows of a dataset they
  * would be a tiny write each, which parallel file systems hate. */
-static int write_columns(const struct part *part, struct io_file *file, const char *path, const void *mine,
-                         struct error *err)
+static void write_columns(const struct rank_part *part, struct io_file *file, const char *path,
+                          const void *mine)
 {
     const size_t n_stage = part->trace->settings.n_stage, n_rank = (size_t)part->n_rank, size = 8;
     const uint64_t start[2] = { 0, 0 }, count[2] = { part->rank == 0 ? n_stage : 0, n_rank };
     char *all = part->rank == 0 ? mem_small(n_stage * n_rank, size) : NULL;
-    int r;
 
     for (size_t s = 0; s < n_stage; s++)
         MPI_Gather((const char *)mine + s * size, (int)size, MPI_BYTE, all ? all + s * n_rank * size : NULL,
                    (int)size, MPI_BYTE, 0, part->comm);
-    r = io_layout_write_block(file, path, start, count, all, err);
+    io_layout_write_block(file, path, start, count, all, NULL);
     free(all);
-    return r;
 }
 
-static int write_operations(const struct part *part, struct io_file *file, struct error *err)
+static void write_operations(const struct rank_part *part, struct io_file *file)
 {
     const struct trace_sums *sums = &part->sums;
     double seconds[TRACE_STAGE_MAX];
-    int r;
 
     for (size_t s = 0; s < TRACE_STAGE_MAX; s++)
         seconds[s] = (double)sums->ns[s] * 1e-9;
-    r = write_columns(part, file, "Operations/Seconds", seconds, err);
-    if (!r)
-        r = write_columns(part, file, "Operations/Count", sums->count, err);
-    if (!r)
-        r = write_columns(part, file, "Operations/PeakRSS", sums->peak_rss_bytes, err);
-    return r;
+    write_columns(part, file, "Operations/Seconds", seconds);
+    write_columns(part, file, "Operations/Count", sums->count);
+    write_columns(part, file, "Operations/PeakRSS", sums->peak_rss_bytes);
 }
 
-static int write_file(const struct part *part, struct io_file *file, struct error *err)
+/* Blocks are written together: before them all ranks know whether the layout failed on one. */
+static int write_file(const struct rank_part *part, struct io_file *file, struct error *err)
 {
     const struct rank_row *self = &part->self;
-    int r = write_head(part, file, err);
+    int r;
 
-    if (!r)
-        r = lay_out_tables(part, file, err);
-    r = agree(part->comm, r);
-    if (!r)
-        r = agree(part->comm, write_fit(part, file, part->run, err));
-    if (!r)
-        r = write_rows(file, "Ranks", (uint64_t)part->rank, 1, 1, self, err);
-    if (!r)
-        r = write_rows(file, "Spans", self->first_span, self->n_span, part->n_span_all, part->span, err);
-    if (!r)
-        r = write_rows(file, "RSS", self->first_rss, self->n_rss, part->n_rss_all, part->rss, err);
-    if (!r)
-        r = write_rows(file, "Schedule", 0, part->n_batch, part->n_batch_all, part->batch, err);
-    if (!r)
-        r = write_operations(part, file, err);
-    return r ? r : io_layout_commit(file, err);
+    write_head(part, file);
+    lay_out_tables(part, file);
+    write_fit(part, file, part->run);
+    r = ranks_agree(part->comm, io_file_status(file, err));
+    if (r)
+        return r;
+    write_rows(file, "Ranks", (uint64_t)part->rank, 1, 1, self);
+    write_rows(file, "Spans", self->first_span, self->n_span, part->n_span_all, part->span);
+    write_rows(file, "RSS", self->first_rss, self->n_rss, part->n_rss_all, part->rss);
+    write_rows(file, "Schedule", 0, part->n_batch, part->n_batch_all, part->batch);
+    write_operations(part, file);
+    return io_layout_commit(file, err);
 }
 
 int trace_write(struct trace *trace, const struct trace_rank *rank, const struct trace_run *run,
                 MPI_Comm comm, const char *path, struct error *err)
 {
-    struct part part = { .trace = trace, .run = run, .comm = comm, .self = { .spans_merged = 1 } };
+    struct rank_part part = { .trace = trace, .run = run, .comm = comm, .self = { .spans_merged = 1 } };
     struct io_file *file = NULL;
     int r;
 
@@ -436,10 +402,10 @@ int trace_write(struct trace *trace, const struct trace_rank *rank, const struct
         r = collect_samples(&part, err);
     if (!r)
         r = collect_batches(&part, err);
-    r = agree(comm, r);
+    r = ranks_agree(comm, r);
     if (!r) {
         scan_rows(&part);
-        r = agree(comm, io_layout_create(path, comm, &file, err));
+        r = ranks_agree(comm, io_layout_create(path, comm, &file, err));
     }
     if (!r)
         r = write_file(&part, file, err);

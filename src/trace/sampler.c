@@ -133,7 +133,7 @@ int sampler_open(int hz, size_t n_max, struct sampler **ret_sampler, struct erro
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&sampler->stop, &attributes);
     pthread_condattr_destroy(&attributes);
-    sampler->sample = trace_array(n_max, sizeof(*sampler->sample));
+    sampler->sample = mem_touched(n_max, sizeof(*sampler->sample));
     status = sampler->sample ? start_thread(sampler) : ENOMEM;
     sampler->is_running = status == 0;
     if (status) {

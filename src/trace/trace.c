@@ -16,16 +16,6 @@
 #define ROW_LEAST      (1 << 12)
 #define BATCH_MAX      (1 << 14)
 
-void *trace_array(size_t n, size_t size)
-{
-    void *array = mem_array(n, size);
-
-    /* mem_array() gives pages that are not there before they are written to. */
-    if (array)
-        memset(array, 0, n * size);
-    return array;
-}
-
 static size_t rows_of_rank(size_t wanted, size_t most, size_t most_of_all, int n_rank)
 {
     size_t share = most_of_all / (size_t)(n_rank > 0 ? n_rank : 1);
@@ -53,7 +43,7 @@ static int open_threads(struct trace *trace, struct error *err)
             .trace = trace, .i_thread = (int32_t)t, .row = -1, .last_row = -1, .n_merge = 1
         };
         thread->n_span_max = n_span / settings->n_thread > 2 ? n_span / settings->n_thread : 2;
-        thread->span = n_span ? trace_array(thread->n_span_max, sizeof(*thread->span)) : NULL;
+        thread->span = n_span ? mem_touched(thread->n_span_max, sizeof(*thread->span)) : NULL;
         if (n_span && !thread->span)
             return mem_short(err, "for a trace of %zu spans", n_span);
     }

@@ -59,6 +59,3 @@ struct trace {
     struct trace_thread *thread; /* [settings.n_thread] */
     char started_utc[32];        /* ISO 8601 */
 };
-
-/** Zeroed and touched: writing to it later makes no page fault. */
-void *trace_array(size_t n, size_t size);

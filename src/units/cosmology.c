@@ -40,18 +40,14 @@ static const struct cosmology *const named[COSMOLOGY_N_NAMES] = { &COSMOLOGY_PLA
 
 int cosmology_find(const char *name, struct cosmology *ret_cosmology, struct error *err)
 {
-    const char *nearest;
-
     for (size_t i = 0; i < COSMOLOGY_N_NAMES; i++) {
         if (!strcasecmp(name, COSMOLOGY_NAMES[i])) {
             *ret_cosmology = *named[i];
             return 0;
         }
     }
-    nearest = text_nearest(name, COSMOLOGY_NAMES, COSMOLOGY_N_NAMES);
-    return error_set(err, POLYPHONY_USAGE,
-                     "unknown cosmology '%.100s'%s%s%s: use Planck18, Planck15 or WMAP9", name,
-                     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+    return error_set(err, POLYPHONY_USAGE, "unknown cosmology '%.100s'%s: use Planck18, Planck15 or WMAP9",
+                     name, text_meant(name, COSMOLOGY_NAMES, COSMOLOGY_N_NAMES).text);
 }
 
 int cosmology_check(const struct cosmology *cosmology, struct error *err)

@@ -127,7 +127,7 @@ bool expression_to_ascii(const char *text, char ret_ascii[EXPRESSION_MAX])
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
-struct reader {
+struct expression_reader {
     const char *at;
     enum units_kind kind;
     bool is_tight;
@@ -137,9 +137,9 @@ struct reader {
     struct error *err;
 };
 
-static int read_product(struct reader *reader, struct quantity *ret_quantity);
+static int read_product(struct expression_reader *reader, struct quantity *ret_quantity);
 
-static void skip_space(struct reader *reader)
+static void skip_space(struct expression_reader *reader)
 {
     reader->at += strspn(reader->at, " ");
 }
@@ -156,21 +156,21 @@ static bool is_base(const char *at)
            (*at == '.' && isdigit((unsigned char)at[1]));
 }
 
-static bool is_number(const struct reader *reader)
+static bool is_number(const struct expression_reader *reader)
 {
     const char *at = reader->at + strspn(reader->at, " ");
 
     return isdigit((unsigned char)*at) || *at == '.';
 }
 
-static int cannot_read(struct reader *reader)
+static int cannot_read(struct expression_reader *reader)
 {
     return *reader->at ? error_set(reader->err, POLYPHONY_INPUT, "cannot be read from '%.20s' on", reader->at)
                        : error_set(reader->err, POLYPHONY_INPUT, "is not complete");
 }
 
 /* Digits with a point; the exponent apart, so that 1e10 is exactly that. Fortran writes D for E. */
-static int read_number(struct reader *reader, struct quantity *ret_quantity)
+static int read_number(struct expression_reader *reader, struct quantity *ret_quantity)
 {
     size_t n = strspn(reader->at, "0123456789.");
     char digits[EXPRESSION_MAX];
@@ -202,7 +202,7 @@ static int read_number(struct reader *reader, struct quantity *ret_quantity)
 }
 
 /* [+-] digits [. digits], to the next sign. */
-static int read_signed(struct reader *reader, double *ret_value)
+static int read_signed(struct expression_reader *reader, double *ret_value)
 {
     const char *digits = reader->at + (*reader->at == '-' || *reader->at == '+');
     size_t n = strspn(digits, "0123456789.");
@@ -220,7 +220,7 @@ static int read_signed(struct reader *reader, double *ret_value)
 }
 
 /* In brackets: a number or a ratio of two. */
-static int read_bracketed_exponent(struct reader *reader, double *ret_exponent)
+static int read_bracketed_exponent(struct expression_reader *reader, double *ret_exponent)
 {
     double below = 1;
     int r;
@@ -243,7 +243,7 @@ static int read_bracketed_exponent(struct reader *reader, double *ret_exponent)
 }
 
 /* After the sign of a power. a^1/2 is a/2 to Python and the root of a to who wrote it. */
-static int read_exponent(struct reader *reader, double *ret_exponent)
+static int read_exponent(struct expression_reader *reader, double *ret_exponent)
 {
     const char *after;
     int r;
@@ -260,7 +260,7 @@ static int read_exponent(struct reader *reader, double *ret_exponent)
 }
 
 /* "solar mass" and "solar luminosity" are one word each. */
-static void join_solar(struct reader *reader, char *word)
+static void join_solar(struct expression_reader *reader, char *word)
 {
     const char *next = reader->at + strspn(reader->at, " ");
     size_t n = 0;
@@ -275,7 +275,7 @@ static void join_solar(struct reader *reader, char *word)
     }
 }
 
-static int read_bracket(struct reader *reader, struct quantity *ret_quantity)
+static int read_bracket(struct expression_reader *reader, struct quantity *ret_quantity)
 {
     int r;
 
@@ -291,7 +291,7 @@ static int read_bracket(struct reader *reader, struct quantity *ret_quantity)
     return r;
 }
 
-static int read_word(struct reader *reader, struct quantity *ret_quantity)
+static int read_word(struct expression_reader *reader, struct quantity *ret_quantity)
 {
     char word[EXPRESSION_MAX];
     size_t n = 0;
@@ -324,7 +324,7 @@ static int read_word(struct reader *reader, struct quantity *ret_quantity)
     return r;
 }
 
-static int read_power(struct reader *reader, struct quantity *ret_quantity)
+static int read_power(struct expression_reader *reader, struct quantity *ret_quantity)
 {
     struct quantity base = { .number = 1 };
     double exponent = 1;
@@ -351,7 +351,7 @@ static int read_power(struct reader *reader, struct quantity *ret_quantity)
 }
 
 /* The sign between two powers, '*' where there is none; 0 at the end. */
-static char read_operator(struct reader *reader, bool *ret_is_silent)
+static char read_operator(struct expression_reader *reader, bool *ret_is_silent)
 {
     skip_space(reader);
     *ret_is_silent = false;
@@ -380,7 +380,7 @@ static bool is_said_of_all(const struct quantity *word)
     return true;
 }
 
-static int read_product(struct reader *reader, struct quantity *ret_quantity)
+static int read_product(struct expression_reader *reader, struct quantity *ret_quantity)
 {
     bool is_below = false, was_number = is_number(reader);
     struct quantity power;
@@ -408,7 +408,7 @@ static int read_product(struct reader *reader, struct quantity *ret_quantity)
 int expression_read(const char *ascii, enum units_kind kind, bool is_tight, struct quantity *ret_quantity,
                     bool *ret_is_doubtful, struct error *err)
 {
-    struct reader reader = { .at = ascii, .kind = kind, .is_tight = is_tight, .err = err };
+    struct expression_reader reader = { .at = ascii, .kind = kind, .is_tight = is_tight, .err = err };
     int r = read_product(&reader, ret_quantity);
 
     if (!r && *reader.at)

@@ -9,27 +9,6 @@
 /* Far above roundings of exponents such as 1/3, far below any difference that is meant. */
 #define EXPONENT_ROUNDING 1e-9
 
-static const struct {
-    long double value; /* cgs */
-    signed char dimension[N_DIMENSION];
-} bases[N_BASE] = {
-    [BASE_TEN] = { 10, { 0 } },
-    [BASE_CM] = { 1, { [LENGTH] = 1 } },
-    [BASE_KPC] = { UNITS_KPC_CM, { [LENGTH] = 1 } },
-    [BASE_G] = { 1, { [MASS] = 1 } },
-    [BASE_MSUN] = { UNITS_MSUN_G, { [MASS] = 1 } },
-    [BASE_S] = { 1, { [TIME] = 1 } },
-    [BASE_YR] = { UNITS_YEAR_S, { [TIME] = 1 } },
-    [BASE_LSUN] = { UNITS_LSUN_ERG_S, { [MASS] = 1, [LENGTH] = 2, [TIME] = -3 } },
-    [BASE_EV] = { UNITS_EV_ERG, { [MASS] = 1, [LENGTH] = 2, [TIME] = -2 } },
-    [BASE_HZ] = { 1, { [FREQUENCY] = 1 } },
-    [BASE_RAD] = { 1, { [ANGLE] = 1 } },
-    [BASE_ARCSEC] = { UNITS_ARCSEC_RAD, { [ANGLE] = 1 } },
-    [BASE_KELVIN] = { 1, { [TEMPERATURE] = 1 } },
-    [BASE_SCALE_FACTOR] = { 1, { 0 } },
-    [BASE_HUBBLE] = { 1, { 0 } },
-};
-
 /* What messages call a kind, its unit here, and what messages offer. In the order of the enum. */
 static const struct {
     const char *name, *ours, *examples;
@@ -71,52 +50,6 @@ static const struct {
     [UNITS_ANGLE] = { "an angle", "arcsec", "arcsec, mas, arcmin, degree, rad", { [BASE_ARCSEC] = 1 } },
 };
 #define N_KIND ((int)(sizeof(kinds) / sizeof(*kinds)))
-
-/* ---- quantities -------------------------------------------------------------------------------- */
-
-/* By multiplying where that is exact or nearly so. */
-static long double power_of(long double value, double exponent)
-{
-    long double power = 1;
-
-    if (exponent != rint(exponent) || exponent > 1024)
-        return powl(value, (long double)exponent);
-    for (int i = 0; i < (int)exponent; i++)
-        power *= value;
-    return power;
-}
-
-void quantity_multiply(struct quantity *quantity, const struct quantity *factor, double power)
-{
-    for (size_t i = 0; i < N_BASE; i++)
-        quantity->power[i] += power * factor->power[i];
-    if (power < 0)
-        quantity->number /= power_of(factor->number, -power);
-    else
-        quantity->number *= power_of(factor->number, power);
-    quantity->is_comoving |= factor->is_comoving;
-}
-
-void quantity_dimensions(const struct quantity *quantity, double ret_dimension[N_DIMENSION])
-{
-    for (size_t d = 0; d < N_DIMENSION; d++) {
-        ret_dimension[d] = 0;
-        for (size_t i = 0; i < N_BASE; i++)
-            ret_dimension[d] += quantity->power[i] * bases[i].dimension[d];
-    }
-}
-
-double quantity_value(const struct quantity *quantity)
-{
-    long double above = quantity->number, below = 1;
-
-    for (size_t i = 0; i < N_BASE; i++)
-        if (quantity->power[i] > 0)
-            above *= power_of(bases[i].value, quantity->power[i]);
-        else if (quantity->power[i] < 0)
-            below *= power_of(bases[i].value, -quantity->power[i]);
-    return (double)(above / below);
-}
 
 static struct quantity unit_of_kind(enum units_kind kind)
 {
@@ -302,9 +235,9 @@ static int apply(const char *unit, bool is_known, const char *name, const char *
         return 0;
     if (is_known) {
         if (power < 0)
-            *factor /= power_of(value, -power);
+            *factor /= quantity_power_of(value, -power);
         else
-            *factor *= power_of(value, power);
+            *factor *= quantity_power_of(value, power);
         return 0;
     }
     if (fabs(power) != 1)

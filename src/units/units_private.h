@@ -35,6 +35,10 @@ struct quantity {
     bool is_comoving;     /* by a word for it: then it is a length */
 };
 
+/* ---- quantity.c -------------------------------------------------------------------------------- */
+
+/* By multiplying where that is exact or nearly so. */
+long double quantity_power_of(long double value, double exponent);
 /* quantity *= factor^power */
 void quantity_multiply(struct quantity *quantity, const struct quantity *factor, double power);
 /* Exponents of its dimensions. */

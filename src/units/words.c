@@ -230,11 +230,9 @@ static bool refuse(const char *word, struct error *err)
 
 static int unknown_word(const char *word, struct error *err)
 {
-    const char *nearest = text_nearest(word, known, sizeof(known) / sizeof(*known));
+    size_t n = strlen(word) > 1 ? sizeof(known) / sizeof(*known) : 0; /* all of one letter are as near */
 
-    nearest = strlen(word) > 1 ? nearest : NULL; /* all of one letter are as near */
-    return error_set(err, POLYPHONY_INPUT, "unknown unit '%s'%s%s%s", word, nearest ? " (did you mean '" : "",
-                     nearest ? nearest : "", nearest ? "'?)" : "");
+    return error_set(err, POLYPHONY_INPUT, "unknown unit '%s'%s", word, text_meant(word, known, n).text);
 }
 
 int unit_word(const char *given, enum units_kind kind, struct quantity *ret_quantity, struct error *err)

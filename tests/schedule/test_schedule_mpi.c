@@ -4,6 +4,7 @@
  *     mpirun -n 4 test_schedule_mpi
  * Exit code 0 if every case holds on every rank. A hang ends by SIGALRM and is a failure.
  */
+#include "polyphony/ranks.h"
 #include "polyphony/schedule.h"
 
 #include <math.h>
@@ -470,11 +471,11 @@ static void listening_for_signs_of_life_changes_nothing(void)
 static void ranks_agree_on_the_worst(void)
 {
     begin(__func__);
-    check(schedule_agree(MPI_COMM_WORLD, 0) == 0, "0 when nothing is wrong");
-    check(schedule_agree(MPI_COMM_WORLD, bench.rank == bench.n_rank - 1 ? POLYPHONY_OUTPUT : 0) ==
+    check(ranks_agree(MPI_COMM_WORLD, 0) == 0, "0 when nothing is wrong");
+    check(ranks_agree(MPI_COMM_WORLD, bench.rank == bench.n_rank - 1 ? POLYPHONY_OUTPUT : 0) ==
               POLYPHONY_OUTPUT,
           "one failure is everybody's");
-    check(schedule_agree(MPI_COMM_WORLD, -bench.rank) == -(bench.n_rank - 1), "the most negative wins");
+    check(ranks_agree(MPI_COMM_WORLD, -bench.rank) == -(bench.n_rank - 1), "the most negative wins");
 }
 
 int main(int argc, char **argv)
