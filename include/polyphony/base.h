@@ -23,6 +23,9 @@ enum polyphony_code {
     POLYPHONY_INTERNAL = -6, /* out of memory, broken invariant, MPI failure */
 };
 
+/** Terms that the predicted cost of a galaxy is a sum of, the first of which is 1 (plan_cost_terms()): learnt, dealt by, traced. */
+#define COST_N_TERM 3
+
 /** Text of one failure, owned by the caller. Empty text means nothing was reported. */
 struct error {
     char text[1024];
@@ -135,6 +138,9 @@ int hash_file(const char *path, uint64_t *ret_hash, struct error *err);
  * run in a circle or paths are too long.
  */
 char *path_follow(const char *path, struct error *err) __attribute__((warn_unused_result));
+
+/** The last part of a path. */
+const char *path_file_name(const char *path);
 
 /** strerror(), which for EFBIG also says what is behind it. */
 const char *failure_text(int number);

@@ -25,23 +25,20 @@ enum dealer_mode { DEALER_DYNAMIC, DEALER_STATIC_BLOCK, DEALER_STATIC_CYCLIC, DE
 #define DEALER_BATCH_MAX 4096
 /** Batches a worker may hold: one in hand, one in advance. */
 #define DEALER_HOLD_MAX 2
-/** A cost is linear in so many terms, the first of which is 1. */
-#define DEALER_N_TERM 3
-
 /** A row to be done. 16 bytes, as there may be 10^7. */
 struct dealer_item {
     uint32_t row;
-    float bytes;                   /* to be read for it */
-    float term[DEALER_N_TERM - 1]; /* what its cost is linear in, besides 1 */
+    float bytes;                 /* to be read for it */
+    float term[COST_N_TERM - 1]; /* what its cost is linear in, besides 1 */
 };
 
 struct dealer_settings {
     enum dealer_mode mode;
     size_t n_worker;
-    size_t n_max_batch;           /* rows, 1 to DEALER_BATCH_MAX */
-    double max_batch_bytes;       /* > 0; a single row may have more */
-    double cost_s[DEALER_N_TERM]; /* seconds a row, and for each unit of a term; >= 0 */
-    bool is_guessed;              /* the costs are a guess: shares are a quarter until dealer_refine() */
+    size_t n_max_batch;         /* rows, 1 to DEALER_BATCH_MAX */
+    double max_batch_bytes;     /* > 0; a single row may have more */
+    double cost_s[COST_N_TERM]; /* seconds a row, and for each unit of a term; >= 0 */
+    bool is_guessed;            /* the costs are a guess: shares are a quarter until dealer_refine() */
     bool is_alone; /* the only worker deals to itself: nobody waits, batches are as large as they may be */
     size_t n_last; /* the last so many items are dealt after all others, one at a time: suspects */
 };
@@ -52,8 +49,8 @@ struct dealer_batch {
     uint64_t number; /* never used again, > 0 */
     size_t n;        /* rows */
     uint64_t first_row;
-    double cost_s;              /* predicted */
-    double term[DEALER_N_TERM]; /* summed over its rows; term[0] = n */
+    double cost_s;            /* predicted */
+    double term[COST_N_TERM]; /* summed over its rows; term[0] = n */
 };
 
 /**
@@ -110,7 +107,7 @@ double dealer_cost_largest_s(const struct dealer *dealer);
  * Costs are known better now: predict those of all rows again, and (dynamic) sort what has not been dealt.
  * O(n log n).
  */
-void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM]);
+void dealer_refine(struct dealer *dealer, const double cost_s[COST_N_TERM]);
 
 /* ---- what rows cost ---------------------------------------------------------------------------------- */
 
@@ -120,20 +117,20 @@ void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM]);
  * speed).
  */
 struct cost_model {
-    double guess_s[DEALER_N_TERM];
+    double guess_s[COST_N_TERM];
     /* Normal equations for factors on the guess. */
-    double aa[DEALER_N_TERM][DEALER_N_TERM], ab[DEALER_N_TERM];
+    double aa[COST_N_TERM][COST_N_TERM], ab[COST_N_TERM];
     double predicted_s, measured_s; /* sums */
     size_t n_report, n_next;
 };
 
-void cost_model_begin(struct cost_model *model, const double guess_s[DEALER_N_TERM], size_t n_worker);
+void cost_model_begin(struct cost_model *model, const double guess_s[COST_N_TERM], size_t n_worker);
 /**
  * Is it time to refine the dealer's costs? When each worker may have reported once (short batches come back
  * first, and would make all look cheap), and then whenever reports have doubled: some twenty times in all.
  */
 bool cost_model_is_due(struct cost_model *model);
 /** A report: rows with these terms in sum took so long. */
-void cost_model_add(struct cost_model *model, const double term[DEALER_N_TERM], double seconds);
+void cost_model_add(struct cost_model *model, const double term[COST_N_TERM], double seconds);
 /** The best coefficients so far; the guess before any report. */
-void cost_model_fit(const struct cost_model *model, double ret_cost_s[DEALER_N_TERM]);
+void cost_model_fit(const struct cost_model *model, double ret_cost_s[COST_N_TERM]);

@@ -33,6 +33,6 @@ bool isa_is_there(enum isa isa);
 /** The one in use: the best that is there, or what the environment's POLYPHONY_ISA names, if that is there. */
 enum isa isa_in_use(void);
 /** What POLYPHONY_ISA asks for if that is not the one in use: it is unknown, or not there. NULL: nothing. */
-const char *isa_wanted_in_vain(void);
+const char *isa_asked_but_missing(void);
 /** Use another one from now on, in tests and benchmarks; not while kernels run. false: it is not there. */
 bool isa_use(enum isa isa);

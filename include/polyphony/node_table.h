@@ -2,8 +2,8 @@
 /*
  * One copy of a table for the ranks of a node.
  *
- * Tables lie in POSIX shared memory without a name: it is gone when the last rank is, whatever ended it. They
- * are filled by one rank, or by each its stripe, and read-only from then on. Each rank allocates its stripe,
+ * Tables lie in POSIX shared memory without a name: it is gone when the last rank is, whatever ended it. Either
+ * one rank fills a table, or each rank fills a stripe of it; from then on it is read-only. Each rank allocates its stripe,
  * so that with ranks bound to NUMA nodes the pages lie evenly on these. Where shared memory is short every
  * rank holds a copy.
  *

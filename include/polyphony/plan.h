@@ -277,13 +277,12 @@ double plan_redshift(const struct plan *plan, uint64_t row);
 void plan_parameters(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
                      struct observe_parameter ret_parameter[PARAMETER_MAX]);
 
-/** The cost of a galaxy is linear in 1, its stars, and its pairs of a star and gas that may lie before it. */
-#define PLAN_N_COST_TERM 3
-void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN_N_COST_TERM]);
+/** Terms of a galaxy's cost: 1, its stars, and its pairs of a star and gas that may lie before it. */
+void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[COST_N_TERM]);
 /** A guess of the seconds that each unit of these terms takes a rank of n_thread threads. */
-void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM]);
+void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[COST_N_TERM]);
 /** The cost of a galaxy [s], with seconds for each unit of the terms. */
-double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM]);
+double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[COST_N_TERM]);
 
 /** The first operation that needs something; NULL: none does. */
 const char *plan_who_needs(const struct plan *plan, enum need need);

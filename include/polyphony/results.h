@@ -18,9 +18,9 @@
 /** Changes when the file's layout does; a file of another version is neither read nor continued. */
 #define RESULTS_FILE_VERSION 3
 
-/** So often may a galaxy end its rank before it is set aside. By its own fault: once could be the machine's. */
+/** A galaxy with which its rank crashed this often is set aside. Once could be the machine's fault. */
 #define RESULTS_CRASH_MAX 2
-/** When a rank only vanished (out of memory, kill -9) somebody else may have done it: once more. */
+/** The same where the rank vanished (out of memory, kill -9), which may have another cause: once more. */
 #define RESULTS_VANISH_MAX 3
 
 enum row_status { ROW_LEFT = 0, ROW_DONE = 1, ROW_SET_ASIDE = 2 };
@@ -99,24 +99,19 @@ int results_open(const char *path, const struct plan *plan, struct results **ret
 void results_close(struct results *results); /* NULL is fine */
 
 /**
- * Write a row, then its ledger entry. POLYPHONY_OUTPUT on failure (disk full, file gone);
- * POLYPHONY_SET_ASIDE, and nothing is written, when a value is not finite.
+ * Write rows[n], which were computed in seconds[n], each with its ledger entry: checked and hashed by all threads,
+ * in few large requests where rows are neighbours in the file, and all their values before any entry. A row that
+ * is not finite is left out: ret_status[i] is 0 or POLYPHONY_SET_ASIDE, then with a text in ret_error[i] (NULL:
+ * none is wanted). Any number of rows, each once, in any order; allocates nothing.
  *
  * The order holds for whatever ends the process. Against the loss of power protects results_sync(), and the
  * thread of results_sync_every().
- */
-int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
-                  struct error *err);
-/**
- * The same for rows[n] at once, which were computed in seconds[n]: checked and hashed by all threads, written
- * in few large requests where rows are neighbours in the file, and all their values before any entry. A row
- * that is not finite is left out: ret_status[i] is 0 or POLYPHONY_SET_ASIDE, then with a text in
- * ret_error[i] (NULL: none is wanted). Any number of rows, each once, in any order; allocates nothing.
  *
- * Threads may call this and results_write() at the same time, for different rows; inside a parallel region
- * the calling thread does all of it.
+ * Threads may call this at the same time, for different rows; inside a parallel region the calling thread does
+ * all of it.
  *
- * Return: 0; POLYPHONY_OUTPUT, then none of the rows counts as done before its entry is in the file.
+ * Return: 0; POLYPHONY_OUTPUT (disk full, file gone), then none of the rows counts as done before its entry is in
+ * the file.
  */
 int results_write_many(struct results *results, size_t n, const struct pipeline_row *rows,
                        const double *seconds, int rank, int *ret_status, struct error *ret_error,

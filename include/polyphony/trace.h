@@ -68,8 +68,8 @@ struct trace_batch {
     int32_t rank, n_galaxy;
     int32_t n_batch; /* 1; more when merged */
     int64_t first_row;
-    double predicted_cost; /* no unit */
-    double measured_s;     /* in galaxies */
+    double predicted_s; /* by the dealer; `predicted_cost` in the file */
+    double measured_s;  /* in galaxies */
     int64_t dealt_ns, done_ns;
 };
 void trace_add_batch(struct trace *trace, const struct trace_batch *batch);
@@ -85,7 +85,6 @@ struct trace_sums {
 };
 /** Sums over all threads. */
 void trace_sum(const struct trace *trace, struct trace_sums *ret_sums);
-size_t trace_stage_count(const struct trace *trace);
 const char *trace_stage_name(const struct trace *trace, size_t i_stage);
 
 /**
@@ -125,7 +124,7 @@ const struct trace_sample *trace_samples(const struct trace *trace, size_t *ret_
 void trace_renumber_batches(struct trace *trace, const int *new_rank);
 const struct trace_batch *trace_batches(const struct trace *trace, size_t *ret_n);
 /**
- * Least squares of measured_s = per_galaxy n_galaxy + per_cost predicted_cost over all batches; NAN where
+ * Least squares of measured_s = per_galaxy n_galaxy + per_cost predicted_s over all batches; NAN where
  * they do not determine it (one batch, or costs proportional to the number of galaxies).
  */
 void trace_fit_costs(const struct trace *trace, double *ret_seconds_per_galaxy, double *ret_seconds_per_cost);

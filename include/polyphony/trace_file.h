@@ -12,9 +12,6 @@
 /** Root attribute `format` of a trace file. */
 #define TRACE_FORMAT "polyphony-trace"
 
-/** Terms of a galaxy's cost: 1, its stars, its pairs of a star and gas before it (pipeline.h). */
-#define TRACE_N_COST 3
-
 /** Where a rank is, and how its clock stands to rank 0's. */
 struct trace_host {
     char name[64];
@@ -42,7 +39,7 @@ struct trace_rank {
 
 /** The same on all ranks. */
 struct trace_run {
-    double cost_s[TRACE_N_COST]; /* what a galaxy, a star and a pair cost, as learnt; rank 0's counts */
+    double cost_s[COST_N_TERM]; /* what a galaxy, a star and a pair cost, as learnt; rank 0's counts */
     const char *program_version, *results_path, *catalogue_path, *schedule_mode;
     size_t n_galaxy_stage; /* stages below this one belong to galaxies */
     bool is_stopped_early;
@@ -57,4 +54,4 @@ int trace_write(struct trace *trace, const struct trace_rank *rank, const struct
 
 /** What an earlier run has learnt [s]: of a galaxy, a star, a pair. POLYPHONY_INPUT when the file has no such
  * numbers, or they are not >= 0. */
-int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct error *err);
+int trace_read_costs(const char *path, double ret_cost_s[COST_N_TERM], struct error *err);

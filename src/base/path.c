@@ -42,6 +42,13 @@ char *path_follow(const char *path, struct error *err)
     return NULL;
 }
 
+const char *path_file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 const char *failure_text(int number)
 {
     if (number == EFBIG)

@@ -14,7 +14,7 @@
 
 #include "census.h"
 #include "output.h"
-#include "prospects.h"
+#include "needs.h"
 #include "sample.h"
 #include "tracing.h"
 
@@ -143,7 +143,7 @@ static int check_trace(const struct job *job, struct error *err)
 struct check_options {
     const char *job_path;
     bool is_only_path, is_all;
-    struct prospects_options prospects;
+    struct needs_options needs;
 };
 
 enum { OPTION_OUTPUT_PATH = 256 };
@@ -169,12 +169,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->is_all = true;
         return 0;
     case 'w':
-        options->prospects.workers = arg;
+        options->needs.workers = arg;
         return 0;
     case 'r':
         if (!text_to_int64(arg, &value) || value < 1 || value > 4096)
             argp_error(state, "--ranks-per-node: '%s' is not a whole number from 1 to 4096", arg);
-        options->prospects.n_rank = (int)value;
+        options->needs.n_rank = (int)value;
         return 0;
     case OPTION_OUTPUT_PATH:
         options->is_only_path = true;
@@ -184,7 +184,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int check_all(const struct job *job, const struct prospects_options *prospects, bool is_all,
+static int check_all(const struct job *job, const struct needs_options *needs, bool is_all,
                      struct plan **ret_plan, struct error *err)
 {
     int r = plan_open(job, operation_list, NULL, ret_plan, err);
@@ -197,7 +197,7 @@ static int check_all(const struct job *job, const struct prospects_options *pros
         r = check_output(*ret_plan, err);
     if (!r)
         r = check_trace(job, err);
-    return r ? r : prospects_print(*ret_plan, prospects, err);
+    return r ? r : needs_print(*ret_plan, needs, err);
 }
 
 int cli_check(int argc, char **argv, struct error *err)
@@ -209,7 +209,7 @@ int cli_check(int argc, char **argv, struct error *err)
         .doc =
             "Validate a job file and all its inputs, say what the run will read and write, and what it will take: time for any number of ranks, memory of a rank and a node, disk. A job that cannot fit is refused.\vTimes are measured where the job's results file has some galaxies already; else those of the trace that the job names; else a guess. They are of computing: 'polyphony simulate' counts messages and files too.\n\n" CLI_EXIT_CODES
     };
-    struct check_options options = { .prospects = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
+    struct check_options options = { .needs = { .workers = "1,8,64,512,4096", .n_rank = 8 } };
     struct job *job = NULL;
     struct plan *plan = NULL;
     int r;
@@ -219,7 +219,7 @@ int cli_check(int argc, char **argv, struct error *err)
     if (!r && options.is_only_path)
         puts(job->output);
     else if (!r)
-        r = check_all(job, &options.prospects, options.is_all, &plan, err);
+        r = check_all(job, &options.needs, options.is_all, &plan, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
     plan_close(plan);

@@ -52,10 +52,10 @@ struct dealer_item dealing_item(const struct plan *plan, uint64_t row)
 {
     struct dealer_item item = { .row = (uint32_t)row,
                                 .bytes = (float)catalogue_galaxy_bytes(plan->catalogue, row) };
-    double term[PLAN_N_COST_TERM];
+    double term[COST_N_TERM];
 
     plan_cost_terms(plan, row, term);
-    for (size_t t = 1; t < DEALER_N_TERM; t++)
+    for (size_t t = 1; t < COST_N_TERM; t++)
         item.term[t - 1] = (float)term[t];
     return item;
 }
@@ -69,7 +69,7 @@ static int choose_row(void *context, uint64_t row, int64_t id, const struct ledg
                    dealing->n_now + choosing->n_suspect >= (size_t)choosing->options->max_galaxies;
     bool is_asked = is_wanted(&choosing->wanted, choosing->plan->catalogue->id[row]) && !is_full;
     bool is_again = is_asked && choosing->options->retry_failed && entry->status == ROW_SET_ASIDE;
-    double term[PLAN_N_COST_TERM];
+    double term[COST_N_TERM];
 
     (void)id; /* of rows that are left it is not in the file */
     /* An entry lies across two pages: in a copy, or after a power cut, the mark can be of another time. */
@@ -115,7 +115,7 @@ static void free_wanted(struct wanted *wanted)
 
 int dealing_check(const struct plan *plan, const struct run_options *options, struct error *err)
 {
-    double cost_s[TRACE_N_COST];
+    double cost_s[COST_N_TERM];
     struct wanted wanted;
     int r = read_wanted(&wanted, options, err);
 
@@ -154,7 +154,7 @@ static int choose_rows(struct choosing *choosing, struct error *err)
 
 /* From the ledger if it has any; else from a trace of other galaxies, if the job names one. */
 static int learn_costs(struct dealing *dealing, const struct plan *plan, size_t n_worker,
-                       double ret_cost_s[DEALER_N_TERM], struct error *err)
+                       double ret_cost_s[COST_N_TERM], struct error *err)
 {
     int r = 0;
 
@@ -179,7 +179,7 @@ int dealing_open(struct dealing *dealing, const struct plan *plan, struct result
                                         .n_max_batch = (size_t)*plan->job->schedule.max_batch_galaxies,
                                         .max_batch_bytes = DEALING_BATCH_BYTES_MAX,
                                         .is_alone = n_rank == 1 };
-    double guess_s[DEALER_N_TERM];
+    double guess_s[COST_N_TERM];
     int r;
 
     *dealing = (struct dealing) { .n_galaxy = plan->catalogue->n_galaxy };

@@ -43,13 +43,13 @@ void report_begin(struct report *report, const struct plan *plan, const struct d
 /* A line a rank, and each warning once, with the ranks it is of. */
 static void print_placements(int n_rank, const struct placement *all)
 {
-    const char *in_vain = isa_wanted_in_vain();
+    const char *missing = isa_asked_but_missing();
 
     for (int i = 0; i < n_rank; i++)
         fprintf(stderr, "rank %d: %s\n", i, all[i].text);
     fprintf(stderr, "instruction set: %s\n", isa_names[isa_in_use()]);
-    if (in_vain) {
-        fprintf(stderr, "warning: POLYPHONY_ISA asks for '%s'; there are", in_vain);
+    if (missing) {
+        fprintf(stderr, "warning: POLYPHONY_ISA asks for '%s'; there are", missing);
         for (int isa = 0; isa < ISA_N; isa++)
             if (isa_is_there((enum isa)isa))
                 fprintf(stderr, " %s", isa_names[isa]);

@@ -16,7 +16,7 @@
 #include "polyphony/ranks.h"
 #include "polyphony/schedule.h"
 
-#include "alone.h"
+#include "mpi_start.h"
 #include "census.h"
 #include "dealing.h"
 #include "heal.h"
@@ -98,21 +98,21 @@ static int set_aside(struct run *run, const struct pipeline_row *row, const char
 static int run_take(void *context, size_t n, const struct pipeline_row *row, struct error *err)
 {
     struct run *run = context;
-    struct pipeline_row well[PLAN_GROUP_MAX] = { 0 };
+    struct pipeline_row good[PLAN_GROUP_MAX] = { 0 };
     struct error why[PLAN_GROUP_MAX];
     double seconds[PLAN_GROUP_MAX] = { 0 };
     int status[PLAN_GROUP_MAX], r;
-    size_t n_well = 0;
+    size_t n_good = 0;
 
     for (size_t i = 0; i < n; i++)
         if (!row[i].status) {
-            well[n_well] = row[i];
-            seconds[n_well++] = row[i].seconds;
+            good[n_good] = row[i];
+            seconds[n_good++] = row[i].seconds;
         }
-    r = results_write_many(run->output.results, n_well, well, seconds, run->rank, status, why, err);
-    for (size_t i = 0; !r && i < n_well; i++)
+    r = results_write_many(run->output.results, n_good, good, seconds, run->rank, status, why, err);
+    for (size_t i = 0; !r && i < n_good; i++)
         if (status[i])
-            r = set_aside(run, &well[i], OPERATION_STAGE_WRITING, &why[i], err);
+            r = set_aside(run, &good[i], OPERATION_STAGE_WRITING, &why[i], err);
     for (size_t i = 0; !r && i < n; i++)
         if (row[i].status)
             r = set_aside(run, &row[i], row[i].stage, row[i].why, err);
@@ -395,7 +395,7 @@ static void run_close(struct run *run)
 static void write_trace(struct run *run, bool is_stopped)
 {
     struct error err = { 0 };
-    double cost_s[DEALER_N_TERM] = { 0 };
+    double cost_s[COST_N_TERM] = { 0 };
     int r;
 
     if (run->rank == 0)
@@ -526,7 +526,7 @@ int cli_run(int argc, char **argv, struct error *err)
     int provided, r = 0;
 
     options_parse(argc, argv, &run.options);
-    alone_prepare();
+    mpi_start_prepare();
     MPI_Init_thread(NULL, NULL, run.options.silence_s > 0 ? MPI_THREAD_MULTIPLE : MPI_THREAD_FUNNELED,
                     &provided);
     MPI_Comm_rank(run.comm, &run.rank);

@@ -13,7 +13,7 @@
 
 uint64_t sample_costliest(const struct plan *plan)
 {
-    double cost_s[PLAN_N_COST_TERM];
+    double cost_s[COST_N_TERM];
     uint64_t largest = 0;
 
     plan_cost_guess(plan, 1, cost_s);

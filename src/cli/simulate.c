@@ -15,7 +15,7 @@
 #include "polyphony/simulate.h"
 
 #include "dealing.h"
-#include "foresight.h"
+#include "forecast.h"
 
 enum {
     KEY_MODES = 256,
@@ -173,7 +173,7 @@ struct simulated {
 };
 
 static int simulate_one(const struct simulate_options *options, const struct plan *plan,
-                        const struct foresight *foresight, struct simulated *simulated, struct error *err)
+                        const struct forecast *forecast, struct simulated *simulated, struct error *err)
 {
     struct simulate_settings settings = { .dealer = { .mode = simulated->mode,
                                                       .n_worker = simulated->n_worker,
@@ -188,46 +188,45 @@ static int simulate_one(const struct simulate_options *options, const struct pla
                                           .written_bytes = (double)results_row_bytes(plan) };
 
     settings.dealer.is_guessed = options->is_guessing;
-    memcpy(settings.dealer.cost_s, options->is_guessing ? foresight->guess_s : foresight->cost_s,
+    memcpy(settings.dealer.cost_s, options->is_guessing ? forecast->guess_s : forecast->cost_s,
            sizeof(settings.dealer.cost_s));
-    return simulate_run(&settings, foresight->n, foresight->item, foresight->seconds, &simulated->outcome,
-                        err);
+    return simulate_run(&settings, forecast->n, forecast->item, forecast->seconds, &simulated->outcome, err);
 }
 
-static int open_foresight(const struct simulate_options *options, const struct plan *plan,
-                          struct foresight *ret_foresight, struct error *err)
+static int open_forecast(const struct simulate_options *options, const struct plan *plan,
+                         struct forecast *ret_forecast, struct error *err)
 {
-    int n_thread = options->n_thread > 0 ? options->n_thread : foresight_threads(plan->job), r;
+    int n_thread = options->n_thread > 0 ? options->n_thread : forecast_threads(plan->job), r;
 
     if (options->n_schechter > 0)
-        r = foresight_open_schechter(plan, n_thread, (size_t)options->n_schechter, ret_foresight, err);
+        r = forecast_open_schechter(plan, n_thread, (size_t)options->n_schechter, ret_forecast, err);
     else
-        r = foresight_open(plan, n_thread, ret_foresight, err);
+        r = forecast_open(plan, n_thread, ret_forecast, err);
     if (r)
         return r;
     if (options->costs)
-        r = foresight_measure(ret_foresight, plan, options->costs, err);
+        r = forecast_measure(ret_forecast, plan, options->costs, err);
     else
-        r = foresight_learn(ret_foresight, plan, err);
-    foresight_scatter(ret_foresight, options->scatter);
+        r = forecast_learn(ret_forecast, plan, err);
+    forecast_scatter(ret_forecast, options->scatter);
     return r;
 }
 
 /* ---- what came out --------------------------------------------------------------------------- */
 
 static void print_head(const struct simulate_options *options, const struct plan *plan,
-                       const struct foresight *foresight)
+                       const struct forecast *forecast)
 {
     char name[48], total[24], largest[24], read[24], written[24], bandwidth[24];
 
-    foresight_name_largest(foresight, plan, name);
-    foresight_format_time(foresight->total_s, total);
-    foresight_format_time(foresight->largest_s, largest);
-    cli_format_bytes(foresight->read_bytes, read);
-    cli_format_bytes((double)results_row_bytes(plan) * (double)foresight->n, written);
+    forecast_name_largest(forecast, plan, name);
+    forecast_format_time(forecast->total_s, total);
+    forecast_format_time(forecast->largest_s, largest);
+    cli_format_bytes(forecast->read_bytes, read);
+    cli_format_bytes((double)results_row_bytes(plan) * (double)forecast->n, written);
     cli_format_bytes(options->bytes_per_s, bandwidth);
-    printf("galaxies    %zu: %s of one rank, %s alone takes %s (%s)\n", foresight->n, total, name, largest,
-           foresight->source);
+    printf("galaxies    %zu: %s of one rank, %s alone takes %s (%s)\n", forecast->n, total, name, largest,
+           forecast->source);
     printf("messages    %g us each way, rank 0 takes %g us for each\n", 1e6 * options->latency_s,
            1e6 * options->service_s);
     if (options->bytes_per_s > 0.0)
@@ -242,8 +241,8 @@ static void print_one(const struct simulated *simulated)
     const struct simulate_outcome *outcome = &simulated->outcome;
     char wall[24], tail[24];
 
-    foresight_format_time(outcome->wall_s, wall);
-    foresight_format_time(outcome->idle_tail_s, tail);
+    forecast_format_time(outcome->wall_s, wall);
+    forecast_format_time(outcome->idle_tail_s, tail);
     printf("%7zu  %-13s %10s %9.1f %% %10.1f %% %10s  %s\n", simulated->n_worker, mode_names[simulated->mode],
            wall, 100.0 * outcome->efficiency, 100.0 * outcome->dealer_load, tail,
            limit_names[simulate_find_limit(outcome)]);
@@ -251,19 +250,19 @@ static void print_one(const struct simulated *simulated)
 }
 
 static void print_advice(const struct simulate_options *options, const struct plan *plan,
-                         const struct foresight *foresight)
+                         const struct forecast *forecast)
 {
-    double bytes = foresight->read_bytes + (double)results_row_bytes(plan) * (double)foresight->n;
-    double useful = foresight_useful_workers(foresight);
+    double bytes = forecast->read_bytes + (double)results_row_bytes(plan) * (double)forecast->n;
+    double useful = forecast_useful_workers(forecast);
     char name[48], largest[24], files[24];
 
-    foresight_name_largest(foresight, plan, name);
-    foresight_format_time(foresight->largest_s, largest);
+    forecast_name_largest(forecast, plan, name);
+    forecast_format_time(forecast->largest_s, largest);
     printf("\nMore than %.0f workers buy nothing: %s alone takes %s.\n", useful, name, largest);
-    if (options->bytes_per_s > 0.0 && bytes / options->bytes_per_s > foresight->largest_s) {
-        foresight_format_time(bytes / options->bytes_per_s, files);
+    if (options->bytes_per_s > 0.0 && bytes / options->bytes_per_s > forecast->largest_s) {
+        forecast_format_time(bytes / options->bytes_per_s, files);
         printf("From %.0f on they wait for files: reading and writing alone take %s.\n",
-               ceil(foresight->total_s * options->bytes_per_s / bytes), files);
+               ceil(forecast->total_s * options->bytes_per_s / bytes), files);
     }
 }
 
@@ -300,25 +299,25 @@ static int write_csv(const char *path, size_t n, const struct simulated *simulat
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int simulate_all(const struct simulate_options *options, const struct plan *plan,
-                        const struct foresight *foresight, const bool is_wanted[N_MODE], struct error *err)
+                        const struct forecast *forecast, const bool is_wanted[N_MODE], struct error *err)
 {
-    size_t n_worker[FORESIGHT_WORKERS_MAX], n = 0, n_list;
-    struct simulated *simulated = mem_small(FORESIGHT_WORKERS_MAX * N_MODE, sizeof(*simulated));
-    int r = foresight_parse_workers(options->workers, n_worker, &n_list, err);
+    size_t n_worker[FORECAST_WORKERS_MAX], n = 0, n_list;
+    struct simulated *simulated = mem_small(FORECAST_WORKERS_MAX * N_MODE, sizeof(*simulated));
+    int r = forecast_parse_workers(options->workers, n_worker, &n_list, err);
 
     if (!r)
-        print_head(options, plan, foresight);
+        print_head(options, plan, forecast);
     for (size_t i = 0; !r && i < n_list; i++)
         for (size_t m = 0; !r && m < N_MODE; m++) {
             if (!is_wanted[m])
                 continue;
             simulated[n] = (struct simulated) { .mode = (enum dealer_mode)m, .n_worker = n_worker[i] };
-            r = simulate_one(options, plan, foresight, &simulated[n], err);
+            r = simulate_one(options, plan, forecast, &simulated[n], err);
             if (!r)
                 print_one(&simulated[n++]);
         }
     if (!r)
-        print_advice(options, plan, foresight);
+        print_advice(options, plan, forecast);
     if (!r && options->csv)
         r = write_csv(options->csv, n, simulated, err);
     free(simulated);
@@ -342,7 +341,7 @@ int cli_simulate(int argc, char **argv, struct error *err)
         .workers = "8,64,512,4096", .latency_s = 30e-6, .service_s = 2e-6, .bytes_per_s = 1e10
     };
     bool is_wanted[N_MODE] = { false };
-    struct foresight foresight = { 0 };
+    struct forecast forecast = { 0 };
     struct plan *plan = NULL;
     struct job *job = NULL;
     int r;
@@ -356,14 +355,14 @@ int cli_simulate(int argc, char **argv, struct error *err)
     if (!r)
         r = plan_open(job, operation_list, NULL, &plan, err);
     if (!r)
-        r = open_foresight(&options, plan, &foresight, err);
-    if (!r && foresight.n == 0)
+        r = open_forecast(&options, plan, &forecast, err);
+    if (!r && forecast.n == 0)
         printf("'%s' has no galaxies: there is nothing to simulate\n", job->catalogue);
     else if (!r)
-        r = simulate_all(&options, plan, &foresight, is_wanted, err);
+        r = simulate_all(&options, plan, &forecast, is_wanted, err);
     if (!r && fflush(stdout))
         r = error_set(err, POLYPHONY_OUTPUT, "standard output cannot be written");
-    foresight_close(&foresight);
+    forecast_close(&forecast);
     plan_close(plan);
     job_free(job);
     return r;

@@ -208,13 +208,6 @@ static void see_member(void *context, const char *key, const char *text, double 
             *numbers[i].ret_number = number;
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 bool state_read(const char *output, struct state_seen *ret_seen)
 {
     char path[PATH_BYTES_MAX];
@@ -235,7 +228,7 @@ bool state_read(const char *output, struct state_seen *ret_seen)
 
         json[n] = '\0';
         is_read = json_read_flat(json, see_member, &seen) && seen.state[0] &&
-                  !strcmp(file_name(seen.results), file_name(output));
+                  !strcmp(path_file_name(seen.results), path_file_name(output));
     }
     if (in)
         fclose(in);

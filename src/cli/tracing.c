@@ -85,7 +85,7 @@ void tracing_batch(struct tracing *tracing, const struct schedule_batch *batch)
                                      .n_galaxy = (int32_t)batch->n_galaxy,
                                      .n_batch = 1,
                                      .first_row = (int64_t)batch->first_row,
-                                     .predicted_cost = batch->predicted_s,
+                                     .predicted_s = batch->predicted_s,
                                      .measured_s = batch->measured_s,
                                      .dealt_ns = batch->dealt_ns,
                                      .done_ns = batch->done_ns };
@@ -127,19 +127,12 @@ static bool is_trace_file(const char *path, const char *results_path)
     return !strcmp(format, TRACE_FORMAT) && (!results_path || !strcmp(results, results_path));
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* The same name in the same directory, whether a file is there or not. */
 static bool is_same_path(const char *a, const char *b)
 {
     char *copy_a = mem_text(a), *copy_b = mem_text(b);
     struct stat in_a, in_b;
-    bool is_same = !strcmp(file_name(a), file_name(b)) && !stat(dirname(copy_a), &in_a) &&
+    bool is_same = !strcmp(path_file_name(a), path_file_name(b)) && !stat(dirname(copy_a), &in_a) &&
                    !stat(dirname(copy_b), &in_b) && in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
 
     free(copy_a);
@@ -233,7 +226,7 @@ static void forget_lost_ranks(struct tracing *tracing, MPI_Comm comm)
 }
 
 int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place,
-                  const double cost_s[TRACE_N_COST], MPI_Comm comm, bool is_stopped, struct error *err)
+                  const double cost_s[COST_N_TERM], MPI_Comm comm, bool is_stopped, struct error *err)
 {
     static const char *const modes[] = { [JOB_DYNAMIC] = "dynamic",
                                          [JOB_STATIC_BLOCK] = "static-block",

@@ -45,4 +45,4 @@ void tracing_remove_earlier(const struct job *job);
 
 /** Collective: write the file, if the job wants one, to rank 0's path, with the costs rank 0 has learnt. */
 int tracing_write(struct tracing *tracing, const struct job *job, const struct place *place,
-                  const double cost_s[TRACE_N_COST], MPI_Comm comm, bool is_stopped, struct error *err);
+                  const double cost_s[COST_N_TERM], MPI_Comm comm, bool is_stopped, struct error *err);

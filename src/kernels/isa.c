@@ -60,7 +60,7 @@ bool isa_use(enum isa isa)
     return true;
 }
 
-const char *isa_wanted_in_vain(void)
+const char *isa_asked_but_missing(void)
 {
     const char *wanted = getenv("POLYPHONY_ISA");
 

@@ -9,7 +9,7 @@
 /* Gas in front of a star: more of it lies beside its line of sight. */
 #define OVERLAP_MAX 300.0
 
-void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN_N_COST_TERM])
+void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[COST_N_TERM])
 {
     double n_star = (double)plan->catalogue->n_particle[STARS][row];
     double n_gas = (double)plan->catalogue->n_particle[GAS][row];
@@ -25,7 +25,7 @@ void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[PLAN
  * each star): sums over the occupied cells and the writing of the row; nodes of the particle-wise screen and
  * pixels under a star; overlaps of stars and gas.
  */
-void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PLAN_N_COST_TERM])
+void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[COST_N_TERM])
 {
     double s_per_step = 0.43e-9 * (n_thread > 1 ? 1.1 : 1.0) / (n_thread > 1 ? (double)n_thread : 1.0);
     double steps_per_star = 0.0, n_tau_node = 0.0;
@@ -41,12 +41,12 @@ void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[PL
     ret_cost_s[2] = s_per_step * 5.0;
 }
 
-double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[PLAN_N_COST_TERM])
+double plan_cost_s(const struct plan *plan, uint64_t row, const double cost_s[COST_N_TERM])
 {
-    double term[PLAN_N_COST_TERM], sum = 0.0;
+    double term[COST_N_TERM], sum = 0.0;
 
     plan_cost_terms(plan, row, term);
-    for (size_t t = 0; t < PLAN_N_COST_TERM; t++)
+    for (size_t t = 0; t < COST_N_TERM; t++)
         sum += cost_s[t] * term[t];
     return sum;
 }

@@ -337,14 +337,6 @@ int results_write_many(struct results *results, size_t n, const struct pipeline_
     return r;
 }
 
-int results_write(struct results *results, const struct pipeline_row *row, int rank, double seconds,
-                  struct error *err)
-{
-    int status = 0, r = results_write_many(results, 1, row, &seconds, rank, &status, err, err);
-
-    return r ? r : status;
-}
-
 /* ---- rows that are set aside ------------------------------------------------------------------------ */
 
 static void add_nan(struct basket *basket, uint64_t offset, uint64_t n, bool is_single)

@@ -45,7 +45,7 @@ struct dealer {
     struct deal_range *back;    /* [n_back] given back: dealt last to first, suspects lie below all others */
     size_t n_back, n_back_room; /* room for what all workers hold and own */
     double cost_all_s, cost_left_s, cost_undealt_s, cost_largest_s;
-    double sorted_cost_s[DEALER_N_TERM]; /* by which the rows were sorted */
+    double sorted_cost_s[COST_N_TERM]; /* by which the rows were sorted */
     size_t n_done;
     uint64_t n_batch;
     bool is_stopped;
@@ -71,7 +71,7 @@ static void predict(struct dealer *dealer)
     for (size_t i = 0; i < dealer->n; i++) {
         double sum = cost_s[0];
 
-        for (size_t t = 1; t < DEALER_N_TERM; t++)
+        for (size_t t = 1; t < COST_N_TERM; t++)
             sum += cost_s[t] * (double)dealer->item[i].term[t - 1];
         dealer->cost_s[i] = (float)sum;
         dealer->cost_all_s += (double)dealer->cost_s[i];
@@ -345,7 +345,7 @@ static void describe(const struct dealer *dealer, struct deal_range range, struc
             ret_batch->first_row = item->row;
         ret_batch->cost_s += (double)dealer->cost_s[dealer->order[i]];
         ret_batch->term[0] += 1.0;
-        for (size_t t = 1; t < DEALER_N_TERM; t++)
+        for (size_t t = 1; t < COST_N_TERM; t++)
             ret_batch->term[t] += (double)item->term[t - 1];
     }
 }
@@ -550,11 +550,11 @@ double dealer_cost_largest_s(const struct dealer *dealer)
 
 /* Do costs keep their order, nearly, when these are the new ones? Then sorting again, seconds for 10^7 rows,
  * is not worth it. */
-static bool are_in_proportion(const double cost_s[DEALER_N_TERM], const double new_cost_s[DEALER_N_TERM])
+static bool are_in_proportion(const double cost_s[COST_N_TERM], const double new_cost_s[COST_N_TERM])
 {
     double least = (double)INFINITY, most = 0.0;
 
-    for (size_t t = 1; t < DEALER_N_TERM; t++) { /* what all rows have alike does not order them */
+    for (size_t t = 1; t < COST_N_TERM; t++) { /* what all rows have alike does not order them */
         if (cost_s[t] <= 0.0 && new_cost_s[t] <= 0.0)
             continue;
         if (cost_s[t] <= 0.0 || new_cost_s[t] <= 0.0)
@@ -565,7 +565,7 @@ static bool are_in_proportion(const double cost_s[DEALER_N_TERM], const double n
     return most <= SAME_ORDER * least;
 }
 
-void dealer_refine(struct dealer *dealer, const double cost_s[DEALER_N_TERM])
+void dealer_refine(struct dealer *dealer, const double cost_s[COST_N_TERM])
 {
     bool is_same_order = are_in_proportion(dealer->sorted_cost_s, cost_s);
 

@@ -287,7 +287,7 @@ static void listen_until_home(struct desk *desk)
 {
     struct schedule *schedule = desk->schedule;
     int64_t wait_ns = clock_ns();
-    int n_in_vain = 0;
+    int n_idle = 0;
 
     while (desk->n_gone < desk->n_rank - 1) {
         if (schedule_is_stopping(schedule))
@@ -298,10 +298,10 @@ static void listen_until_home(struct desk *desk)
         if (!hear(desk)) {
             collect_sent(desk);
             schedule_watch(schedule);
-            schedule_pause_longer(&n_in_vain);
+            schedule_pause_longer(&n_idle);
             continue;
         }
-        n_in_vain = 0;
+        n_idle = 0;
         if (desk->n_sending > 4 * desk->n_rank) /* more than can be on their way */
             collect_sent(desk);
         schedule_note_wait(schedule, wait_ns);

@@ -17,12 +17,12 @@ void schedule_pause(void)
     nanosleep(&pause, NULL);
 }
 
-void schedule_pause_longer(int *n_in_vain)
+void schedule_pause_longer(int *n_idle)
 {
-    int64_t ns = (int64_t)POLL_NS << (*n_in_vain < 3 ? *n_in_vain : 3);
+    int64_t ns = (int64_t)POLL_NS << (*n_idle < 3 ? *n_idle : 3);
     const struct timespec pause = { .tv_nsec = ns < POLL_MAX_NS ? ns : POLL_MAX_NS };
 
-    ++*n_in_vain;
+    ++*n_idle;
     nanosleep(&pause, NULL);
 }
 
@@ -41,7 +41,7 @@ void schedule_note_wait(struct schedule *schedule, int64_t begin_ns)
 
 static void refine(struct schedule *schedule)
 {
-    double cost_s[DEALER_N_TERM];
+    double cost_s[COST_N_TERM];
 
     if (!cost_model_is_due(schedule->costs))
         return;

@@ -29,7 +29,7 @@ struct batch_report {
 void schedule_pause(void);
 /* Rank 0, whose answers are waited for only at the end, looks less often the longer nothing comes. */
 #define POLL_MAX_NS 400000
-void schedule_pause_longer(int *n_in_vain);
+void schedule_pause_longer(int *n_idle);
 
 static inline bool schedule_is_stopping(const struct schedule *schedule)
 {

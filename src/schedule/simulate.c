@@ -143,7 +143,7 @@ static void deal_all(struct simulation *sim, double now_s)
 
 static void refine(struct simulation *sim, double now_s)
 {
-    double cost_s[DEALER_N_TERM], sort_s = 0.0;
+    double cost_s[COST_N_TERM], sort_s = 0.0;
     double n_undealt = fmax((double)sim->n - (double)sim->n_dealt, 0.0);
 
     if (!cost_model_is_due(&sim->costs))

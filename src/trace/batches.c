@@ -60,7 +60,7 @@ static bool merge(struct batches *batches, const struct trace_batch *batch)
     row = &batches->row[i];
     row->n_galaxy += batch->n_galaxy;
     row->n_batch += batch->n_batch;
-    row->predicted_cost += batch->predicted_cost;
+    row->predicted_s += batch->predicted_s;
     row->measured_s += batch->measured_s;
     row->done_ns = batch->done_ns;
     return true;
@@ -93,10 +93,10 @@ void batches_add(struct batches *batches, const struct trace_batch *batch)
     double n = batch->n_galaxy;
 
     batches->n_n += n * n;
-    batches->n_c += n * batch->predicted_cost;
-    batches->c_c += batch->predicted_cost * batch->predicted_cost;
+    batches->n_c += n * batch->predicted_s;
+    batches->c_c += batch->predicted_s * batch->predicted_s;
     batches->n_t += n * batch->measured_s;
-    batches->c_t += batch->predicted_cost * batch->measured_s;
+    batches->c_t += batch->predicted_s * batch->measured_s;
     if (merge(batches, batch))
         return;
     if (batches->n == batches->n_max)

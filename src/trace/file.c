@@ -86,10 +86,14 @@ static const struct io_member rss_members[] = {
 };
 
 static const struct io_member batch_members[] = {
-    INTEGER(trace_batch, rank, IO_I32),           INTEGER(trace_batch, n_galaxy, IO_I32),
-    INTEGER(trace_batch, n_batch, IO_I32),        INTEGER(trace_batch, first_row, IO_I64),
-    INTEGER(trace_batch, predicted_cost, IO_F64), INTEGER(trace_batch, measured_s, IO_F64),
-    INTEGER(trace_batch, dealt_ns, IO_I64),       INTEGER(trace_batch, done_ns, IO_I64),
+    INTEGER(trace_batch, rank, IO_I32),
+    INTEGER(trace_batch, n_galaxy, IO_I32),
+    INTEGER(trace_batch, n_batch, IO_I32),
+    INTEGER(trace_batch, first_row, IO_I64),
+    { "predicted_cost", IO_F64, offsetof(struct trace_batch, predicted_s), 0 },
+    INTEGER(trace_batch, measured_s, IO_F64),
+    INTEGER(trace_batch, dealt_ns, IO_I64),
+    INTEGER(trace_batch, done_ns, IO_I64),
 };
 
 /* What this rank will write, its times counted from the common start. */
@@ -294,10 +298,10 @@ static void lay_out_tables(const struct rank_part *part, struct io_file *file)
 }
 
 /* What a galaxy's cost is made of, as attributes of /Schedule. */
-static const char *const cost_names[TRACE_N_COST] = { "cost_s_per_galaxy", "cost_s_per_star",
-                                                      "cost_s_per_pair" };
+static const char *const cost_names[COST_N_TERM] = { "cost_s_per_galaxy", "cost_s_per_star",
+                                                     "cost_s_per_pair" };
 
-int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct error *err)
+int trace_read_costs(const char *path, double ret_cost_s[COST_N_TERM], struct error *err)
 {
     struct io_file *file = NULL;
     int r = io_file_open(path, &file, err);
@@ -305,7 +309,7 @@ int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct e
     if (!r && (!io_has(file, "Schedule") || !io_attr_has(file, "Schedule", cost_names[0])))
         r = error_set(err, POLYPHONY_INPUT,
                       "'%s' has no costs: it is no trace of this version of the program", path);
-    for (size_t i = 0; !r && i < TRACE_N_COST; i++) {
+    for (size_t i = 0; !r && i < COST_N_TERM; i++) {
         r = io_attr_read_f64(file, "Schedule", cost_names[i], &ret_cost_s[i], err);
         if (!r && !(ret_cost_s[i] >= 0.0 && isfinite(ret_cost_s[i])))
             r = error_set(err, POLYPHONY_INPUT, "'%s': attribute '%s' of 'Schedule' is %g, must be >= 0",
@@ -318,11 +322,11 @@ int trace_read_costs(const char *path, double ret_cost_s[TRACE_N_COST], struct e
 /* The fit and the costs are rank 0's; attributes are written alike by all. */
 static void write_fit(const struct rank_part *part, struct io_file *file, const struct trace_run *run)
 {
-    double fit[2], cost_s[TRACE_N_COST];
+    double fit[2], cost_s[COST_N_TERM];
 
     memcpy(cost_s, run->cost_s, sizeof(cost_s));
-    MPI_Bcast(cost_s, TRACE_N_COST, MPI_DOUBLE, 0, part->comm);
-    for (size_t i = 0; i < TRACE_N_COST; i++)
+    MPI_Bcast(cost_s, COST_N_TERM, MPI_DOUBLE, 0, part->comm);
+    for (size_t i = 0; i < COST_N_TERM; i++)
         io_attr_write_f64(file, "Schedule", cost_names[i], cost_s[i], NULL);
     trace_fit_costs(part->trace, &fit[0], &fit[1]);
     MPI_Bcast(fit, 2, MPI_DOUBLE, 0, part->comm);

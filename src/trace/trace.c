@@ -264,11 +264,6 @@ void trace_sum(const struct trace *trace, struct trace_sums *ret_sums)
     }
 }
 
-size_t trace_stage_count(const struct trace *trace)
-{
-    return trace->settings.n_stage;
-}
-
 const char *trace_stage_name(const struct trace *trace, size_t i_stage)
 {
     return trace->settings.stage_name[i_stage];

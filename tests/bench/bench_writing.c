@@ -108,7 +108,7 @@ static void write_one_by_one(void *context)
     struct writing *w = context;
 
     for (size_t i = 0; i < w->n_row; i++)
-        results_write(&w->results, &w->row[i], 0, 0.0, NULL);
+        results_write_many(&w->results, 1, &w->row[i], &w->seconds[i], 0, w->status, NULL, NULL);
 }
 
 static void write_pieces(void *context)

@@ -106,7 +106,7 @@ static void products_fill_the_row_without_a_gap(void **state)
 static void rows_are_led_by_the_galaxy(void **state)
 {
     struct run *run = run_open(INPUTS "redshift: 3\noperations: {sfh: {}, los_optical_depths: {}}\n");
-    double *value = run_row(run, ROW_FAR), total = 0.0, cost_s[PLAN_N_COST_TERM];
+    double *value = run_row(run, ROW_FAR), total = 0.0, cost_s[COST_N_TERM];
     const double *sfh = value + product_of(run, PRODUCT_SFH, NULL)->offset;
 
     (void)state;

@@ -85,6 +85,15 @@ struct seen_ledger {
     int64_t id[MADE_N_GALAXY];
 };
 
+/* One row; POLYPHONY_SET_ASIDE where a value is not finite. */
+static inline int write_one_row(struct results *results, const struct pipeline_row *row, int rank,
+                                double seconds, struct error *err)
+{
+    int status = 0, r = results_write_many(results, 1, row, &seconds, rank, &status, err, err);
+
+    return r ? r : status;
+}
+
 static inline int see_entry(void *context, uint64_t row, int64_t id, const struct ledger_entry *entry,
                             struct error *err)
 {

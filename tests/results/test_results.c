@@ -31,7 +31,7 @@ static struct kept write_row(struct session *s, uint64_t row)
     hash_add(&hash, kept.star_tau, out.n_star * sizeof(double));
     hash_add(&hash, kept.black_hole_tau, out.n_black_hole * sizeof(double));
     kept.checksum = hash_value(&hash);
-    EXPECT_OK(results_write(s->results, &out, 5, 0.25, &err), err);
+    EXPECT_OK(write_one_row(s->results, &out, 5, 0.25, &err), err);
     return kept;
 }
 
@@ -399,13 +399,13 @@ static void a_full_disk_is_an_output_error_and_the_row_is_not_done(void **state)
         (struct rlimit) { end_of_ledger(&s), before.rlim_max }; /* room for the entry, not for the values */
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &little);
-    r = results_write(s.results, &out, 0, 0.0, &err);
+    r = write_one_row(s.results, &out, 0, 0.0, &err);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_int_equal(r, POLYPHONY_OUTPUT);
     EXPECT_PARTS(err.text, "results.hdf5", "continues later");
     ledger = see_ledger(s.job->output);
     assert_int_equal(ledger.entry[0].status, ROW_LEFT);
-    EXPECT_OK(results_write(s.results, &out, 0, 0.0, &err), err); /* room again: it goes on */
+    EXPECT_OK(write_one_row(s.results, &out, 0, 0.0, &err), err); /* room again: it goes on */
     close_session(&s);
 }
 
@@ -418,7 +418,7 @@ static void a_closed_file_is_an_output_error(void **state)
     (void)state;
     EXPECT_OK(pipeline_run(s.pipeline, 0, &out, &err), err);
     close(s.results->fd);
-    assert_int_equal(results_write(s.results, &out, 0, 0.0, &err), POLYPHONY_OUTPUT);
+    assert_int_equal(write_one_row(s.results, &out, 0, 0.0, &err), POLYPHONY_OUTPUT);
     assert_int_equal(results_set_aside(s.results, 0, 0, 0.0, "Reading", "a reason", &err), POLYPHONY_OUTPUT);
     assert_int_equal(results_sync(s.results, &err), POLYPHONY_OUTPUT);
     close_session(&s);

@@ -15,7 +15,7 @@ static void write_row(struct session *s, uint64_t row)
     struct error err = { "" };
 
     EXPECT_OK(pipeline_run(s->pipeline, row, &out, &err), err);
-    EXPECT_OK(results_write(s->results, &out, 2, 0.5, &err), err);
+    EXPECT_OK(write_one_row(s->results, &out, 2, 0.5, &err), err);
 }
 
 static void sync_rows(struct session *s)

@@ -66,7 +66,7 @@ static struct session open_mixed(void)
         struct pipeline_row out = { 0 };
 
         EXPECT_OK(pipeline_run(s.pipeline, row, &out, &err), err);
-        EXPECT_OK(results_write(s.results, &out, 1, 0.25, &err), err);
+        EXPECT_OK(write_one_row(s.results, &out, 1, 0.25, &err), err);
     }
     EXPECT_OK(results_set_aside(s.results, 1, 1, 0.0, "Reading", "a reason", &err), err);
     return s;

@@ -193,7 +193,7 @@ static void threads_may_write_at_the_same_time(void **state)
 
             n_failed += turn % 2 && i == 1
                             ? results_set_aside(s.results, i, 0, 0.0, "Reading", "a reason", &err) != 0
-                            : results_write(s.results, &row, 0, 0.5, &err) != 0;
+                            : write_one_row(s.results, &row, 0, 0.5, &err) != 0;
         }
         assert_int_equal(n_failed, 0);
     }
@@ -248,7 +248,7 @@ static void an_id_that_would_be_no_number_is_an_id(void **state)
     (void)state;
     assert_true(is_kind(&s.plan->product[0], PRODUCT_ID));
     memcpy(rows.value[0] + s.plan->product[0].offset, &id, sizeof(id));
-    EXPECT_OK(results_write(s.results, &row, 0, 0.0, &err), err);
+    EXPECT_OK(write_one_row(s.results, &row, 0, 0.0, &err), err);
     free_rows(&rows);
     close_session(&s);
 }
@@ -313,11 +313,11 @@ static void float32_holds_what_it_can_and_the_rest_is_set_aside(void **state)
     value[3] = 1.0 + 0x1p-24;            /* a tie: to even */
     value[4] = 0x1.8p-149;               /* a tie of denormals */
     rows.value[1][line->offset] = 1e300; /* written as float64 */
-    EXPECT_OK(results_write(s.results, &row, 0, 0.0, &err), err);
+    EXPECT_OK(write_one_row(s.results, &row, 0, 0.0, &err), err);
     expect_row(&s, &row, "float32");
     for (int sign = -1; sign <= 1; sign += 2) {
         value[5] = sign * ((double)FLT_MAX + half);
-        assert_int_equal(results_write(s.results, &row, 0, 0.0, &err), POLYPHONY_SET_ASIDE);
+        assert_int_equal(write_one_row(s.results, &row, 0, 0.0, &err), POLYPHONY_SET_ASIDE);
         EXPECT_PARTS(err.text, "galaxy 10", "SpectralLuminosityDensities/intrinsic", "value 5",
                      sign < 0 ? "-3.40282e+38" : " 3.40282e+38", "float32 holds up to 3.40282e+38",
                      "output_types");
@@ -360,7 +360,7 @@ static void float32_is_verified_and_takes_half(void **state)
         const struct pipeline_row row = row_of(&rows, i);
 
         if (i != 2)
-            EXPECT_OK(results_write(s.results, &row, 0, 0.0, &err), err);
+            EXPECT_OK(write_one_row(s.results, &row, 0, 0.0, &err), err);
     }
     EXPECT_OK(results_set_aside(s.results, 2, 0, 0.0, "Reading", "a reason", &err), err);
     assert_int_equal(count_faults(&s, &n_byte), 0);

@@ -83,7 +83,7 @@ static int measure(size_t n, enum dealer_mode mode, bool *ret_is_fast)
                                               .n_max_batch = 1,
                                               .max_batch_bytes = 1e9,
                                               .cost_s = { 1e-2, 1.0, 1e-3 } };
-    const double other_s[DEALER_N_TERM] = { 2e-2, 0.5, 2e-1 };
+    const double other_s[COST_N_TERM] = { 2e-2, 0.5, 2e-1 };
     size_t before_bytes = restart_peak();
     struct dealer_item *item = make_items(n);
     struct dealer *dealer = NULL;

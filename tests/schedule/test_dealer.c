@@ -239,7 +239,7 @@ static void static_modes_give_each_worker_its_rows(void **state)
 
 static void a_refined_cost_changes_the_order_of_what_is_left(void **state)
 {
-    static const double by_row[DEALER_N_TERM] = { 0.5, 0.0, 2.0 };
+    static const double by_row[COST_N_TERM] = { 0.5, 0.0, 2.0 };
     struct work work = make_work(100, 12, false);
     struct dealer *dealer = open_dealer(&work, 3, DEALER_DYNAMIC, 4);
     double left_s = 0.0;

@@ -68,7 +68,7 @@ static void predict(struct world *world)
     for (size_t i = 0; i < world->n; i++) {
         double sum = world->settings.cost_s[0];
 
-        for (size_t t = 1; t < DEALER_N_TERM; t++)
+        for (size_t t = 1; t < COST_N_TERM; t++)
             sum += world->settings.cost_s[t] * (double)world->item[i].term[t - 1];
         world->cost_s[i] = (double)(float)sum; /* kept in single precision */
         world->scale_s += world->cost_s[i];
@@ -100,7 +100,7 @@ static void make_items(struct world *world)
 
 static void draw_costs(struct world *world)
 {
-    for (size_t t = 0; t < DEALER_N_TERM; t++)
+    for (size_t t = 0; t < COST_N_TERM; t++)
         world->settings.cost_s[t] = happens(&world->seed, 0.2) ? 0.0 : uniform(&world->seed, 0.0, 2.0);
 }
 
@@ -237,19 +237,19 @@ static double batch_cost_s(const struct world *world, size_t n, const uint64_t *
 static void check_description(const struct world *world, const struct dealer_batch *batch,
                               const uint64_t *row)
 {
-    double bytes = 0.0, term[DEALER_N_TERM] = { (double)batch->n };
+    double bytes = 0.0, term[COST_N_TERM] = { (double)batch->n };
 
     for (size_t k = 0; k < batch->n; k++) {
         const struct dealer_item *item = &world->item[(row[k] - 1) / 3];
 
         bytes += (double)item->bytes;
-        for (size_t t = 1; t < DEALER_N_TERM; t++)
+        for (size_t t = 1; t < COST_N_TERM; t++)
             term[t] += (double)item->term[t - 1];
     }
     assert_true(batch->n == 0 || batch->first_row == row[0]);
     assert_true(batch->n <= 1 || bytes <= world->settings.max_batch_bytes);
     assert_near(batch->cost_s, batch_cost_s(world, batch->n, row), tolerance_s(world));
-    for (size_t t = 0; t < DEALER_N_TERM; t++) /* summed in the same order: the same bits */
+    for (size_t t = 0; t < COST_N_TERM; t++) /* summed in the same order: the same bits */
         assert_true(batch->term[t] == term[t]);
 }
 

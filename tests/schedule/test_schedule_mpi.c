@@ -26,7 +26,7 @@ struct bench {
     int n_before_stop;   /* rows until this rank is asked to stop; -1: never */
     int stop_rank;       /* -1: all are asked */
     double silence_s;
-    double cost_s[DEALER_N_TERM]; /* what work() takes */
+    double cost_s[COST_N_TERM]; /* what work() takes */
     struct cost_model *costs;
     int n_work, n_finish;
     int n_times[N_ROW]; /* how often a row was done here */
@@ -420,9 +420,9 @@ static void a_harvest_that_is_not_brought_home_fails_the_run(void)
  * millisecond. The guess is 20 times and half of that, 5 ms a row in sum: wrong by a factor of two even then. */
 static void costs_are_learnt_from_a_wrong_guess(void)
 {
-    static const double guess_s[DEALER_N_TERM] = { 4e-3, 5e-4, 1e-4 },
-                        true_s[DEALER_N_TERM] = { 2e-4, 1e-3, 0.0 };
-    double all_s = 0.0, cost_s[DEALER_N_TERM];
+    static const double guess_s[COST_N_TERM] = { 4e-3, 5e-4, 1e-4 },
+                        true_s[COST_N_TERM] = { 2e-4, 1e-3, 0.0 };
+    double all_s = 0.0, cost_s[COST_N_TERM];
     struct schedule_progress progress;
     struct cost_model costs;
     struct error err;

@@ -50,7 +50,6 @@ static void a_new_trace_is_empty(void **state)
 
     (void)state;
     trace_sum(trace, &sums);
-    assert_int_equal(trace_stage_count(trace), 3);
     assert_string_equal(trace_stage_name(trace, 1), "emit");
     for (size_t s = 0; s < TRACE_STAGE_MAX; s++)
         assert_true(sums.ns[s] == 0 && sums.count[s] == 0 && sums.peak_rss_bytes[s] == 0);
@@ -476,7 +475,7 @@ static struct trace_batch made_batch(int rank, int64_t i)
                                   .n_galaxy = 2,
                                   .n_batch = 1,
                                   .first_row = i,
-                                  .predicted_cost = (double)i,
+                                  .predicted_s = (double)i,
                                   .measured_s = 0.5,
                                   .dealt_ns = i,
                                   .done_ns = i + 1 };
@@ -510,7 +509,7 @@ static void batches_are_merged_by_rank_and_none_is_lost(void **state)
         assert_true(batch[i].done_ns > batch[i].dealt_ns);
         n_batch[batch[i].rank] += batch[i].n_batch;
         n_galaxy += batch[i].n_galaxy;
-        cost += batch[i].predicted_cost;
+        cost += batch[i].predicted_s;
         is_last_there |= batch[i].done_ns == last_done_ns;
     }
     assert_true(is_last_there); /* a merged row ends when the last of its batches did */
@@ -538,7 +537,7 @@ static void the_fit_finds_what_a_galaxy_and_a_unit_of_cost_take(void **state)
         struct trace_batch made = made_batch(0, i * i);
 
         made.n_galaxy = (int32_t)(1 + i % 7);
-        made.measured_s = 0.003 * made.n_galaxy + 2e-5 * made.predicted_cost;
+        made.measured_s = 0.003 * made.n_galaxy + 2e-5 * made.predicted_s;
         trace_add_batch(trace, &made);
     }
     trace_fit_costs(trace, &per_galaxy, &per_cost);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "prospects.h"
+#include "needs.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -14,7 +14,7 @@
 #include "polyphony/results.h"
 
 #include "cli.h"
-#include "foresight.h"
+#include "forecast.h"
 #include "memory.h"
 
 #define MB 1048576.0
@@ -34,54 +34,54 @@
 #define DECADE_0   (-6)
 #define BAR_LENGTH 40
 
-static void print_histogram(const struct foresight *foresight)
+static void print_histogram(const struct forecast *forecast)
 {
     size_t n[N_DECADE] = { 0 };
     double sum_s[N_DECADE] = { 0 };
     char low[24], high[24];
 
-    for (size_t i = 0; i < foresight->n; i++) {
-        double seconds = (double)foresight->seconds[i];
+    for (size_t i = 0; i < forecast->n; i++) {
+        double seconds = (double)forecast->seconds[i];
         double decade = fmin(fmax(floor(log10(fmax(seconds, 1e-300))) - DECADE_0, 0.0), N_DECADE - 1.0);
 
         n[(size_t)decade]++;
         sum_s[(size_t)decade] += seconds;
     }
     for (int d = 0; d < N_DECADE; d++) {
-        double share = foresight->total_s > 0.0 ? sum_s[d] / foresight->total_s : 0.0;
+        double share = forecast->total_s > 0.0 ? sum_s[d] / forecast->total_s : 0.0;
 
         if (n[d] == 0)
             continue;
-        foresight_format_time(pow(10.0, d + DECADE_0), low);
-        foresight_format_time(pow(10.0, d + DECADE_0 + 1), high);
+        forecast_format_time(pow(10.0, d + DECADE_0), low);
+        forecast_format_time(pow(10.0, d + DECADE_0 + 1), high);
         printf("            %8s to %-8s %10zu galaxies  %5.1f %% of the time  %.*s\n", low, high, n[d],
                100.0 * share, (int)rint(share * BAR_LENGTH), "########################################");
     }
 }
 
-static int print_time(const struct plan *plan, const struct foresight *foresight, const char *list,
+static int print_time(const struct plan *plan, const struct forecast *forecast, const char *list,
                       struct error *err)
 {
-    size_t n_worker[FORESIGHT_WORKERS_MAX], n = 0;
+    size_t n_worker[FORECAST_WORKERS_MAX], n = 0;
     char total[24], largest[24], name[48], wall[24];
-    int r = foresight_parse_workers(list, n_worker, &n, err);
+    int r = forecast_parse_workers(list, n_worker, &n, err);
 
-    if (r || foresight->n == 0)
+    if (r || forecast->n == 0)
         return r;
-    foresight_format_time(foresight->total_s, total);
-    foresight_format_time(foresight->largest_s, largest);
-    foresight_name_largest(foresight, plan, name);
-    printf("time        %s of one rank, %s alone takes %s (%s)\n", total, name, largest, foresight->source);
-    print_histogram(foresight);
+    forecast_format_time(forecast->total_s, total);
+    forecast_format_time(forecast->largest_s, largest);
+    forecast_name_largest(forecast, plan, name);
+    printf("time        %s of one rank, %s alone takes %s (%s)\n", total, name, largest, forecast->source);
+    print_histogram(forecast);
     for (size_t i = 0; i < n; i++) {
         bool is_largest;
 
-        foresight_format_time(foresight_bound_s(foresight, (double)n_worker[i], &is_largest), wall);
+        forecast_format_time(forecast_bound_s(forecast, (double)n_worker[i], &is_largest), wall);
         printf("            %zu worker%s: %s%s\n", n_worker[i], n_worker[i] == 1 ? "" : "s", wall,
                is_largest ? ", for the largest galaxy alone" : "");
     }
     printf("            more than %.0f workers are useless; 'polyphony simulate' says more\n",
-           foresight_useful_workers(foresight));
+           forecast_useful_workers(forecast));
     return 0;
 }
 
@@ -119,7 +119,7 @@ static int print_memory(const struct plan *plan, int n_rank, struct error *err)
     double budget_bytes, group_bytes, worker_bytes, dealer_bytes, shared_bytes, node_bytes;
     char worker[24], dealer[24], shared[24], node[24], budget[24], least[24];
 
-    omp_set_num_threads(foresight_threads(plan->job)); /* as the run will have them */
+    omp_set_num_threads(forecast_threads(plan->job)); /* as the run will have them */
     galaxy = find_galaxy_memory(plan);
     memory_find_facts(*plan->job->memory_mb, n_rank, &facts);
     budget_bytes = (double)memory_of_rank(&facts, &source);
@@ -193,19 +193,19 @@ static int print_disk(const struct plan *plan, struct error *err)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-int prospects_print(const struct plan *plan, const struct prospects_options *options, struct error *err)
+int needs_print(const struct plan *plan, const struct needs_options *options, struct error *err)
 {
-    struct foresight foresight = { 0 };
-    int r = foresight_open(plan, foresight_threads(plan->job), &foresight, err);
+    struct forecast forecast = { 0 };
+    int r = forecast_open(plan, forecast_threads(plan->job), &forecast, err);
 
     if (!r)
-        r = foresight_learn(&foresight, plan, err);
+        r = forecast_learn(&forecast, plan, err);
     if (!r)
-        r = print_time(plan, &foresight, options->workers, err);
+        r = print_time(plan, &forecast, options->workers, err);
     if (!r)
         r = print_memory(plan, options->n_rank, err);
     if (!r)
         r = print_disk(plan, err);
-    foresight_close(&foresight);
+    forecast_close(&forecast);
     return r;
 }

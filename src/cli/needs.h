@@ -6,7 +6,7 @@
 
 #include "polyphony/plan_memory.h"
 
-struct prospects_options {
+struct needs_options {
     const char *workers; /* list of numbers of ranks that compute */
     int n_rank;          /* of a node, rank 0 among them */
 };
@@ -15,4 +15,4 @@ struct prospects_options {
  * Print them. POLYPHONY_USAGE when a galaxy does not fit into the memory of a rank, POLYPHONY_OUTPUT when the
  * results do not fit on their file system; each says what would do.
  */
-int prospects_print(const struct plan *plan, const struct prospects_options *options, struct error *err);
+int needs_print(const struct plan *plan, const struct needs_options *options, struct error *err);

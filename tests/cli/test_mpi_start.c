@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What Open MPI is told depends on who started the process; so this runs by itself, and under mpirun. */
-#include "../../src/cli/alone.h"
+#include "../../src/cli/mpi_start.h"
 
 #include <mpi.h>
 #include <setjmp.h>
@@ -31,16 +31,16 @@ static void under_a_launcher_nothing_is_set(void **state)
     (void)state;
     if (was_launched) {
         forget_settings();
-        alone_prepare();
+        mpi_start_prepare();
         for (size_t i = 0; i < N_NAME; i++)
             assert_null(getenv(names[i]));
         return;
     }
-    for (size_t l = 0; alone_launchers[l]; l++) {
+    for (size_t l = 0; mpi_start_launchers[l]; l++) {
         forget_settings();
-        setenv(alone_launchers[l], "0", 1);
-        alone_prepare();
-        unsetenv(alone_launchers[l]);
+        setenv(mpi_start_launchers[l], "0", 1);
+        mpi_start_prepare();
+        unsetenv(mpi_start_launchers[l]);
         for (size_t i = 0; i < N_NAME; i++)
             assert_null(getenv(names[i]));
     }
@@ -53,7 +53,7 @@ static void what_the_user_has_set_stays(void **state)
         skip();
     forget_settings();
     setenv("OMPI_MCA_pml", "ucx", 1);
-    alone_prepare();
+    mpi_start_prepare();
     assert_string_equal(getenv("OMPI_MCA_pml"), "ucx");
     assert_string_equal(getenv("OMPI_MCA_ess_singleton_isolated"), "1");
     forget_settings();
@@ -76,7 +76,7 @@ static void mpi_begins_and_a_process_alone_starts_no_daemon(void **state)
     int n_rank = 0, rank = 0, highest = -1;
 
     (void)state;
-    alone_prepare();
+    mpi_start_prepare();
     MPI_Init(NULL, NULL);
     MPI_Comm_size(MPI_COMM_WORLD, &n_rank);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -98,6 +98,6 @@ int main(void)
         cmocka_unit_test(mpi_begins_and_a_process_alone_starts_no_daemon),
     };
 
-    was_launched = alone_is_launched();
+    was_launched = mpi_start_is_launched();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "alone.h"
+#include "mpi_start.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
  * Variables that a process finds when it was launched. A step of SLURM counts even where srun was not told of
  * MPI: then each process is a run of its own, as without these settings, and only the time is lost.
  */
-const char *const alone_launchers[] = {
+const char *const mpi_start_launchers[] = {
     "OMPI_COMM_WORLD_SIZE", /* mpirun of Open MPI */
     "PMIX_RANK",
     "PMIX_NAMESPACE", /* srun --mpi=pmix, prun, jsrun */
@@ -37,17 +37,17 @@ static const char *const settings[][2] = {
     { "OMPI_MCA_btl", "self" }, /* messages to oneself only */
 };
 
-bool alone_is_launched(void)
+bool mpi_start_is_launched(void)
 {
-    for (size_t i = 0; alone_launchers[i]; i++)
-        if (getenv(alone_launchers[i]))
+    for (size_t i = 0; mpi_start_launchers[i]; i++)
+        if (getenv(mpi_start_launchers[i]))
             return true;
     return false;
 }
 
-void alone_prepare(void)
+void mpi_start_prepare(void)
 {
-    if (alone_is_launched())
+    if (mpi_start_is_launched())
         return;
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
         setenv(settings[i][0], settings[i][1], 0);
