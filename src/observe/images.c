@@ -305,33 +305,37 @@ double *images_light(struct work *w, const struct step *step, size_t i_label, si
     return light;
 }
 
-/* Add the light of n stars, by channel of a set, to that of all: until the images are complete it stands where their share
- * outside will be. */
-static void add_light(struct work *w, const struct image_set *set, size_t n, const double *value,
-                      double *total)
+/* Where the light of each image of a set is added up, in the same order; until the images are complete it stands where their
+ * share outside will be. Without a census, somewhere. */
+static double **place_light(struct work *w, const struct image_set *set)
 {
-    size_t channel = 0;
+    double **light = arena_array(w->arena, set->n_channel, sizeof(*light));
+    double *nowhere = arena_zeros(w->arena, set->n_channel, sizeof(*nowhere));
+    size_t n = 0;
 
-    memset(total, 0, set->n_channel * sizeof(*total));
-    for (int is_back = 0; is_back < 2; is_back++) {
-        channel = 0;
-        for (size_t m = 0; m < set->n; m++) {
-            const struct step *step = set->member[m].step;
-            const struct selection *selection = &step->selection;
-            size_t n_filter =
-                w->plan->instrument[selection->i_instrument[set->member[m].i_selected]].n_filter;
+    for (size_t m = 0; light && nowhere && m < set->n; m++) {
+        const struct step *step = set->member[m].step;
+        size_t i = set->member[m].i_selected;
+        size_t n_filter = w->plan->instrument[step->selection.i_instrument[i]].n_filter;
 
-            for (size_t l = 0; l < selection->n_label; l++, channel += n_filter) {
-                double *light = images_light(w, step, l, set->member[m].i_selected);
+        for (size_t l = 0; l < step->selection.n_label; l++) {
+            double *first = images_light(w, step, l, i);
 
-                if (light)
-                    memcpy(is_back ? light : total + channel, is_back ? total + channel : light,
-                           n_filter * sizeof(*light));
-            }
+            for (size_t f = 0; f < n_filter; f++, n++)
+                light[n] = first ? first + f : nowhere + n;
         }
-        if (!is_back)
-            bands_total(n, set->n_channel, value, total);
     }
+    return nowhere ? light : NULL;
+}
+
+/* Add the light of n stars in the order of the stars, by image. */
+static void add_light(size_t n, size_t n_channel, const double *value, double *total, double *const *light)
+{
+    for (size_t c = 0; c < n_channel; c++)
+        total[c] = *light[c];
+    bands_total(n, n_channel, value, total);
+    for (size_t c = 0; c < n_channel; c++)
+        *light[c] = total[c];
 }
 
 /* Particles whose values are there at once. */
@@ -357,15 +361,15 @@ static int add_images(struct work *w, size_t i_set, struct error *err)
     size_t n_most = stars->n < PLAN_IMAGE_STARS ? stars->n : PLAN_IMAGE_STARS;
     double **image = place_images(w, set);
     double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
-    double *total = arena_array(w->arena, set->n_channel, sizeof(*total));
+    double *total = arena_array(w->arena, set->n_channel, sizeof(*total)), **light = place_light(w, set);
 
-    if (!r && (!image || !value || !total))
+    if (!r && (!image || !value || !total || !light))
         r = work_no_memory(w, err);
     for (size_t first = 0; !r && first < stars->n; first += PLAN_IMAGE_STARS) {
         const struct particles some = some_of(stars, first);
 
         observe_particle_bands(tables, &w->light, first, some.n, value);
-        add_light(w, set, some.n, value, total);
+        add_light(some.n, set->n_channel, value, total, light);
         r = observe_images(&set->pixels, &some, w->galaxy.centre_kpc,
                            w->frame->observer.distances.arcsec_per_kpc, set->n_channel, value, image,
                            w->arena, err);
@@ -410,27 +414,24 @@ static int images_end(struct work *w, const struct step *step, struct error *err
 {
     const struct plan *plan = w->plan;
     const struct selection *selection = &step->selection;
+    const struct product *image = plan->product;
 
     (void)err;
-    for (size_t p = 0; p < plan->n_product; p++) {
-        const struct product *image = &plan->product[p];
-        size_t i = 0, l = 0;
-        double *light;
+    if (selection->n_label * selection->n_filter == 0 || !images_light(w, step, 0, 0))
+        return 0;
+    while (image->step != step || image->kind != step->operation->kind[IMAGES_KIND])
+        image++;
+    /* Products come by instrument, label and filter. */
+    for (size_t i = 0; i < selection->n_instrument; i++)
+        for (size_t l = 0; l < selection->n_label; l++) {
+            double *light = images_light(w, step, l, i);
 
-        if (image->step != step || image->kind != step->operation->kind[IMAGES_KIND])
-            continue;
-        while (selection->i_instrument[i] != image->i_instrument)
-            i++;
-        while (selection->i_label[l] != image->i_label)
-            l++;
-        light = images_light(w, step, l, i);
-        if (!light)
-            return 0;
-        light += image->i_filter;
-        *light = *light > 0.0
-                     ? fmin(fmax(1.0 - sum_pixels(image->n, w->value + image->offset) / *light, 0.0), 1.0)
-                     : 0.0;
-    }
+            for (size_t f = 0; f < plan->instrument[selection->i_instrument[i]].n_filter; f++, image++) {
+                double inside = sum_pixels(image->n, w->value + image->offset);
+
+                light[f] = light[f] > 0.0 ? fmin(fmax(1.0 - inside / light[f], 0.0), 1.0) : 0.0;
+            }
+        }
     return 0;
 }
 

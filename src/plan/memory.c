@@ -94,7 +94,7 @@ static uint64_t images_bytes(const struct plan *plan, uint64_t n_star, int n_thr
     for (size_t i = 0; i < plan->n_image_set; i++) {
         const struct image_set *set = &plan->image_set[i];
 
-        bytes = larger(bytes, set->n_channel * (n_most + 2) * sizeof(double) +
+        bytes = larger(bytes, set->n_channel * (n_most + 4) * sizeof(double) +
                                   observe_images_bytes(&set->pixels, set->n_channel, n_thread));
     }
     for (size_t i = 0; i < plan->n_step && !plan->needs_spectra; i++) {
