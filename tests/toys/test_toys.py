@@ -169,7 +169,7 @@ class ToysTest(InterruptTest):
         direct = self.run_job("masks-bands-direct", emission, bands, method="direct")
         for path, values in tables.items():
             if values.dtype == float:
-                np.testing.assert_allclose(values, direct[path], rtol=3e-9, atol=0)
+                np.testing.assert_allclose(values, direct[path], rtol=3e-9, atol=1e-9 if path.startswith("Census/") else 0)
 
     def test_tables_of_bands(self):
         """Photometry and images without spectra are those of the direct method."""
@@ -177,7 +177,9 @@ class ToysTest(InterruptTest):
         tables = self.run_job("tables", SCREENS, bands)
         direct = self.run_job("direct", SCREENS, bands, method="direct")
         for path, values in tables.items():
-            if values.dtype == float:
+            if path.startswith("Census/"):  # shares, most of them 0
+                np.testing.assert_allclose(values, direct[path], rtol=1e-9, atol=1e-9)
+            elif values.dtype == float:
                 self.expect_close(values, direct[path])
 
     def test_a_kill_and_a_resume(self):
