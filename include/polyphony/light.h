@@ -66,7 +66,7 @@ enum observe_method {
 /** A model parameter of one galaxy: one number, or one a particle. */
 struct observe_parameter {
     double value;
-    const double *particle; /* [n_star], or NULL */
+    const double *particle; /* [n] of the tile in hand, or NULL */
     const char *source;     /* the job's word for it, for messages; NULL: none */
 };
 
@@ -79,12 +79,14 @@ struct observe_columns {
 };
 
 /**
- * A galaxy's stars placed on the grid and weighted by the model's parameters. Order of calls:
- *     begin, place and add each tile, end; then place each tile again for what needs the stars themselves.
- * Of a galaxy in one tile the stars are still there after the end.
+ * A galaxy's particles of one component placed on the grid and weighted by the model's parameters. Order of
+ * calls: begin, place and add each tile, end; then place each tile again for what needs the particles
+ * themselves. Of a galaxy in one tile they are still there after the end.
  */
 struct stellar_light {
     /* Set by the caller of observe_light_begin(). */
+    enum component component;
+    enum field weight; /* of a particle: the grid's spectra are of one unit of it. "Mass" below */
     const struct emission_program *program;
     const struct grid *grid;
     size_t
@@ -95,7 +97,7 @@ struct stellar_light {
 
     /* The tile in hand. */
     const struct galaxy *galaxy;
-    const struct particles *stars; /* of the galaxy */
+    const struct particles *particles; /* of the galaxy */
     struct observe_parameter parameter[PARAMETER_MAX];
     struct weights weights;
     const double *mass[EMISSION_CHANNEL_MAX]; /* [n_star] mass times fractions, 0 outside the mask */
@@ -114,12 +116,13 @@ struct stellar_light {
 };
 
 int observe_light_begin(struct stellar_light *light, struct arena *arena, struct error *err);
-/** Is a used parameter of a galaxy, or of one of its stars, out of bounds? POLYPHONY_SET_ASIDE, with particle
+/** Is a used parameter of a galaxy, or of one of its particles, out of bounds? POLYPHONY_SET_ASIDE, with particle
  * and value. */
 int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
+                             enum component component,
                              const struct observe_parameter parameter[PARAMETER_MAX], struct error *err);
 /**
- * Place a tile of stars and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
+ * Place a tile of particles and weight them. POLYPHONY_SET_ASIDE, with particle and value, when a used parameter
  * is out of its bounds: fesc and fesc_ly_alpha within 0 to 1, tau_v >= 0; or what a further axis of the grid,
  * interpolated in its logarithm, is looked up by is below 0.
  */

@@ -14,6 +14,25 @@
 #include "polyphony/light.h"
 #include "polyphony/observer.h"
 
+/* ---- who shines ------------------------------------------------------------------------------------ */
+
+/** A row of emitters.def. */
+struct emitter_kind {
+    enum component component;
+    enum field weight;
+};
+extern const struct emitter_kind emitter_list[]; /* ends with N_COMPONENT */
+
+/** Particles of a component on the grid, each with a weight, by an emission model. */
+struct emitter {
+    size_t i;
+    enum component component;
+    enum field weight;
+    /* Labels and extracts are the same for all emitters of a job; which parameters are one a particle is not. */
+    const struct emission_program *program;
+};
+#define PLAN_EMITTERS_MAX 4
+
 /* ---- products ------------------------------------------------------------------------------------ */
 
 /** What runs along a product, after the galaxies. */
@@ -46,7 +65,7 @@ struct plan;
 struct step;
 
 /**
- * Datasets of one sort. In paths: %c a component, %l a label, %i an instrument, %f a filter code (its "/" makes a
+ * Datasets of one sort. In paths and descriptions: %c a component, %e the same and a slash (nothing for the first emitter), %l a label, %i an instrument, %f a filter code (its "/" makes a
  * level). There is a dataset for each label, instrument and filter of the operation that the path has a place for.
  */
 struct product_kind {
@@ -54,8 +73,8 @@ struct product_kind {
     enum product_axis axis[PRODUCT_AXES_MAX];
     size_t n_value; /* along AXIS_VALUE */
     enum precision_class precision;
-    enum component component;
-    double steps_per_star; /* of inner loops that each product takes, for the guess of costs */
+    enum component component; /* of an operation that is not one of each emitter */
+    double steps_per_star;    /* of inner loops that each product takes, for the guess of costs */
     /* Of each number along AXIS_VALUE; or one, with %l and %f, of each along AXIS_LABEL and AXIS_FILTER. */
     struct product_view view[PRODUCT_VIEWS_MAX];
     bool (*is_wanted)(const struct plan *plan, const struct step *step); /* NULL: always */
@@ -84,12 +103,11 @@ enum phase { PHASE_TILE, PHASE_ALL, PHASE_AGAIN, PHASE_END, N_PHASE };
 
 /** What an operation needs (bits). */
 enum need {
-    NEEDS_STAR_COORDINATES = 1,
-    NEEDS_SMOOTHING_LENGTHS = 2, /* of stars */
+    NEEDS_COORDINATES = 1,       /* of the component that shines */
+    NEEDS_SMOOTHING_LENGTHS = 2, /* likewise */
     NEEDS_CENTRE = 4,
-    NEEDS_GAS = 8,
-    NEEDS_BLACK_HOLES = 16,
-    NEEDS_LIGHT = 32,    /* the emission model */
+    NEEDS_DEPTHS = 8,    /* dust of the gas, and what may lie behind it */
+    NEEDS_LIGHT = 32,    /* the emission model: it is done for each emitter */
     NEEDS_LINES = 64,    /* of the grid */
     NEEDS_SPECTRA = 128, /* of galaxies */
     NEEDS_BANDS = 256,   /* labels through filters: from tables, or, by the direct method, from spectra */
@@ -157,11 +175,12 @@ struct image_plan {
     double fov_kpc, fov_arcsec;     /* one of them is 0 */
 };
 
-/** An operation of the list, in a job. */
+/** An operation of the list, in a job; where it is of light, of one emitter. */
 struct step {
     const struct operation *operation;
-    size_t i;            /* in the list */
-    const void *options; /* NULL: the job does not ask for it */
+    size_t i, i_operation;         /* among the steps; of the operation, in the list */
+    const struct emitter *emitter; /* NULL: it is of no light */
+    const void *options;           /* NULL: the job does not ask for it */
     bool runs;
     struct selection selection;
     struct image_plan *images; /* NULL: it makes none */
@@ -169,7 +188,7 @@ struct step {
 };
 
 /** Most steps, and sums over stars of all of them. */
-#define PLAN_STEPS_MAX (JOB_OPERATIONS_MAX + 4)
+#define PLAN_STEPS_MAX (2 * JOB_OPERATIONS_MAX)
 #define PLAN_SUMS_MAX  16
 
 /** Operations of a list that ends with NULL. */
@@ -214,7 +233,10 @@ struct plan {
     enum sph_kernel los_kernel;
 
     const struct emission_model *model;
-    struct emission_program program;
+    struct emission_program program; /* of the first emitter; for labels and extracts, of all */
+    size_t n_emitter;
+    struct emitter emitter[PLAN_EMITTERS_MAX];
+    enum component tiled;                       /* that comes in tiles: the first emitter's */
     bool extract_is_used[EMISSION_EXTRACT_MAX]; /* by the labels that the job names */
     bool parameter_is_wanted[PARAMETER_MAX];    /* a number for all, by a label that is wanted */
     bool job_curve_is_wanted;                   /* by a label that is wanted */
@@ -232,8 +254,9 @@ struct plan {
     size_t n_line;                           /* wanted */
     size_t *i_line;                          /* [n_line] in the grid */
     const double *line_lambda_rest_angstrom; /* [n_line] */
+    size_t n_operation;                      /* of the list: stages of traces */
     size_t n_step;
-    struct step step[PLAN_STEPS_MAX]; /* in the order of the list, which is that of the stages */
+    struct step step[PLAN_STEPS_MAX]; /* in the order of the list, and for each operation of the emitters */
     size_t n_sums;
     size_t n_image_set;
     struct image_set *image_set;
@@ -272,12 +295,14 @@ const struct step *plan_find_step(const struct plan *plan, const char *key);
 /** Redshift at which a galaxy is observed. */
 double plan_redshift(const struct plan *plan, uint64_t row);
 
-/** The model's parameters of a galaxy, or of the tile of its stars that is in the arrays. star_tau[]: of all
- * its stars, where they are known; NULL: a line of sight then counts as 0. */
-void plan_parameters(const struct plan *plan, const struct galaxy *galaxy, const double *star_tau,
-                     struct observe_parameter ret_parameter[PARAMETER_MAX]);
+/** The model's parameters of an emitter's particles that are in the galaxy's arrays. tau[]: depths of all particles of its
+ * component, where they are known; NULL: a line of sight then counts as 0. */
+void plan_parameters(const struct plan *plan, const struct emitter *emitter, const struct galaxy *galaxy,
+                     const double *tau, struct observe_parameter ret_parameter[PARAMETER_MAX]);
+/** Particles of all emitters. */
+uint64_t plan_count_shining(const struct plan *plan, uint64_t row);
 
-/** Terms of a galaxy's cost: 1, its stars, and its pairs of a star and gas that may lie before it. */
+/** Terms of a galaxy's cost: 1, its particles that shine, and their pairs with gas that may lie before them. */
 void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[COST_N_TERM]);
 /** A guess of the seconds that each unit of these terms takes a rank of n_thread threads. */
 void plan_cost_guess(const struct plan *plan, int n_thread, double ret_cost_s[COST_N_TERM]);

@@ -66,17 +66,18 @@ struct work {
     struct tiling tiling;
     size_t i_tile;
     enum phase phase;
-    size_t i_round;       /* of PHASE_AGAIN */
-    struct galaxy galaxy; /* with a tile of its stars */
+    size_t i_round; /* of PHASE_AGAIN */
+    struct galaxy
+        galaxy; /* with a tile of one component; from the second tile on without particles of others */
     double centre_sum_kpc[3];
-    uint64_t n_rounded; /* values of the catalogue that were taken as 0, of all tiles */
-    double *star_tau;   /* optical depths of all stars; NULL: none are computed */
-    double *black_hole_tau;
-    struct stellar_light light;
+    uint64_t n_rounded;           /* values of the catalogue that were taken as 0, of all tiles */
+    size_t n_around[N_COMPONENT]; /* particles that came with the first tile */
+    double *tau[N_COMPONENT];     /* optical depths of all particles; NULL: none are computed */
+    struct stellar_light light[PLAN_EMITTERS_MAX];
     struct observe_sums sums[PLAN_SUMS_MAX];
     struct arena_mark sums_mark;
-    double *label_lnu[EMISSION_LABEL_MAX]; /* [n_lambda] or NULL where not needed */
-    const struct observe_tables **tables;  /* that the galaxy has taken; NULL: none */
+    double *label_lnu[PLAN_EMITTERS_MAX][EMISSION_LABEL_MAX]; /* [n_lambda] or NULL where not needed */
+    const struct observe_tables **tables;                     /* that the galaxy has taken; NULL: none */
     void *own[PLAN_STEPS_MAX]; /* what a step keeps of the galaxy for its later phases; NULL at first */
 };
 
@@ -95,6 +96,8 @@ int work_check(const struct work *w, struct error *err);
 int work_no_memory(const struct work *w, struct error *err);
 bool work_is_in_tiles(const struct work *w);
 bool work_is_direct(const struct work *w);
+/** The light of a step's emitter. */
+struct stellar_light *work_light(struct work *w, const struct step *step);
 /** Make the sums of a step known to be in hand between these two, and hand scratch back where the galaxy is alone and in one
  * tile: a stage is then done before the next begins. */
 void work_keep_mark(struct work *w);
@@ -133,8 +136,8 @@ const struct band *bands_of(const struct work *w, const struct step *step, size_
 
 /* ---- a spectrum for every star (direct.c) -------------------------------------------------------------- */
 
-/** Spectra of the tile in hand, added to those of the galaxy; on the way the photometry that images need. */
-int direct_spectra(struct work *w, struct error *err);
+/** Spectra of the emitter's tile in hand, added to those of the galaxy; on the way the photometry that images need. */
+int direct_spectra(struct work *w, const struct step *step, struct error *err);
 /** Kinds of operations that make images. */
 enum { OUTSIDE_KIND, IMAGES_KIND };
 /** Where the light of all stars is added up, [n_filter], by label and instrument of the selection; NULL: it is not. */

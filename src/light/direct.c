@@ -172,7 +172,7 @@ static void form_star(const struct direct *d, size_t i, size_t in_block, struct 
 static void observe_star(const struct direct *d, const struct observe_star_bands *bands, size_t i,
                          size_t in_block, const struct star *star)
 {
-    size_t n = d->columns->n, n_star = d->light->stars->n;
+    size_t n = d->columns->n, n_star = d->light->particles->n;
 
     for (size_t l = 0; l < bands->n_label; l++) {
         const double *spectrum = d->label[bands->i_label[l]].spectrum + in_block * n;
@@ -242,7 +242,7 @@ static int open_block(struct direct *d, double *const *label, size_t n_bands,
     for (size_t l = 0; l < d->light->program->n_label; l++)
         n_label += d->is_formed[l];
     d->n_block = n_thread * (n_label ? block_stars(n_label, d->columns->n) : 1);
-    d->n_block = d->n_block < d->light->stars->n ? d->n_block : d->light->stars->n;
+    d->n_block = d->n_block < d->light->particles->n ? d->n_block : d->light->particles->n;
     for (size_t l = 0; !r && l < d->light->program->n_label; l++) {
         if (!d->is_formed[l])
             continue;
@@ -257,7 +257,7 @@ int observe_direct(const struct stellar_light *light, const struct observe_colum
                    struct arena *arena, struct error *err)
 {
     struct arena_mark mark = arena_mark(arena);
-    size_t n_star = light->stars->n, n_thread = (size_t)omp_get_max_threads();
+    size_t n_star = light->particles->n, n_thread = (size_t)omp_get_max_threads();
     struct direct d = { .light = light, .columns = columns, .arena = arena };
     struct star *stars = arena_array(arena, n_thread, sizeof(*stars));
     int r = stars ? open_block(&d, label, n_bands, bands, n_thread, err) : no_memory(err);

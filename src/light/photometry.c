@@ -45,7 +45,7 @@ int observe_total_bands_add(const struct observe_tables *tables, const struct st
                             double *total, struct arena *arena, struct error *err)
 {
     struct bands_source source[EMISSION_CHANNEL_MAX * OBSERVE_REQUEST_MAX];
-    size_t n_source = 0, n_star = light->stars->n;
+    size_t n_source = 0, n_star = light->particles->n;
     struct arena_mark mark = arena_mark(arena);
     double *value;
 

@@ -33,7 +33,7 @@ static struct mix_screened screened_of(const struct stellar_light *light, const 
 {
     const struct emission_channel *channel = &light->program->channel[c];
     size_t i_curve = channel->is_attenuated ? light->program->screen[channel->i_screen].i_curve : 0;
-    struct mix_screened in = { .n_particle = light->stars->n,
+    struct mix_screened in = { .n_particle = light->particles->n,
                                .mass = light->mass[c],
                                .tau = channel->is_attenuated ? light->tau[channel->i_screen] : NULL,
                                .range = light->range[c],

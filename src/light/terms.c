@@ -9,17 +9,18 @@
 
 static int no_memory(struct error *err)
 {
-    return error_set(err, POLYPHONY_INTERNAL, "no memory for the light of the stars");
+    return error_set(err, POLYPHONY_INTERNAL, "no memory for the light of particles");
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 /* One parameter of a galaxy, in all its values. */
-static int check_parameter(const struct galaxy *galaxy, const struct parameter_row *row,
-                           const struct observe_parameter *parameter, struct error *err)
+static int check_parameter(const struct galaxy *galaxy, enum component component,
+                           const struct parameter_row *row, const struct observe_parameter *parameter,
+                           struct error *err)
 {
     const double *value = parameter->particle ? parameter->particle : &parameter->value;
-    size_t n = parameter->particle ? galaxy->particles[STARS].n : 1;
+    size_t n = parameter->particle ? galaxy->particles[component].n : 1;
     char bounds[64];
 
     text_format(bounds, sizeof(bounds), row->most < DBL_MAX ? "within %g to %g" : ">= %g", row->least,
@@ -30,19 +31,20 @@ static int check_parameter(const struct galaxy *galaxy, const struct parameter_r
                 err, POLYPHONY_SET_ASIDE, "galaxy %lld: model parameter '%s' (%s)%s %zu is %.10g, must be %s",
                 (long long)galaxy->id, row->name, parameter->source ? parameter->source : "given",
                 parameter->particle ? " of particle" : " in row",
-                parameter->particle ? (size_t)galaxy->particles[STARS].first + i : (size_t)galaxy->row,
+                parameter->particle ? (size_t)galaxy->particles[component].first + i : (size_t)galaxy->row,
                 value[i], bounds);
     return 0;
 }
 
 int observe_parameters_check(const struct emission_program *program, const struct galaxy *galaxy,
+                             enum component component,
                              const struct observe_parameter parameter[PARAMETER_MAX], struct error *err)
 {
     int r = 0;
 
     for (size_t p = 0; !r && p < parameter_count(); p++)
         if (program->parameter_is_used[p])
-            r = check_parameter(galaxy, parameter_rows[p], &parameter[p], err);
+            r = check_parameter(galaxy, component, parameter_rows[p], &parameter[p], err);
     return r;
 }
 
@@ -88,7 +90,7 @@ static void add_channel(struct stellar_light *light, size_t c)
 {
     const struct emission_channel *channel = &light->program->channel[c];
     const double *tau = channel->is_attenuated ? light->tau[channel->i_screen] : NULL;
-    size_t n = light->stars->n;
+    size_t n = light->particles->n;
 
     if (tau)
         mix_range_add(&light->range[c], n, light->mass[c], tau);
@@ -102,12 +104,12 @@ void observe_light_add(struct stellar_light *light)
 {
     const struct weights *weights = &light->weights;
 
-    weights_histogram(weights, light->stars->field[FIELD_INITIAL_MASS_MSUN], light->histogram);
+    weights_histogram(weights, light->particles->field[light->weight], light->histogram);
     /* Not mass > 0: mass times share of a tiny mass may be 0, and each such corner needs its slot all the
      * same. */
     for (size_t i = 0, at = 0; i < weights->n; i++)
         for (size_t corner = 0; corner < weights->n_corner; corner++, at++)
-            if (light->stars->field[FIELD_INITIAL_MASS_MSUN][i] > 0.0 && weights->share[at] > 0.0)
+            if (light->particles->field[light->weight][i] > 0.0 && weights->share[at] > 0.0)
                 light->is_occupied[weights->cell[at]] = true;
     for (size_t c = 0; c < light->program->n_channel; c++)
         add_channel(light, c);
@@ -149,21 +151,21 @@ static const double *axis_field(const struct stellar_light *light, size_t i_axis
     size_t i_parameter = light->axis_parameter[i_axis];
 
     if (axis->quantity == GRID_AGE)
-        return light->stars->field[FIELD_AGE_YR];
+        return light->particles->field[FIELD_AGE_YR];
     if (axis->quantity == GRID_METALLICITY)
-        return light->stars->field[FIELD_METALLICITY];
+        return light->particles->field[FIELD_METALLICITY];
     *ret_number = light->galaxy->parameter[i_parameter];
-    return light->stars->field[FIELD_PARAMETER + i_parameter];
+    return light->particles->field[FIELD_PARAMETER + i_parameter];
 }
 
 /* Numbers of which logarithms are taken; ages and metallicities have been checked when they were read. */
 static int check_axis_field(const struct stellar_light *light, size_t i_axis, struct error *err)
 {
     const struct grid_axis *axis = &light->grid->axis[i_axis];
-    const struct particles *stars = light->stars;
+    const struct particles *particles = light->particles;
     double number = 0;
     const double *value = axis_field(light, i_axis, &number);
-    size_t n = value ? stars->n : 1;
+    size_t n = value ? particles->n : 1;
 
     if (axis->quantity != GRID_OTHER || !axis->is_log)
         return 0;
@@ -173,7 +175,7 @@ static int check_axis_field(const struct stellar_light *light, size_t i_axis, st
                 err, POLYPHONY_SET_ASIDE,
                 "galaxy %lld: '%s'%s %zu is %.10g, must be >= 0: the grid's axis is interpolated in its logarithm",
                 (long long)light->galaxy->id, axis->name, value ? " of particle" : " in row",
-                value ? (size_t)stars->first + i : (size_t)light->galaxy->row, value ? value[i] : number);
+                value ? (size_t)particles->first + i : (size_t)light->galaxy->row, value ? value[i] : number);
     return 0;
 }
 
@@ -201,7 +203,7 @@ static void place_block(const struct stellar_light *light, size_t first, size_t 
 
 static int place_stars(struct stellar_light *light, struct arena *arena, struct error *err)
 {
-    const struct particles *stars = light->stars;
+    const struct particles *particles = light->particles;
     struct weights *weights = &light->weights;
     int r = 0;
 
@@ -209,22 +211,22 @@ static int place_stars(struct stellar_light *light, struct arena *arena, struct 
         r = check_axis_field(light, a, err);
     if (r)
         return r;
-    weights->n = stars->n;
+    weights->n = particles->n;
     weights->n_corner = weights_corners(light->grid->n_axis);
-    weights->cell = arena_array(arena, stars->n, weights->n_corner * sizeof(*weights->cell));
-    weights->share = arena_array(arena, stars->n, weights->n_corner * sizeof(*weights->share));
+    weights->cell = arena_array(arena, particles->n, weights->n_corner * sizeof(*weights->cell));
+    weights->share = arena_array(arena, particles->n, weights->n_corner * sizeof(*weights->share));
     if (!weights->cell || !weights->share)
         return no_memory(err);
-#pragma omp parallel for schedule(static) if (stars->n > BLOCKS_SERIAL * BLOCK)
-    for (size_t first = 0; first < stars->n; first += BLOCK)
-        place_block(light, first, stars->n - first < BLOCK ? stars->n - first : BLOCK);
+#pragma omp parallel for schedule(static) if (particles->n > BLOCKS_SERIAL * BLOCK)
+    for (size_t first = 0; first < particles->n; first += BLOCK)
+        place_block(light, first, particles->n - first < BLOCK ? particles->n - first : BLOCK);
     return 0;
 }
 
 static void apply_condition(const struct stellar_light *light, const struct emission_condition *condition,
                             double *weight)
 {
-    const double *value = light->stars->field[condition->field];
+    const double *value = light->particles->field[condition->field];
     size_t stride = 1;
 
     if (condition->i_parameter < PARAMETER_MAX) {
@@ -233,30 +235,30 @@ static void apply_condition(const struct stellar_light *light, const struct emis
         stride = parameter->particle ? 1 : 0;
         value = parameter->particle ? parameter->particle : &parameter->value;
     }
-    emission_condition_apply(condition, light->stars->n, value, stride, weight);
+    emission_condition_apply(condition, light->particles->n, value, stride, weight);
 }
 
 /* Mass of each star times the channel's particle-wise fractions; 0 outside its mask. */
 static int weight_stars(struct stellar_light *light, size_t i_channel, struct arena *arena, struct error *err)
 {
     const struct emission_channel *channel = &light->program->channel[i_channel];
-    const struct particles *stars = light->stars;
+    const struct particles *particles = light->particles;
     double *mass;
 
-    light->mass[i_channel] = stars->field[FIELD_INITIAL_MASS_MSUN];
+    light->mass[i_channel] = particles->field[light->weight];
     if (!has_weights(channel))
         return 0;
-    mass = arena_array(arena, stars->n, sizeof(*mass));
+    mass = arena_array(arena, particles->n, sizeof(*mass));
     if (!mass)
         return no_memory(err);
-    memcpy(mass, stars->field[FIELD_INITIAL_MASS_MSUN], stars->n * sizeof(*mass));
+    memcpy(mass, particles->field[light->weight], particles->n * sizeof(*mass));
     light->mass[i_channel] = mass;
     for (size_t f = 0; f < channel->particle.n; f++) {
         const struct emission_factor *factor = &channel->particle.factor[f];
         const struct emission_transform *transform = emission_transforms[factor->i_transform];
 
         if (transform->multiply)
-            transform->multiply(stars->n, light->parameter[factor->i_parameter].particle, mass);
+            transform->multiply(particles->n, light->parameter[factor->i_parameter].particle, mass);
     }
     for (size_t i = 0; i < channel->mask.n; i++)
         apply_condition(light, &channel->mask.condition[i], mass);
@@ -267,7 +269,7 @@ static int weight_stars(struct stellar_light *light, size_t i_channel, struct ar
 static int add_depths(struct stellar_light *light, size_t i_screen, struct arena *arena, struct error *err)
 {
     const struct emission_screen *screen = &light->program->screen[i_screen];
-    size_t n = light->stars->n;
+    size_t n = light->particles->n;
     double *tau;
 
     light->tau[i_screen] = light->parameter[screen->i_parameter[0]].particle;
@@ -310,12 +312,12 @@ int observe_light_place(struct stellar_light *light, const struct galaxy *galaxy
                         const struct observe_parameter parameter[PARAMETER_MAX], struct arena *arena,
                         struct error *err)
 {
-    int r = observe_parameters_check(light->program, galaxy, parameter, err);
+    int r = observe_parameters_check(light->program, galaxy, light->component, parameter, err);
 
     if (r)
         return r;
     light->galaxy = galaxy;
-    light->stars = &galaxy->particles[STARS];
+    light->particles = &galaxy->particles[light->component];
     memcpy(light->parameter, parameter, sizeof(light->parameter));
     r = place_stars(light, arena, err);
     for (size_t c = 0; !r && c < light->program->n_channel; c++)

@@ -63,7 +63,7 @@ bool census_limits_of(const struct job *job, struct census_limits *ret_limits)
 static bool has_places(const struct plan *plan, const struct step *step)
 {
     (void)step;
-    return plan_who_needs(plan, NEEDS_STAR_COORDINATES) != NULL;
+    return plan_who_needs(plan, NEEDS_COORDINATES | NEEDS_DEPTHS) != NULL;
 }
 
 static bool has_centre(const struct plan *plan, const struct step *step)
@@ -74,7 +74,7 @@ static bool has_centre(const struct plan *plan, const struct step *step)
 
 static bool has_gas(const struct plan *plan, const struct step *step)
 {
-    return has_places(plan, step) && plan_who_needs(plan, NEEDS_GAS);
+    return has_places(plan, step) && plan_who_needs(plan, NEEDS_DEPTHS);
 }
 
 static const struct product_kind masses = { .path = "Galaxies/Census/StellarMass",
@@ -263,7 +263,7 @@ void census_look(const struct plan *plan, const struct look *look, struct census
     struct census census;
 
     census_begin(&census, &axes, galaxy->particles[STARS].n,
-                 plan_who_needs(plan, NEEDS_STAR_COORDINATES) ? place_kpc : NULL);
+                 plan_who_needs(plan, NEEDS_COORDINATES | NEEDS_DEPTHS) ? place_kpc : NULL);
     census_add(&census, galaxy);
     *ret_figures = (struct census_figures) { .id = galaxy->id, .redshift = galaxy->redshift };
     census_end(&census, look->has_gas ? &galaxy->particles[GAS] : NULL,

@@ -21,7 +21,8 @@ static int place_star_values(struct work *w, const struct step *step, struct obs
     for (size_t i = 0; i < selection->n_instrument; i++) {
         size_t instrument = selection->i_instrument[i], n_filter = plan->instrument[instrument].n_filter;
         double *value = arena_array(
-            w->tile_arena, w->galaxy.particles[STARS].n * selection->n_label * n_filter, sizeof(*value));
+            w->tile_arena, w->galaxy.particles[step->emitter->component].n * selection->n_label * n_filter,
+            sizeof(*value));
 
         if (!value)
             return work_no_memory(w, err);
@@ -38,7 +39,7 @@ static int place_star_values(struct work *w, const struct step *step, struct obs
     return 0;
 }
 
-int direct_spectra(struct work *w, struct error *err)
+int direct_spectra(struct work *w, const struct step *of, struct error *err)
 {
     const struct plan *plan = w->plan;
     struct observe_star_bands *bands =
@@ -50,14 +51,18 @@ int direct_spectra(struct work *w, struct error *err)
         const struct step *step = &plan->step[i];
 
         /* Of a galaxy in one tile the stage of the observer's frame comes later: it will find it made. */
-        if (step->images && step->operation->frame == BAND_OBSERVED) {
+        if (step->emitter != of->emitter || !step->images)
+            continue;
+        if (step->operation->frame == BAND_OBSERVED) {
             frame_prepare(w->common, 1, &w->galaxy.redshift);
             r = frame_find(w->common, w->galaxy.redshift, &w->frame, err);
         }
-        if (!r && step->images)
+        if (!r)
             r = place_star_values(w, step, bands, &n_bands, err);
     }
-    return r ? r : observe_direct(&w->light, &plan->spectra, w->label_lnu, n_bands, bands, w->arena, err);
+    return r ? r
+             : observe_direct(work_light(w, of), &plan->spectra, w->label_lnu[of->emitter->i], n_bands, bands,
+                              w->arena, err);
 }
 
 int direct_images(struct work *w, const struct step *step, struct error *err)
@@ -84,13 +89,14 @@ int direct_images(struct work *w, const struct step *step, struct error *err)
         for (size_t l = 0; !r && image && l < selection->n_label; l++) {
             for (size_t f = 0; f < instrument->n_filter; f++)
                 image[f] = w->value + (product++)->offset;
-            r = observe_images(&pixels, &w->galaxy.particles[STARS], w->galaxy.centre_kpc,
+            r = observe_images(&pixels, &w->galaxy.particles[step->emitter->component], w->galaxy.centre_kpc,
                                w->frame->observer.distances.arcsec_per_kpc, instrument->n_filter, value,
                                image, w->arena, err);
             light = images_light(w, step, l, i);
             if (light)
-                bands_total(w->galaxy.particles[STARS].n, instrument->n_filter, value, light);
-            value += w->galaxy.particles[STARS].n * instrument->n_filter;
+                bands_total(w->galaxy.particles[step->emitter->component].n, instrument->n_filter, value,
+                            light);
+            value += w->galaxy.particles[step->emitter->component].n * instrument->n_filter;
         }
         if (!image)
             r = work_no_memory(w, err);

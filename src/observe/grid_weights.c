@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Stars placed on the grid and weighted by the emission model, for all operations that need light. */
+/* Particles that shine placed on the grid and weighted by the emission model, for all operations that need light. */
 #include "polyphony/work.h"
 
 #include <string.h>
@@ -9,51 +9,53 @@ static bool is_needed(const struct plan *plan)
     return plan->needs_light;
 }
 
-static int place_stars(struct work *w, struct error *err)
+/* Of the first emitter: the tile before is not needed any more. */
+static int place_particles(struct work *w, const struct step *step, struct error *err)
 {
     struct observe_parameter parameter[PARAMETER_MAX];
 
-    plan_parameters(w->plan, &w->galaxy, w->star_tau, parameter);
-    if (!w->is_grouped)
+    plan_parameters(w->plan, step->emitter, &w->galaxy, w->tau[step->emitter->component], parameter);
+    if (!w->is_grouped && step->emitter->i == 0)
         arena_reset(w->tile_arena);
-    return observe_light_place(&w->light, &w->galaxy, parameter, w->tile_arena, err);
+    return observe_light_place(work_light(w, step), &w->galaxy, parameter, w->tile_arena, err);
 }
 
 static int weigh_tile(struct work *w, const struct step *step, struct error *err)
 {
     const struct plan *plan = w->plan;
+    struct stellar_light *light = work_light(w, step);
     int r = 0;
 
-    (void)step;
     if (w->i_tile == 0) {
-        w->light = (struct stellar_light) { .program = &plan->program,
-                                            .grid = plan->grid,
-                                            .scheme = plan->scheme,
-                                            .tolerance = plan->dust_tolerance };
-        memcpy(w->light.axis_parameter, plan->axis_parameter, sizeof(plan->axis_parameter));
-        r = observe_light_begin(&w->light, w->arena, err);
+        *light = (struct stellar_light) { .component = step->emitter->component,
+                                          .weight = step->emitter->weight,
+                                          .program = step->emitter->program,
+                                          .grid = plan->grid,
+                                          .scheme = plan->scheme,
+                                          .tolerance = plan->dust_tolerance };
+        memcpy(light->axis_parameter, plan->axis_parameter, sizeof(plan->axis_parameter));
+        r = observe_light_begin(light, w->arena, err);
     }
     if (!r)
-        r = place_stars(w, err);
+        r = place_particles(w, step, err);
     if (!r)
-        observe_light_add(&w->light);
+        observe_light_add(light);
     return r;
 }
 
 static int weigh_all(struct work *w, const struct step *step, struct error *err)
 {
-    (void)step;
-    return observe_light_end(&w->light, w->arena, err);
+    return observe_light_end(work_light(w, step), w->arena, err);
 }
 
 static int weigh_again(struct work *w, const struct step *step, struct error *err)
 {
-    (void)step;
-    return work_is_in_tiles(w) ? place_stars(w, err) : 0;
+    return work_is_in_tiles(w) ? place_particles(w, step, err) : 0;
 }
 
 const struct operation operation_grid_weights = {
     .stage = "Grid weights",
+    .needs = NEEDS_LIGHT,
     .runs = is_needed,
     .run = { weigh_tile, weigh_all, weigh_again, NULL },
 };

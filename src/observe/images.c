@@ -88,7 +88,7 @@ static unsigned needs_of(const void *options)
 
 /* The angular scale comes from the observer, of luminosities too. */
 #define NEEDS_IMAGES                                                                                         \
-    (NEEDS_LIGHT | NEEDS_BANDS | NEEDS_OBSERVER | NEEDS_CENTRE | NEEDS_STAR_COORDINATES | NEEDS_STARS_AGAIN)
+    (NEEDS_LIGHT | NEEDS_BANDS | NEEDS_OBSERVER | NEEDS_CENTRE | NEEDS_COORDINATES | NEEDS_STARS_AGAIN)
 
 static const struct product_kind luminosities = {
     .path = "Galaxies/%c/Images/Luminosity/%i/%l/%f",
@@ -117,19 +117,19 @@ static bool has_census(const struct plan *plan, const struct step *step)
 #define OUTSIDE "Share of the light that falls outside the field of the image"
 
 static const struct product_kind luminosity_outside = {
-    .path = "Storage/Census/LuminosityOutside",
+    .path = "Storage/%eCensus/LuminosityOutside",
     .units = "dimensionless",
     .description = OUTSIDE ", (galaxy, label, filter)",
     .axis = { AXIS_LABEL, AXIS_FILTER },
-    .view = { { "Galaxies/Census/LightOutside/Luminosity/%i/%l/%f", OUTSIDE } },
+    .view = { { "Galaxies/%eCensus/LightOutside/Luminosity/%i/%l/%f", OUTSIDE } },
     .is_wanted = has_census,
 };
 static const struct product_kind flux_outside = {
-    .path = "Storage/Census/FluxOutside",
+    .path = "Storage/%eCensus/FluxOutside",
     .units = "dimensionless",
     .description = OUTSIDE ", (galaxy, label, filter)",
     .axis = { AXIS_LABEL, AXIS_FILTER },
-    .view = { { "Galaxies/Census/LightOutside/Flux/%i/%l/%f", OUTSIDE } },
+    .view = { { "Galaxies/%eCensus/LightOutside/Flux/%i/%l/%f", OUTSIDE } },
     .is_wanted = has_census,
 };
 
@@ -199,15 +199,17 @@ static int count_pixels(struct plan *plan, const struct step *step, size_t i_sel
 }
 
 /* The set whose pixels these images share, or a new one. */
-static struct image_set *find_image_set(struct plan *plan, const struct image_plan *images, size_t i_selected,
+static struct image_set *find_image_set(struct plan *plan, const struct step *step, size_t i_selected,
                                         double resolution_arcsec)
 {
+    const struct image_plan *images = step->images;
     struct image_set *set = plan->image_set;
 
     for (; set < plan->image_set + plan->n_image_set; set++) {
         const struct image_plan *other = set->member[0].step->images;
 
-        if (set->n < OBSERVE_REQUEST_MAX && set->pixels.n_pixel == images->n_pixel[i_selected] &&
+        if (set->n < OBSERVE_REQUEST_MAX && set->member[0].step->emitter == step->emitter &&
+            set->pixels.n_pixel == images->n_pixel[i_selected] &&
             set->pixels.resolution_arcsec == resolution_arcsec && !other->table == !images->table &&
             (!images->table || (other->kernel == images->kernel && other->sampling == images->sampling)))
             return set;
@@ -235,7 +237,7 @@ static int add_to_sets(struct plan *plan, const struct step *step, struct error 
     plan->image_set = grown;
     for (size_t i = 0; i < selection->n_instrument; i++) {
         const struct instrument *instrument = &plan->instrument[selection->i_instrument[i]];
-        struct image_set *set = find_image_set(plan, step->images, i, instrument->resolution_arcsec);
+        struct image_set *set = find_image_set(plan, step, i, instrument->resolution_arcsec);
 
         set->member[set->n].step = step;
         set->member[set->n++].i_selected = i;
@@ -354,21 +356,22 @@ static struct particles some_of(const struct particles *particles, size_t first)
 static int add_images(struct work *w, size_t i_set, struct error *err)
 {
     const struct image_set *set = &w->plan->image_set[i_set];
-    const struct particles *stars = &w->galaxy.particles[STARS];
+    const struct step *step = set->member[0].step;
+    const struct particles *particles = &w->galaxy.particles[step->emitter->component];
     const struct observe_tables *tables = NULL;
     int r = tables_of_images(w, i_set, &tables, err);
     struct arena_mark mark = arena_mark(w->arena);
-    size_t n_most = stars->n < PLAN_IMAGE_STARS ? stars->n : PLAN_IMAGE_STARS;
+    size_t n_most = particles->n < PLAN_IMAGE_STARS ? particles->n : PLAN_IMAGE_STARS;
     double **image = place_images(w, set);
     double *value = arena_array(w->arena, n_most * set->n_channel, sizeof(*value));
     double *total = arena_array(w->arena, set->n_channel, sizeof(*total)), **light = place_light(w, set);
 
     if (!r && (!image || !value || !total || !light))
         r = work_no_memory(w, err);
-    for (size_t first = 0; !r && first < stars->n; first += PLAN_IMAGE_STARS) {
-        const struct particles some = some_of(stars, first);
+    for (size_t first = 0; !r && first < particles->n; first += PLAN_IMAGE_STARS) {
+        const struct particles some = some_of(particles, first);
 
-        observe_particle_bands(tables, &w->light, first, some.n, value);
+        observe_particle_bands(tables, work_light(w, step), first, some.n, value);
         add_light(some.n, set->n_channel, value, total, light);
         r = observe_images(&set->pixels, &some, w->galaxy.centre_kpc,
                            w->frame->observer.distances.arcsec_per_kpc, set->n_channel, value, image,
@@ -385,7 +388,7 @@ static int images_again(struct work *w, const struct step *step, struct error *e
     work_place_all(w, step);
     if (work_is_direct(w))
         return direct_images(w, step, err);
-    if (w->i_round > 0 || w->light.cells.n == 0)
+    if (w->i_round > 0 || work_light(w, step)->cells.n == 0)
         return 0; /* they have all stars, or there are none */
     for (size_t i = 0; !r && i < w->plan->n_image_set; i++)
         if (w->plan->image_set[i].member[0].step == step)

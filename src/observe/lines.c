@@ -191,7 +191,15 @@ static const struct product_kind fluxes = { .path = "Galaxies/%c/Lines/Flux/%l",
                                             .units = "erg/(cm**2*s)",
                                             .description = "Observed line fluxes of Lines/IDs",
                                             .axis = { AXIS_LINE } };
-static const struct product_kind wavelengths = { .path = "Galaxies/Lines/ObservedWavelengths",
+/* Once for all emitters. */
+static bool is_first(const struct plan *plan, const struct step *step)
+{
+    (void)plan;
+    return step->emitter->i == 0;
+}
+
+static const struct product_kind wavelengths = { .is_wanted = is_first,
+                                                 .path = "Galaxies/Lines/ObservedWavelengths",
                                                  .units = "angstrom",
                                                  .description =
                                                      "Observed wavelengths of Lines/IDs, by galaxy",
@@ -208,8 +216,9 @@ static int observed_lines_end(struct work *w, const struct step *step, struct er
     for (size_t l = 0; !r && l < EMISSION_LABEL_MAX; l++)
         if (flux[l])
             observer_line_flux(&w->frame->observer, plan->n_line, flux[l], flux[l]);
-    memcpy(work_place(w, step, &wavelengths, 0), w->frame->observer.line_lambda_angstrom,
-           plan->n_line * sizeof(double));
+    if (step->emitter->i == 0)
+        memcpy(work_place(w, step, &wavelengths, 0), w->frame->observer.line_lambda_angstrom,
+               plan->n_line * sizeof(double));
     return r;
 }
 

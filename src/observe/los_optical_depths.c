@@ -75,63 +75,62 @@ static int declare(struct plan *plan, struct step *step, struct error *err)
     return sph_kernel_find(job->kernel, &plan->los_kernel, err);
 }
 
-/* The sorted gas, and sums over stars. */
+/* Particles that may lie behind gas. */
+static const enum component behind[] = { STARS, BLACK_HOLES };
+enum { N_BEHIND = sizeof(behind) / sizeof(*behind) };
+
+/* The sorted gas, and sums over particles. */
 struct own {
     struct columns_index *gas;
-    struct observe_depths stars;
+    struct observe_depths depths[N_COMPONENT];
 };
 
-/* The gas, and the black holes behind it. */
 static int sort_gas(struct work *w, const struct step *step, struct error *err)
 {
-    const struct job_optical_depths *job = step->options;
-    const struct galaxy *galaxy = &w->galaxy;
     struct own *own = w->own[step->i] = arena_zeros(w->arena, 1, sizeof(*own));
-    int r;
 
     arena_reset(w->gas_arena); /* the sorted gas outlives the stage only where there are more tiles to come */
-    w->star_tau = arena_array(w->arena, w->plan->catalogue->n_particle[STARS][galaxy->row], sizeof(double));
-    w->black_hole_tau = arena_array(w->arena, galaxy->particles[BLACK_HOLES].n, sizeof(double));
-    if (!own || !w->star_tau || !w->black_hole_tau)
+    if (!own)
         return work_no_memory(w, err);
-    r = observe_gas_index(w->plan->los_kernel, &galaxy->particles[GAS], &own->gas, w->gas_arena, err);
-    if (!r)
-        r = observe_optical_depths(own->gas, *job->kappa_pc2_msun, &galaxy->particles[BLACK_HOLES],
-                                   w->gas_arena, w->black_hole_tau, err);
-    return r;
+    for (size_t i = 0; i < N_BEHIND; i++) {
+        w->tau[behind[i]] =
+            arena_array(w->arena, w->plan->catalogue->n_particle[behind[i]][w->galaxy.row], sizeof(double));
+        if (!w->tau[behind[i]])
+            return work_no_memory(w, err);
+    }
+    return observe_gas_index(w->plan->los_kernel, &w->galaxy.particles[GAS], &own->gas, w->gas_arena, err);
 }
 
 static int depths_tile(struct work *w, const struct step *step, struct error *err)
 {
     const struct job_optical_depths *job = step->options;
-    const struct particles *stars = &w->galaxy.particles[STARS];
-    struct own *own;
-    double *tau;
     int r = w->i_tile == 0 ? sort_gas(w, step, err) : 0;
 
-    if (r)
-        return r;
-    own = w->own[step->i];
-    tau = w->star_tau + stars->first;
-    r = observe_optical_depths(own->gas, *job->kappa_pc2_msun, stars, w->gas_arena, tau, err);
-    if (!r)
-        observe_depths_add(&own->stars, stars->n, tau, stars->field[FIELD_INITIAL_MASS_MSUN]);
+    for (size_t i = 0; !r && i < N_BEHIND; i++) {
+        const struct particles *particles = &w->galaxy.particles[behind[i]];
+        struct own *own = w->own[step->i];
+        double *tau = w->tau[behind[i]] + particles->first;
+
+        r = observe_optical_depths(own->gas, *job->kappa_pc2_msun, particles, w->gas_arena, tau, err);
+        if (!r)
+            observe_depths_add(&own->depths[behind[i]], particles->n, tau,
+                               behind[i] == STARS ? particles->field[FIELD_INITIAL_MASS_MSUN] : NULL);
+    }
     return r;
 }
 
 static int depths_all(struct work *w, const struct step *step, struct error *err)
 {
     const struct own *own = w->own[step->i];
-    struct observe_depths black_holes = { 0 };
-    size_t n = w->galaxy.particles[BLACK_HOLES].n;
-    double *summary = work_place(w, step, &black_hole_depths, 0);
 
     (void)err;
-    observe_depths_summary(&own->stars, w->plan->catalogue->n_particle[STARS][w->galaxy.row], w->star_tau,
-                           work_place(w, step, &star_depths, 0));
-    observe_depths_add(&black_holes, n, w->black_hole_tau, NULL);
-    if (n)
-        observe_depths_summary(&black_holes, n, w->black_hole_tau, summary);
+    for (size_t i = 0; i < N_BEHIND; i++) {
+        size_t n = w->plan->catalogue->n_particle[behind[i]][w->galaxy.row];
+        double *summary = work_place(w, step, behind[i] == STARS ? &star_depths : &black_hole_depths, 0);
+
+        if (summary)
+            observe_depths_summary(&own->depths[behind[i]], n, w->tau[behind[i]], summary);
+    }
     return 0;
 }
 
@@ -150,7 +149,7 @@ const struct operation operation_los_optical_depths = {
     },
     .title = "LOS optical depths",
     .stage = "LOS optical depths",
-    .needs = NEEDS_STAR_COORDINATES | NEEDS_GAS | NEEDS_BLACK_HOLES,
+    .needs = NEEDS_DEPTHS,
     .part = ROW_EARLY,
     .kind = { &star_depths, &black_hole_depths },
     .declare = declare,

@@ -31,19 +31,18 @@ static struct named_parts parts_of(const void *options)
 }
 
 static const struct product_kind luminosities = {
-    .path = "Storage/Photometry/Luminosities",
+    .path = "Storage/%ePhotometry/Luminosities",
     .units = "erg/(Hz*s)",
     .description =
-        "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Luminosities",
+        "Rest-frame band luminosities, (galaxy, label, filter): storage of Galaxies/%c/Photometry/Luminosities",
     .axis = { AXIS_LABEL, AXIS_FILTER },
     .view = { { "Galaxies/%c/Photometry/Luminosities/%l/%f",
                 "Rest-frame luminosity density through the filter" } },
 };
 static const struct product_kind fluxes = {
-    .path = "Storage/Photometry/Fluxes",
+    .path = "Storage/%ePhotometry/Fluxes",
     .units = "nJy",
-    .description =
-        "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/Stars/Photometry/Fluxes",
+    .description = "Observed band fluxes, (galaxy, label, filter): storage of Galaxies/%c/Photometry/Fluxes",
     .axis = { AXIS_LABEL, AXIS_FILTER },
     .view = { { "Galaxies/%c/Photometry/Fluxes/%l/%f", "Observed flux density through the filter" } },
 };
@@ -59,7 +58,7 @@ static int integrate(struct work *w, const struct step *step, double *ret_value,
     if (is_observed && !fnu)
         return work_no_memory(w, err);
     for (size_t l = 0; l < selection->n_label; l++) {
-        const double *spectrum = w->label_lnu[selection->i_label[l]];
+        const double *spectrum = w->label_lnu[step->emitter->i][selection->i_label[l]];
 
         if (is_observed)
             observer_fnu(&w->frame->observer, n, spectrum, fnu);
@@ -81,10 +80,10 @@ static int photometry_again(struct work *w, const struct step *step, struct erro
     double *value = work_place(w, step, step->operation->kind[0], 0);
     int r;
 
-    if (w->plan->needs_spectra || w->i_round > 0 || w->light.cells.n == 0)
+    if (w->plan->needs_spectra || w->i_round > 0 || work_light(w, step)->cells.n == 0)
         return 0;
     r = tables_of_photometry(w, step, &tables, err);
-    return r ? r : observe_total_bands_add(tables, &w->light, value, w->arena, err);
+    return r ? r : observe_total_bands_add(tables, work_light(w, step), value, w->arena, err);
 }
 
 static int photometry_end(struct work *w, const struct step *step, struct error *err)
@@ -95,11 +94,11 @@ static int photometry_end(struct work *w, const struct step *step, struct error 
 
     if (w->plan->needs_spectra)
         return integrate(w, step, value, err);
-    if (w->light.cells.n == 0)
+    if (work_light(w, step)->cells.n == 0)
         return 0;
     r = tables_of_photometry(w, step, &tables, err);
     if (!r)
-        observe_total_bands_end(tables, &w->light, value);
+        observe_total_bands_end(tables, work_light(w, step), value);
     return r;
 }
 

@@ -47,21 +47,24 @@ static const struct observe_columns *columns_of(const struct plan *plan, size_t 
 }
 
 /* Labels whose spectra are a product, or needed for one. */
-static void mark_spectra(const struct plan *plan, bool *is_wanted)
+static void mark_spectra(const struct plan *plan, const struct emitter *emitter, bool *is_wanted)
 {
     for (size_t i = 0; i < plan->n_step; i++)
-        if ((plan->step[i].operation->needs & (NEEDS_SPECTRA | NEEDS_BANDS)) && !plan->step[i].images)
+        if (plan->step[i].emitter == emitter &&
+            (plan->step[i].operation->needs & (NEEDS_SPECTRA | NEEDS_BANDS)) && !plan->step[i].images)
             sums_mark_labels(&plan->step[i].selection, is_wanted);
 }
 
 /* Spectra go straight to the row where they are products; where only photometry needs them, to scratch. */
 static int place_spectra(struct work *w, const struct step *step, const bool *is_wanted, struct error *err)
 {
+    double **lnu = w->label_lnu[step->emitter->i];
+
     for (size_t l = 0; l < w->plan->program.n_label; l++) {
-        w->label_lnu[l] = is_wanted[l] ? work_place(w, step, &luminosities, l) : NULL;
-        if (is_wanted[l] && !w->label_lnu[l])
-            w->label_lnu[l] = arena_zeros(w->arena, w->plan->spectra.n, sizeof(double));
-        if (is_wanted[l] && !w->label_lnu[l])
+        lnu[l] = is_wanted[l] ? work_place(w, step, &luminosities, l) : NULL;
+        if (is_wanted[l] && !lnu[l])
+            lnu[l] = arena_zeros(w->arena, w->plan->spectra.n, sizeof(double));
+        if (is_wanted[l] && !lnu[l])
             return work_no_memory(w, err);
     }
     return 0;
@@ -72,7 +75,7 @@ static int spectra_all(struct work *w, const struct step *step, struct error *er
     bool is_wanted[EMISSION_LABEL_MAX] = { false };
     int r;
 
-    mark_spectra(w->plan, is_wanted);
+    mark_spectra(w->plan, step->emitter, is_wanted);
     r = w->is_grouped ? 0 : place_spectra(w, step, is_wanted, err);
     work_keep_mark(w);
     return r ? r : sums_begin(w, step, 0, is_wanted, err);
@@ -80,7 +83,8 @@ static int spectra_all(struct work *w, const struct step *step, struct error *er
 
 static int spectra_again(struct work *w, const struct step *step, struct error *err)
 {
-    return work_is_direct(w) ? direct_spectra(w, err) : sums_add(w, step, 0, w->label_lnu, err);
+    return work_is_direct(w) ? direct_spectra(w, step, err)
+                             : sums_add(w, step, 0, w->label_lnu[step->emitter->i], err);
 }
 
 static int spectra_end(struct work *w, const struct step *step, struct error *err)
@@ -88,10 +92,10 @@ static int spectra_end(struct work *w, const struct step *step, struct error *er
     bool is_wanted[EMISSION_LABEL_MAX] = { false };
     int r;
 
-    mark_spectra(w->plan, is_wanted);
+    mark_spectra(w->plan, step->emitter, is_wanted);
     r = w->is_grouped ? place_spectra(w, step, is_wanted, err) : 0; /* a group's rows are there only now */
     if (!r)
-        r = sums_end(w, step, 0, w->label_lnu, err);
+        r = sums_end(w, step, 0, w->label_lnu[step->emitter->i], err);
     work_return_to_mark(w);
     return r;
 }
@@ -124,7 +128,8 @@ static int observed_spectra_end(struct work *w, const struct step *step, struct 
 
     (void)err;
     for (size_t l = 0; l < selection->n_label; l++)
-        observer_fnu(&w->frame->observer, w->plan->spectra.n, w->label_lnu[selection->i_label[l]],
+        observer_fnu(&w->frame->observer, w->plan->spectra.n,
+                     w->label_lnu[step->emitter->i][selection->i_label[l]],
                      work_place(w, step, &fluxes, selection->i_label[l]));
     return 0;
 }

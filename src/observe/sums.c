@@ -11,7 +11,7 @@ int sums_begin(struct work *w, const struct step *step, size_t i, const bool *is
 {
     if (work_is_direct(w))
         return 0;
-    return observe_sums_begin(&w->light, columns_of(w, step, i), is_wanted, w->tiling.room,
+    return observe_sums_begin(work_light(w, step), columns_of(w, step, i), is_wanted, w->tiling.room,
                               &w->sums[step->i_sums + i], w->arena, err);
 }
 
@@ -21,17 +21,17 @@ int sums_add(struct work *w, const struct step *step, size_t i, double *const *l
     int r;
 
     if (work_is_direct(w))
-        return observe_direct(&w->light, columns_of(w, step, i), label, 0, NULL, w->arena, err);
-    r = observe_sums_add(&w->light, sums, w->arena, err);
+        return observe_direct(work_light(w, step), columns_of(w, step, i), label, 0, NULL, w->arena, err);
+    r = observe_sums_add(work_light(w, step), sums, w->arena, err);
     if (!r && w->i_tile + 1 == w->tiling.n_tile)
-        observe_sums_next(&w->light, sums);
+        observe_sums_next(work_light(w, step), sums);
     return r;
 }
 
 /* Galaxies of a group have been mixed together by now. */
 int sums_end(struct work *w, const struct step *step, size_t i, double *const *label, struct error *err)
 {
-    const struct stellar_light *light = &w->light;
+    const struct stellar_light *light = work_light(w, step);
     struct observe_sums *sums = &w->sums[step->i_sums + i];
     int r;
 

@@ -98,8 +98,9 @@ static int take_tables(const struct work *w, size_t i_tables, const struct obser
         request_images(w, &plan->image_set[i_tables - plan->n_step], request);
     }
     if (!r)
-        r = observe_cache_take(w->common->cache, i_tables, redshift_of_tables(w, i_tables), &w->light,
-                               &plan->spectra, n_request, request, ret_tables, err);
+        r = observe_cache_take(w->common->cache, i_tables, redshift_of_tables(w, i_tables),
+                               &w->light[step_of_tables(plan, i_tables)->emitter->i], &plan->spectra,
+                               n_request, request, ret_tables, err);
     arena_release(arena, mark);
     return r;
 }
@@ -134,7 +135,7 @@ int tables_prepare(struct common *common, size_t n, const struct work *const *wo
         for (size_t i = 0; !r && i < n; i++) {
             const struct observe_tables *tables = NULL;
 
-            if (works[i]->light.cells.n == 0)
+            if (works[i]->light[step->emitter->i].cells.n == 0)
                 continue;
             /* Where each galaxy has its own, they would be gone before they are used. */
             if (observe_cache_bytes(common->cache) > PLAN_TABLES_KEPT_BYTES)

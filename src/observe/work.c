@@ -64,6 +64,11 @@ bool work_is_direct(const struct work *w)
     return w->plan->method == OBSERVE_DIRECT;
 }
 
+struct stellar_light *work_light(struct work *w, const struct step *step)
+{
+    return &w->light[step->emitter->i];
+}
+
 void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
 {
     w->value = value;
@@ -71,6 +76,7 @@ void work_begin(struct work *w, uint64_t row, double *value, size_t n_value)
     memset(w->is_placed, 0, w->plan->n_product * sizeof(*w->is_placed));
     memset(w->centre_sum_kpc, 0, sizeof(w->centre_sum_kpc));
     memset(w->own, 0, sizeof(w->own));
+    memset(w->tau, 0, sizeof(w->tau));
     for (size_t i = 0; i < PLAN_SUMS_MAX; i++)
         w->sums[i] = (struct observe_sums) { .is_done = true };
     w->galaxy = (struct galaxy) { .row = row, .id = w->plan->catalogue->id[row] };

@@ -114,7 +114,7 @@ static void run_phase(struct member *member, enum phase phase)
         begin_ns = clock_ns();
         member->i_stage = s;
         member->status = step->operation->run[phase](w, step, &member->err);
-        member->stage_ns[s] += clock_ns() - begin_ns;
+        member->stage_ns[step->i_operation] += clock_ns() - begin_ns;
     }
 }
 
@@ -142,7 +142,7 @@ static int64_t chain_ns(const struct member *member)
 {
     int64_t ns = 0;
 
-    for (size_t s = 0; s < member->work.plan->n_step; s++)
+    for (size_t s = 0; s < member->work.plan->n_operation; s++)
         ns += member->stage_ns[s];
     return ns;
 }
@@ -178,7 +178,7 @@ static void run_last_chain(struct pipeline *p, struct member *member, struct thr
     r = group->sink->take(group->sink->context, 1, row, &member->err);
     if (r < 0)
         member->status = r;
-    member->stage_ns[p->plan->n_step] += clock_ns() - begin_ns;
+    member->stage_ns[p->plan->n_operation] += clock_ns() - begin_ns;
 }
 
 /* ---- the time of a group ------------------------------------------------------------------------- */
@@ -193,7 +193,7 @@ static void share_by_particles(struct pipeline *p, int64_t ns)
     for (size_t i = 0; i < group->n; i++) {
         uint64_t row = group->member[i].work.galaxy.row;
 
-        part[i] = 1.0 + (double)(catalogue->n_particle[STARS][row] + catalogue->n_particle[GAS][row]);
+        part[i] = 1.0 + (double)(plan_count_shining(p->plan, row) + catalogue->n_particle[GAS][row]);
         all += part[i];
     }
     for (size_t i = 0; i < group->n; i++)
@@ -213,8 +213,12 @@ static int64_t end_part(struct pipeline *p, size_t i_stage, int64_t begin_ns)
 /* Does a stage end in the last chain? */
 static bool ends_last(const struct plan *plan, size_t i_stage)
 {
-    return i_stage == plan->n_step || plan->step[i_stage].operation->run[PHASE_AGAIN] ||
-           plan->step[i_stage].operation->run[PHASE_END];
+    bool is_last = i_stage == plan->n_operation;
+
+    for (size_t s = 0; s < plan->n_step; s++)
+        if (plan->step[s].i_operation == i_stage)
+            is_last |= plan->step[s].operation->run[PHASE_AGAIN] || plan->step[s].operation->run[PHASE_END];
+    return is_last;
 }
 
 /* The time of a chain, from begin_ns to now, is shared out to its stages, and to galaxies, as they took the
@@ -225,7 +229,7 @@ static int64_t trace_chain(struct pipeline *p, bool is_last, int64_t begin_ns)
     int64_t now_ns = clock_ns(), all_ns = 0, at_ns = begin_ns, stage_ns[PLAN_STEPS_MAX + 1] = { 0 };
 
     for (size_t i = 0; i < group->n; i++)
-        for (size_t s = 0; s <= p->plan->n_step; s++) {
+        for (size_t s = 0; s <= p->plan->n_operation; s++) {
             stage_ns[s] += group->member[i].stage_ns[s];
             all_ns += group->member[i].stage_ns[s];
         }
@@ -236,7 +240,7 @@ static int64_t trace_chain(struct pipeline *p, bool is_last, int64_t begin_ns)
             member->share_ns += (double)(now_ns - begin_ns) * ((double)chain_ns(member) / (double)all_ns);
         memset(member->stage_ns, 0, sizeof(member->stage_ns));
     }
-    for (size_t s = 0; all_ns > 0 && s <= p->plan->n_step; s++) {
+    for (size_t s = 0; all_ns > 0 && s <= p->plan->n_operation; s++) {
         int64_t end_ns =
             at_ns + (int64_t)((double)(now_ns - begin_ns) * ((double)stage_ns[s] / (double)all_ns));
 
@@ -283,7 +287,8 @@ static void begin_member(struct pipeline *p, struct member *member, uint64_t row
     member->share_ns = 0;
     memset(member->stage_ns, 0, sizeof(member->stage_ns));
     work_begin(w, row, p->group->value + i * stride, stride);
-    w->tiling = (struct tiling) { .n_tile = 1, .n_star = p->plan->catalogue->n_particle[STARS][row] };
+    w->tiling =
+        (struct tiling) { .n_tile = 1, .n_star = p->plan->catalogue->n_particle[p->plan->tiled][row] };
 }
 
 /* Galaxies are read together, by the thread that reads. */
@@ -314,7 +319,7 @@ static void read_members(struct pipeline *p, const struct reader_piece *piece)
 }
 
 /* The k-th sums of a row of sums, of all galaxies that are well. */
-static int mix_sums(struct pipeline *p, size_t i_sums, struct error *err)
+static int mix_sums(struct pipeline *p, const struct step *step, size_t k, struct error *err)
 {
     const struct stellar_light *light[PLAN_GROUP_MAX];
     struct observe_sums *sums[PLAN_GROUP_MAX];
@@ -326,8 +331,8 @@ static int mix_sums(struct pipeline *p, size_t i_sums, struct error *err)
 
         if (group->member[i].status)
             continue;
-        light[n] = &w->light;
-        sums[n++] = &w->sums[i_sums];
+        light[n] = work_light(w, step);
+        sums[n++] = &w->sums[step->i_sums + k];
     }
     if (n == 0)
         return 0;
@@ -343,8 +348,8 @@ static int mix_members(struct pipeline *p, int64_t *now_ns, struct error *err)
         const struct step *step = &p->plan->step[s];
 
         for (size_t k = 0; !r && step->runs && k < step->operation->n_sums; k++) {
-            r = mix_sums(p, step->i_sums + k, err);
-            *now_ns = end_part(p, s, *now_ns);
+            r = mix_sums(p, step, k, err);
+            *now_ns = end_part(p, p->plan->step[s].i_operation, *now_ns);
         }
     }
     return r;
@@ -365,7 +370,7 @@ static int prepare_tables(struct pipeline *p, int64_t *now_ns, struct error *err
         if (!tables_are_used(p->plan, &p->plan->step[s]))
             continue;
         r = tables_prepare(&p->common, n, work, &p->plan->step[s], &p->arena, err);
-        *now_ns = end_part(p, s, *now_ns);
+        *now_ns = end_part(p, p->plan->step[s].i_operation, *now_ns);
     }
     return r;
 }
@@ -419,7 +424,7 @@ static int run_members(struct pipeline *p, int64_t now_ns, struct error *err)
         for (size_t i = 0; i < group->n; i++)
             group->row[i].seconds = group->member[i].share_ns * 1e-9;
         r = group->sink->take(group->sink->context, group->n, group->row, err);
-        trace_end(p->settings.trace, p->plan->n_step, now_ns);
+        trace_end(p->settings.trace, p->plan->n_operation, now_ns);
     }
     return r;
 }
@@ -440,7 +445,7 @@ static int run_alone(struct pipeline *p, uint64_t row, const struct pipeline_sin
     out.why = &why;
     out.seconds = (double)(now_ns - begin_ns) * 1e-9;
     r = sink->take(sink->context, 1, &out, err);
-    trace_end(p->settings.trace, p->plan->n_step, now_ns);
+    trace_end(p->settings.trace, p->plan->n_operation, now_ns);
     trace_end_galaxy(p->settings.trace);
     return r;
 }

@@ -19,9 +19,10 @@ static struct reader_piece piece_of(const struct plan *plan, uint64_t row, const
                                     size_t i_tile, bool is_first_time)
 {
     uint64_t first = (uint64_t)i_tile * tiling->n_star,
-             left = plan->catalogue->n_particle[STARS][row] - first;
+             left = plan->catalogue->n_particle[plan->tiled][row] - first;
 
     return (struct reader_piece) { .row = row,
+                                   .component = plan->tiled,
                                    .first = first,
                                    .n = left < tiling->n_star ? left : tiling->n_star,
                                    .with_around = i_tile == 0 && is_first_time };
@@ -114,6 +115,12 @@ int pipeline_take_tile(struct work *w, struct error *err)
         return r;
     galaxy.redshift = plan_redshift(w->plan, galaxy.row);
     memcpy(galaxy.centre_kpc, w->galaxy.centre_kpc, sizeof(galaxy.centre_kpc));
+    for (size_t c = 0; c < N_COMPONENT; c++) {
+        if (w->i_tile == 0)
+            w->n_around[c] = galaxy.particles[c].n;
+        else if (c != (size_t)w->plan->tiled)
+            galaxy.particles[c].n = 0;
+    }
     w->galaxy = galaxy;
     begin_next(w);
     return 0;
@@ -193,9 +200,9 @@ void pipeline_describe(const struct work *w, struct pipeline_row *ret_row)
     };
     if (w->plan->writes_depths) {
         ret_row->n_star = w->plan->catalogue->n_particle[STARS][w->galaxy.row];
-        ret_row->n_black_hole = w->galaxy.particles[BLACK_HOLES].n;
-        ret_row->star_tau = w->star_tau;
-        ret_row->black_hole_tau = w->black_hole_tau;
+        ret_row->n_black_hole = w->plan->catalogue->n_particle[BLACK_HOLES][w->galaxy.row];
+        ret_row->star_tau = w->tau[STARS];
+        ret_row->black_hole_tau = w->tau[BLACK_HOLES];
     }
 }
 
@@ -222,7 +229,7 @@ static int run_stage(struct work *w, struct course *course, size_t i_stage, enum
         has_run = true;
     }
     if (has_run)
-        course->now_ns = trace_end(p->settings.trace, i_stage, course->now_ns);
+        course->now_ns = trace_end(p->settings.trace, step->i_operation, course->now_ns);
     return r;
 }
 
@@ -256,6 +263,9 @@ static int run_in_tiles(struct work *w, struct course *course, struct error *err
 {
     int r = run_tiles(w, course, PHASE_TILE, err);
 
+    for (size_t c = 0; c < N_COMPONENT; c++)
+        if (c != (size_t)w->plan->tiled)
+            w->galaxy.particles[c].n = w->n_around[c];
     if (!r)
         r = run_phase(w, course, PHASE_ALL, err);
     for (w->i_round = 0; !r && pipeline_of(w)->needs_again && (w->i_round == 0 || !sums_are_done(w));
@@ -309,8 +319,9 @@ static bool needs_again(const struct plan *plan)
 
     for (size_t i = 0; i < plan->n_step; i++)
         needs |= plan->step[i].options && (plan->step[i].operation->needs & NEEDS_STARS_AGAIN);
-    for (size_t c = 0; c < plan->program.n_channel; c++)
-        needs |= plan->program.channel[c].is_attenuated;
+    for (size_t e = 0; e < plan->n_emitter; e++)
+        for (size_t c = 0; c < plan->emitter[e].program->n_channel; c++)
+            needs |= plan->emitter[e].program->channel[c].is_attenuated;
     return plan->needs_light && needs;
 }
 

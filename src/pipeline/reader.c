@@ -59,8 +59,8 @@ static void read_rows(struct reader *reader)
     }
     reader->read.err[0].text[0] = '\0';
     reader->read.result[0] =
-        catalogue_read_tile(reader->catalogue, piece->row, STARS, piece->first, piece->n, around, stars,
-                            &reader->read.galaxy[0], &reader->read.err[0]);
+        catalogue_read_tile(reader->catalogue, piece->row, piece->component, piece->first, piece->n, around,
+                            stars, &reader->read.galaxy[0], &reader->read.err[0]);
 }
 
 /* Carry out the request. */
@@ -192,7 +192,8 @@ static bool is_same(const struct reader_piece *a, const struct reader_piece *b)
 {
     if (a->n_group || b->n_group)
         return a->n_group == b->n_group && !memcmp(a->group, b->group, a->n_group * sizeof(*a->group));
-    return a->row == b->row && a->first == b->first && a->n == b->n && a->with_around == b->with_around;
+    return a->row == b->row && a->component == b->component && a->first == b->first && a->n == b->n &&
+           a->with_around == b->with_around;
 }
 
 /* Under the lock: the piece is in hand afterwards. */

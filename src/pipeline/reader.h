@@ -12,12 +12,14 @@
 
 struct reader;
 
-/** What is read at once: stars of a galaxy, with all that is around them or without; or a group of whole
- * galaxies. */
+/** What is read at once: particles of a component of a galaxy, with all that is around them or without; or a
+ * group of whole galaxies. */
 struct reader_piece {
     size_t n_group;                 /* 0: a galaxy alone */
     uint64_t group[PLAN_GROUP_MAX]; /* [n_group] rows; the rest is then not used */
-    uint64_t row, first;
+    uint64_t row;
+    enum component component; /* whose particles come in tiles */
+    uint64_t first;
     size_t n;
     bool with_around;
 };

@@ -11,7 +11,7 @@
 
 void plan_cost_terms(const struct plan *plan, uint64_t row, double ret_term[COST_N_TERM])
 {
-    double n_star = (double)plan->catalogue->n_particle[STARS][row];
+    double n_star = (double)plan_count_shining(plan, row);
     double n_gas = (double)plan->catalogue->n_particle[GAS][row];
 
     ret_term[0] = 1.0;

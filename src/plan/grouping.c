@@ -46,7 +46,7 @@ static size_t count_redshifts(const struct plan *plan, size_t n, const uint64_t 
 
 static uint64_t count_particles(const struct plan *plan, uint64_t row)
 {
-    return plan->catalogue->n_particle[STARS][row] + plan->catalogue->n_particle[GAS][row];
+    return plan_count_shining(plan, row) + plan->catalogue->n_particle[GAS][row];
 }
 
 /* What the galaxies of a group may take [bytes]. */
@@ -76,7 +76,7 @@ size_t group_choose(const struct plan *plan, const struct memory_bound *bound, s
         uint64_t member, thread;
 
         if (count_particles(plan, row[n_group]) > PARTICLES_MAX ||
-            (bound->n_star_tile && catalogue->n_particle[STARS][row[n_group]] > bound->n_star_tile))
+            (bound->n_star_tile && catalogue->n_particle[plan->tiled][row[n_group]] > bound->n_star_tile))
             break;
         member = group_member_bytes(plan, row[n_group]);
         thread = n_thread * group_thread_bytes(plan, row[n_group]);

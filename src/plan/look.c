@@ -6,23 +6,23 @@ static int read_some(const struct plan *plan, uint64_t row, uint64_t n_byte_most
                      struct look *look, struct error *err)
 {
     struct catalogue *catalogue = plan->catalogue;
-    uint64_t n_star = catalogue->n_particle[STARS][row],
-             around_bytes = catalogue_around_bytes(catalogue, STARS, row);
-    uint64_t star_bytes = catalogue_particle_bytes(catalogue, STARS), n_most;
+    uint64_t n_all = catalogue->n_particle[plan->tiled][row],
+             around_bytes = catalogue_around_bytes(catalogue, plan->tiled, row);
+    uint64_t of_particle = catalogue_particle_bytes(catalogue, plan->tiled), n_most;
     bool with_around = around_bytes <= n_byte_most / 2;
     struct galaxy *galaxy = &look->galaxy;
     double sum_kpc[3] = { 0 };
     int r;
 
     *galaxy = (struct galaxy) { .row = row, .id = catalogue->id[row] };
-    n_most = (n_byte_most - (with_around ? around_bytes : 0)) / star_bytes;
-    r = catalogue_read_tile(catalogue, row, STARS, 0, n_star < n_most ? n_star : n_most,
+    n_most = (n_byte_most - (with_around ? around_bytes : 0)) / of_particle;
+    r = catalogue_read_tile(catalogue, row, plan->tiled, 0, n_all < n_most ? n_all : n_most,
                             with_around ? arena : NULL, arena, galaxy, err);
     galaxy->redshift = plan_redshift(plan, row);
-    look->n_byte = (with_around ? around_bytes : 0) + star_bytes * galaxy->particles[STARS].n;
+    look->n_byte = (with_around ? around_bytes : 0) + of_particle * galaxy->particles[plan->tiled].n;
     look->n_rounded = galaxy->n_rounded;
     look->has_gas = with_around;
-    look->is_whole = galaxy->particles[STARS].n == n_star;
+    look->is_whole = galaxy->particles[STARS].n == catalogue->n_particle[STARS][row];
     if (r || !look->is_whole)
         return r;
     catalogue_add_centre(galaxy, sum_kpc);
@@ -45,6 +45,10 @@ int plan_look(const struct plan *plan, uint64_t row, uint64_t n_byte_most, struc
     }
     if (r || !plan->needs_light)
         return r;
-    plan_parameters(plan, galaxy, NULL, parameter);
-    return observe_parameters_check(&plan->program, galaxy, parameter, err);
+    for (size_t e = 0; !r && e < plan->n_emitter; e++) {
+        plan_parameters(plan, &plan->emitter[e], galaxy, NULL, parameter);
+        r = observe_parameters_check(plan->emitter[e].program, galaxy, plan->emitter[e].component, parameter,
+                                     err);
+    }
+    return r;
 }

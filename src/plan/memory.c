@@ -53,8 +53,9 @@ static size_t band_width(const struct plan *plan, const struct filter *filter, d
 }
 
 /* Tables of an operation's bands. */
-static uint64_t request_bytes(const struct plan *plan, const struct selection *selection, double stretch)
+static uint64_t request_bytes(const struct plan *plan, const struct step *step, double stretch)
 {
+    const struct selection *selection = &step->selection;
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < selection->n_instrument; i++) {
@@ -65,7 +66,8 @@ static uint64_t request_bytes(const struct plan *plan, const struct selection *s
             const struct band band = { .n = band_width(plan, &instrument->filter[f], stretch) };
             const struct observe_request request = { selection->n_label, selection->i_label, 1, &band, NULL };
 
-            bytes += observe_tables_bytes(&plan->program, &plan->spectra, plan->grid->n_cell, 1, &request);
+            bytes +=
+                observe_tables_bytes(step->emitter->program, &plan->spectra, plan->grid->n_cell, 1, &request);
         }
     }
     return bytes;
@@ -80,8 +82,7 @@ static uint64_t tables_bytes(const struct plan *plan, double stretch)
         const struct step *step = &plan->step[i];
 
         if (step->images || !plan->needs_spectra)
-            bytes +=
-                request_bytes(plan, &step->selection, step->operation->frame == BAND_REST ? 1.0 : stretch);
+            bytes += request_bytes(plan, step, step->operation->frame == BAND_REST ? 1.0 : stretch);
     }
     return bytes;
 }
@@ -117,62 +118,96 @@ static uint64_t frame_bytes(const struct plan *plan)
     return plan->needs_observer ? ((3 + n_filter + 4) * n_lambda + 2 * plan->n_line) * sizeof(double) : 0;
 }
 
-/* Spectra that are not products, and sums over stars. */
-static void count_sums(const struct plan *plan, size_t n_cell, uint64_t n_star, struct parts *parts)
+/* Spectra that are not products, and sums over an emitter's particles. */
+static void count_sums(const struct plan *plan, const struct emitter *emitter, size_t n_cell, uint64_t n,
+                       struct parts *parts)
 {
     const struct step *spectra = plan_find_step(plan, "spectra");
     size_t n_product = spectra ? spectra->selection.n_label : 0;
 
     for (size_t i = 0; i < plan->n_step; i++)
-        for (size_t k = 0; k < plan->step[i].operation->n_sums; k++) {
+        for (size_t k = 0; plan->step[i].emitter == emitter && k < plan->step[i].operation->n_sums; k++) {
             const struct observe_columns *columns = plan->step[i].operation->sums_columns(plan, k);
             uint64_t sums, least, most;
 
             if (plan->method == OBSERVE_DIRECT && columns->n)
-                parts->sums = larger(parts->sums, observe_direct_bytes(&plan->program, columns->n, n_star,
+                parts->sums = larger(parts->sums, observe_direct_bytes(emitter->program, columns->n, n,
                                                                        omp_get_max_threads()));
             if (!plan->step[i].runs || plan->method == OBSERVE_DIRECT)
                 continue;
-            observe_sums_bytes(&plan->program, columns, n_cell, &sums, &least, &most);
+            observe_sums_bytes(emitter->program, columns, n_cell, &sums, &least, &most);
             parts->sums += sums;
             parts->sums_least += least;
             parts->sums_most += most;
         }
     parts->fixed += (plan->program.n_label - n_product + 1) * (uint64_t)plan->spectra.n * sizeof(double);
-    parts->mix = mix_scratch_bytes(n_cell, plan->spectra.n);
+    parts->mix = larger(parts->mix, mix_scratch_bytes(n_cell, plan->spectra.n));
+}
+
+/* An emitter's particles on the grid; those that do not come in tiles are there as a whole. */
+static void count_light(const struct plan *plan, const struct emitter *emitter, uint64_t row,
+                        struct parts *parts)
+{
+    uint64_t n = plan->catalogue->n_particle[emitter->component][row];
+    uint64_t n_most = n * weights_corners(plan->grid->n_axis);
+    size_t n_cell = n_most < plan->grid->n_cell ? n_most : plan->grid->n_cell;
+    uint64_t of_particle = observe_light_star_bytes(emitter->program, plan->grid);
+
+    for (size_t i = 0; i < plan->n_image_set && plan->method == OBSERVE_DIRECT; i++)
+        if (plan->image_set[i].member[0].step->emitter == emitter) /* all photometry is there at once */
+            of_particle += plan->image_set[i].n_channel * sizeof(double);
+    parts->fixed += observe_light_bytes(emitter->program, plan->grid->n_cell);
+    if (emitter->component == plan->tiled)
+        parts->tile_star += of_particle;
+    else
+        parts->fixed += n * of_particle;
+    count_sums(plan, emitter, n_cell, n, parts);
+}
+
+/* Sorted gas, and depths of what may lie behind it. */
+static void count_depths(const struct plan *plan, uint64_t row, struct parts *parts)
+{
+    static const enum component behind[] = { STARS, BLACK_HOLES };
+
+    parts->fixed += columns_index_bytes(plan->catalogue->n_particle[GAS][row]);
+    for (size_t i = 0; i < sizeof(behind) / sizeof(*behind); i++) {
+        uint64_t n = plan->catalogue->n_particle[behind[i]][row];
+
+        if (behind[i] == plan->tiled) {
+            parts->tile_star += columns_search_bytes(1);
+            parts->star += sizeof(double);
+        } else
+            parts->fixed += n * sizeof(double) + columns_search_bytes(n);
+    }
 }
 
 /* With so many threads working on it. */
 static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread)
 {
     const struct catalogue *catalogue = plan->catalogue;
-    uint64_t n_star = catalogue->n_particle[STARS][row];
-    uint64_t n_most = n_star * weights_corners(plan->grid->n_axis);
-    size_t n_cell = n_most < plan->grid->n_cell ? n_most : plan->grid->n_cell;
-    struct parts parts = { .read_star = catalogue_particle_bytes(catalogue, STARS),
+    struct parts parts = { .read_star = catalogue_particle_bytes(catalogue, plan->tiled),
                            .row = plan->n_value * sizeof(double) };
 
-    parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, STARS, row) + frame_bytes(plan);
+    parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, plan->tiled, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
-    parts.fixed += 3 * census_places(n_star) * sizeof(double); /* and the census, rounded */
-    if (plan_find_step(plan, "los_optical_depths")) {
-        parts.fixed += columns_index_bytes(catalogue->n_particle[GAS][row]);
-        parts.fixed += catalogue->n_particle[BLACK_HOLES][row] * sizeof(double) +
-                       columns_search_bytes(catalogue->n_particle[BLACK_HOLES][row]);
-        parts.tile_star += columns_search_bytes(1);
-        parts.star += sizeof(double);
-    }
-    if (plan->needs_light) {
-        parts.fixed += observe_light_bytes(&plan->program, plan->grid->n_cell);
-        parts.tile_star += observe_light_star_bytes(&plan->program, plan->grid);
-        count_sums(plan, n_cell, n_star, &parts);
-    }
-    parts.images = images_bytes(plan, n_star, n_thread);
-    for (size_t i = 0; i < plan->n_image_set && plan->method == OBSERVE_DIRECT; i++)
-        parts.tile_star +=
-            plan->image_set[i].n_channel * sizeof(double); /* all photometry is there at once */
+    parts.fixed +=
+        3 * census_places(catalogue->n_particle[STARS][row]) * sizeof(double); /* and the census, rounded */
+    if (plan_find_step(plan, "los_optical_depths"))
+        count_depths(plan, row, &parts);
+    for (size_t e = 0; plan->needs_light && e < plan->n_emitter; e++)
+        count_light(plan, &plan->emitter[e], row, &parts);
+    parts.images = images_bytes(plan, plan_count_shining(plan, row), n_thread);
     parts.tables = tables_bytes(plan, 1.0 + fmax(plan_redshift(plan, row), 0.0));
     return parts;
+}
+
+static size_t channels_most(const struct plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t e = 0; e < plan->n_emitter; e++)
+        n = plan->emitter[e].program->n_channel > n ? plan->emitter[e].program->n_channel : n;
+    return n;
 }
 
 static struct parts parts_of_alone(const struct plan *plan, uint64_t row)
@@ -180,7 +215,7 @@ static struct parts parts_of_alone(const struct plan *plan, uint64_t row)
     struct parts parts = parts_of(plan, row, omp_get_max_threads());
 
     if (plan->needs_light)
-        parts.mix += mix_batch_bytes(plan->program.n_channel, plan->grid->n_cell, omp_get_max_threads());
+        parts.mix += mix_batch_bytes(channels_most(plan), plan->grid->n_cell, omp_get_max_threads());
     return parts;
 }
 
@@ -208,13 +243,13 @@ uint64_t plan_galaxy_bytes(const struct plan *plan, uint64_t row)
 {
     struct parts parts = parts_of_alone(plan, row);
 
-    return whole_bytes(&parts, plan->catalogue->n_particle[STARS][row]);
+    return whole_bytes(&parts, plan->catalogue->n_particle[plan->tiled][row]);
 }
 
 uint64_t plan_galaxy_least_bytes(const struct plan *plan, uint64_t row)
 {
     struct parts parts = parts_of_alone(plan, row);
-    uint64_t n_star = plan->catalogue->n_particle[STARS][row];
+    uint64_t n_star = plan->catalogue->n_particle[plan->tiled][row];
     uint64_t whole = whole_bytes(&parts, n_star), tiled = tiled_bytes(&parts, n_star, TILE_STARS_MIN);
 
     return n_star <= TILE_STARS_MIN || whole < tiled ? whole : tiled;
@@ -226,7 +261,7 @@ uint64_t group_member_bytes(const struct plan *plan, uint64_t row)
     struct parts parts = parts_of(plan, row, 1);
 
     return parts.fixed - frame_bytes(plan) + parts.sums + group_row_stride(plan) * sizeof(double) +
-           plan->catalogue->n_particle[STARS][row] * (parts.star + parts.tile_star);
+           plan->catalogue->n_particle[plan->tiled][row] * (parts.star + parts.tile_star);
 }
 
 uint64_t group_thread_bytes(const struct plan *plan, uint64_t row)
@@ -240,8 +275,7 @@ uint64_t group_thread_bytes(const struct plan *plan, uint64_t row)
 uint64_t group_shared_bytes(const struct plan *plan)
 {
     return plan->n_value * sizeof(double) + PLAN_FRAMES_MAX * frame_bytes(plan) + PLAN_TABLES_KEPT_BYTES +
-           mix_batch_bytes(PLAN_GROUP_MAX * plan->program.n_channel, plan->grid->n_cell,
-                           omp_get_max_threads());
+           mix_batch_bytes(PLAN_GROUP_MAX * channels_most(plan), plan->grid->n_cell, omp_get_max_threads());
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
@@ -295,7 +329,7 @@ int tiling_choose(const struct plan *plan, const struct memory_bound *bound, uin
                   struct tiling *ret_tiling, struct error *err)
 {
     struct parts parts = parts_of_alone(plan, row);
-    uint64_t n_star = plan->catalogue->n_particle[STARS][row], most = bound->bytes, least;
+    uint64_t n_star = plan->catalogue->n_particle[plan->tiled][row], most = bound->bytes, least;
     uint64_t whole = whole_bytes(&parts, n_star);
 
     if (bound->n_star_tile && bound->n_star_tile < n_star) {
@@ -316,6 +350,6 @@ int tiling_choose(const struct plan *plan, const struct memory_bound *bound, uin
 
 uint64_t tiling_read_bytes(const struct plan *plan, uint64_t row, const struct tiling *tiling)
 {
-    return catalogue_around_bytes(plan->catalogue, STARS, row) +
-           tiling->n_star * catalogue_particle_bytes(plan->catalogue, STARS);
+    return catalogue_around_bytes(plan->catalogue, plan->tiled, row) +
+           tiling->n_star * catalogue_particle_bytes(plan->catalogue, plan->tiled);
 }

@@ -30,26 +30,44 @@ bool plan_name_is_all(char *const *names, unsigned n)
     return false;
 }
 
+/* The list's emitters; what their programs are is known once the catalogue is open. */
+static void list_emitters(struct plan *plan)
+{
+    for (size_t e = 0; e < PLAN_EMITTERS_MAX && emitter_list[e].component != N_COMPONENT; e++)
+        plan->emitter[plan->n_emitter++] =
+            (struct emitter) { e, emitter_list[e].component, emitter_list[e].weight, NULL };
+    plan->tiled = plan->emitter[0].component;
+}
+
+static void list_step(struct plan *plan, const struct operation *operation, const struct emitter *emitter)
+{
+    struct step *step = &plan->step[plan->n_step];
+
+    step->operation = operation;
+    step->i = plan->n_step++;
+    step->i_operation = plan->n_operation;
+    step->emitter = emitter;
+    step->i_sums = plan->n_sums;
+    plan->n_sums += operation->n_sums;
+    if (operation->job.key)
+        step->options = job_options(plan->job, operation->job.key);
+}
+
 int plan_list_steps(struct plan *plan, const struct operation *const *operations, struct error *err)
 {
-    plan->n_step = operation_count(operations);
-    if (plan->n_step > PLAN_STEPS_MAX)
-        return error_set(err, POLYPHONY_INTERNAL, "%zu operations and stages are more than %d", plan->n_step,
-                         PLAN_STEPS_MAX);
-    for (size_t i = 0; i < plan->n_step; i++) {
-        struct step *step = &plan->step[i];
+    list_emitters(plan);
+    for (; *operations; operations++, plan->n_operation++) {
+        bool is_of_light = (*operations)->needs & NEEDS_LIGHT;
+        size_t n = is_of_light ? plan->n_emitter : 1;
 
-        step->operation = operations[i];
-        step->i = i;
-        step->i_sums = plan->n_sums;
-        plan->n_sums += operations[i]->n_sums;
-        if (operations[i]->job.key)
-            step->options = job_options(plan->job, operations[i]->job.key);
+        if (plan->n_step + n > PLAN_STEPS_MAX || plan->n_sums + n * (*operations)->n_sums > PLAN_SUMS_MAX)
+            return error_set(err, POLYPHONY_INTERNAL,
+                             "operations of %zu emitters are more than %d steps or %d sums", plan->n_emitter,
+                             PLAN_STEPS_MAX, PLAN_SUMS_MAX);
+        for (size_t e = 0; e < n; e++)
+            list_step(plan, *operations, is_of_light ? &plan->emitter[e] : NULL);
     }
-    return plan->n_sums <= PLAN_SUMS_MAX
-               ? 0
-               : error_set(err, POLYPHONY_INTERNAL, "%zu sums over stars are more than %d", plan->n_sums,
-                           PLAN_SUMS_MAX);
+    return 0;
 }
 
 const struct step *plan_find_step(const struct plan *plan, const char *key)

@@ -280,50 +280,79 @@ static void need_fields(const struct step *step, struct catalogue_needs *needs)
     const char *key = step->operation->job.key;
     unsigned needed = step_needs(step);
 
-    if (needed & NEEDS_CENTRE)
+    if (needed & NEEDS_CENTRE) {
         needs->centre = true;
-    if (needed & NEEDS_STAR_COORDINATES)
-        need(needs, STARS, FIELD_X_KPC, key);
+        need(needs, STARS, FIELD_X_KPC, key); /* where the file gives no centre */
+    }
+    if (needed & NEEDS_COORDINATES)
+        need(needs, step->emitter->component, FIELD_X_KPC, key);
     if (needed & NEEDS_SMOOTHING_LENGTHS)
-        need(needs, STARS, FIELD_SMOOTHING_KPC, key);
-    if (needed & NEEDS_GAS) {
-        need(needs, GAS, FIELD_X_KPC, key);
+        need(needs, step->emitter->component, FIELD_SMOOTHING_KPC, key);
+    for (size_t c = 0; needed & NEEDS_DEPTHS && c < N_COMPONENT; c++)
+        need(needs, (enum component)c, FIELD_X_KPC, key);
+    if (needed & NEEDS_DEPTHS) {
         need(needs, GAS, FIELD_SMOOTHING_KPC, key);
         need(needs, GAS, FIELD_DUST_MASS_MSUN, key);
     }
-    if (needed & NEEDS_BLACK_HOLES)
-        need(needs, BLACK_HOLES, FIELD_X_KPC, key);
+}
+
+/* Stars are read for every job; all emitters are placed on the grid. */
+static void need_light(const struct plan *plan, struct catalogue_needs *needs)
+{
+    need(needs, STARS, FIELD_INITIAL_MASS_MSUN, "");
+    for (size_t e = 0; e < plan->n_emitter; e++) {
+        enum component component = plan->emitter[e].component;
+
+        need(needs, component, plan->emitter[e].weight, "");
+        need(needs, component, FIELD_AGE_YR, "");
+        need(needs, component, FIELD_METALLICITY, "");
+        for (size_t i = 0; i < needs->n_parameter; i++)
+            need(needs, component, (enum field)(FIELD_PARAMETER + i), "");
+    }
+}
+
+/* The emission model for each emitter, as its parameters are one a galaxy or one a particle. */
+static int compile_programs(struct plan *plan, struct error *err)
+{
+    int r = 0;
+
+    for (size_t e = 0; !r && e < plan->n_emitter; e++) {
+        struct emission_program *program =
+            e == 0 ? &plan->program : plan_array(plan, 1, sizeof(*program), &r, err);
+        bool is_per_particle[PARAMETER_MAX] = { false };
+
+        for (size_t p = 0; p < parameter_count(); p++)
+            is_per_particle[p] =
+                plan->parameter[p].is_los ||
+                (plan->parameter[p].is_catalogue &&
+                 plan->catalogue->has_field[plan->emitter[e].component]
+                                           [FIELD_PARAMETER + plan->parameter[p].i_catalogue]);
+        if (!r)
+            r = plan_at_key(plan, emission_compile(plan->model, &plan->curve, is_per_particle, program, err),
+                            "emission.model", err);
+        plan->emitter[e].program = program;
+    }
+    return r;
 }
 
 static int open_catalogue(struct plan *plan, const struct node_share *share, struct error *err)
 {
     struct catalogue_needs needs = { .redshift = !plan->redshift_is_given,
                                      .dust_to_metal_ratio = *plan->job->dust_to_metal_ratio };
-    bool is_per_particle[PARAMETER_MAX] = { false };
     int r;
 
-    need(&needs, STARS, FIELD_INITIAL_MASS_MSUN, "");
-    need(&needs, STARS, FIELD_AGE_YR, "");
-    need(&needs, STARS, FIELD_METALLICITY, "");
-    for (size_t i = 0; i < plan->n_step; i++)
-        need_fields(&plan->step[i], &needs);
     resolve_parameters(plan, &needs);
     plan_list_defaulted(plan, &needs);
     r = plan_grid_fields(plan, share, &needs, err);
-    for (size_t i = 0; i < needs.n_parameter; i++)
-        need(&needs, STARS, (enum field)(FIELD_PARAMETER + i), "");
+    need_light(plan, &needs);
+    for (size_t i = 0; i < plan->n_step; i++)
+        need_fields(&plan->step[i], &needs);
     if (!r)
         r = catalogue_open(plan->job->catalogue, &needs, share, &plan->catalogue, err);
     if (r)
         return r;
     warnings_gather(&plan->warnings, &plan->catalogue->warnings);
-    for (size_t p = 0; p < parameter_count(); p++)
-        is_per_particle[p] =
-            plan->parameter[p].is_los ||
-            (plan->parameter[p].is_catalogue &&
-             plan->catalogue->has_field[STARS][FIELD_PARAMETER + plan->parameter[p].i_catalogue]);
-    r = plan_at_key(plan, emission_compile(plan->model, &plan->curve, is_per_particle, &plan->program, err),
-                    "emission.model", err);
+    r = compile_programs(plan, err);
     if (!r)
         mark_extracts(plan);
     return r;

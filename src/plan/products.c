@@ -136,12 +136,13 @@ int plan_products(struct plan *plan, struct error *err)
 void plan_product_path(const struct plan *plan, const struct product *product, const char *pattern,
                        char ret_path[PLAN_PATH_MAX])
 {
-    static const char *const components[N_COMPONENT] = {
-        [STARS] = "Stars", [GAS] = "Gas", [BLACK_HOLES] = "BlackHoles"
-    };
+    const struct emitter *emitter = product->step->emitter;
+    char prefix[16] = "";
     const struct instrument *instrument = &plan->instrument[product->i_instrument];
     size_t n = 0;
 
+    if (emitter)
+        text_format(prefix, sizeof(prefix), "%s/", component_names[emitter->component]);
     ret_path[0] = '\0';
     for (const char *c = pattern; *c && n + 1 < PLAN_PATH_MAX; c++) {
         if (*c != '%') {
@@ -151,7 +152,8 @@ void plan_product_path(const struct plan *plan, const struct product *product, c
         }
         c++;
         text_format(ret_path + n, PLAN_PATH_MAX - n, "%s",
-                    *c == 'c'   ? components[product->kind->component]
+                    *c == 'c'   ? component_names[emitter ? emitter->component : product->kind->component]
+                    : *c == 'e' ? (emitter && emitter->i ? prefix : "")
                     : *c == 'l' ? plan->program.label[product->i_label].name
                     : *c == 'i' ? instrument->label
                                 : instrument->filter[product->i_filter].code);

@@ -192,10 +192,11 @@ static int layout_product(struct layout *layout, const struct plan *plan, const 
                                     .rank = product->rank + 1,
                                     .dims = { layout->n_galaxy, product->dims[0], product->dims[1],
                                               product->dims[2] } };
-    char path[RESULTS_PATH_MAX];
+    char path[RESULTS_PATH_MAX], description[PLAN_PATH_MAX];
 
     results_product_path(plan, product, path);
-    return layout_dataset(layout, path, &shape, product->kind->units, product->kind->description, err);
+    plan_product_path(plan, product, product->kind->description, description);
+    return layout_dataset(layout, path, &shape, product->kind->units, description, err);
 }
 
 int results_layout_rows(struct layout *layout, const struct plan *plan, struct error *err)
