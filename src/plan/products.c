@@ -153,7 +153,7 @@ void plan_product_path(const struct plan *plan, const struct product *product, c
         c++;
         text_format(ret_path + n, PLAN_PATH_MAX - n, "%s",
                     *c == 'c'   ? component_names[emitter ? emitter->component : product->kind->component]
-                    : *c == 'e' ? (emitter && emitter->i ? prefix : "")
+                    : *c == 'e' ? (emitter && emitter->component != STARS ? prefix : "")
                     : *c == 'l' ? plan->program.label[product->i_label].name
                     : *c == 'i' ? instrument->label
                                 : instrument->filter[product->i_filter].code);
