@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "polyphony/ranks.h"
+
 /* Open MPI 4.1 copies the name of a file of all ranks, with an ending of its own, into 256 bytes unchecked. */
 #define MPI_PATH_MAX 230
 
@@ -212,11 +214,17 @@ static int file_rename(struct io_file *file, bool is_on_disk_first, struct error
 
 static int file_commit(struct io_file *file, bool is_on_disk_first, struct error *err)
 {
-    herr_t status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
     int r = io_file_status(file, err);
+    herr_t status;
 
+    /* Nothing is flushed where the disk is full and the room for headers still held: HDF5 1.10 would crash. */
+    if (file->comm != MPI_COMM_NULL)
+        r = ranks_agree(file->comm, r);
+    if (r)
+        return r;
+    status = H5Fflush(file->id, H5F_SCOPE_GLOBAL);
     room_release(file);
-    if ((H5Fclose(file->id) < 0 || status < 0) && !r)
+    if (H5Fclose(file->id) < 0 || status < 0)
         r = error_set(err, POLYPHONY_OUTPUT, "'%s': could not be written completely (disk full?)",
                       file->path);
     file->id = H5I_INVALID_HID;

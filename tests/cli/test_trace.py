@@ -13,7 +13,7 @@ import numpy as np
 import runner
 
 # Stages that a job with all operations has for each galaxy: all of them.
-N_STAGE = 15
+N_STAGE = 16
 N_GALAXY = 12
 LARGE = 7  # row of the galaxy with five hundred times the stars of the others
 
