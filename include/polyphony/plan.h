@@ -65,7 +65,8 @@ struct plan;
 struct step;
 
 /**
- * Datasets of one sort. In paths and descriptions: %c a component, %e the same and a slash (nothing for stars), %l a label, %i an instrument, %f a filter code (its "/" makes a
+ * Datasets of one sort. In paths and descriptions: %c a component, %e the same and a slash (nothing for stars), %l a
+ * label, %i an instrument, %f a filter code (its "/" makes a
  * level). There is a dataset for each label, instrument and filter of the operation that the path has a place for.
  */
 struct product_kind {
