@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "polyphony/operations.h"
 
+/* Tests have lists of their own, with operations that are not among the sources (tests/toys). */
+#ifndef OPERATIONS_DEF
+#define OPERATIONS_DEF "operations.def"
+#endif
+
 #define OPERATION(name) extern const struct operation operation_##name;
 #define STAGE(name)     OPERATION(name)
-#include "operations.def"
+#include OPERATIONS_DEF
 #undef OPERATION
 #undef STAGE
 
 #define OPERATION(name) &operation_##name,
 #define STAGE(name)     &operation_##name,
 const struct operation *const operation_list[] = {
-#include "operations.def"
+#include OPERATIONS_DEF
     NULL
 };
 #undef OPERATION
@@ -19,6 +24,6 @@ const struct operation *const operation_list[] = {
 #define OPERATION(name) &operation_##name.job,
 #define STAGE(name)
 const struct job_operation *const job_operation_list[] = {
-#include "operations.def"
+#include OPERATIONS_DEF
     NULL
 };

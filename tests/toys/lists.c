@@ -65,3 +65,8 @@ const struct emission_model *const emission_models[] = {
 #include "../../src/emission/models.def"
     &toy_masks_model, &toy_screens_model, &toy_transform_model, NULL
 };
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+#define OPERATIONS_DEF "../../tests/toys/operations.def"
+#include "../../src/observe/operation_list.c"
