@@ -83,6 +83,13 @@ struct product_kind {
     void (*known)(const struct plan *plan, uint64_t row, void *ret_value);
 };
 
+/** What stands in a path for %c, %e, %l, %i and %f. */
+struct path_names {
+    const char *component, *emitter, *label, *instrument, *filter;
+};
+/** A path of a kind, or of a view of it, with these names in it. */
+void product_path(const char *pattern, const struct path_names *names, char ret_path[PLAN_PATH_MAX]);
+
 struct product {
     const struct product_kind *kind;
     const struct step *step;                /* whose it is */

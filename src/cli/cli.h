@@ -17,6 +17,7 @@
 
 int cli_init(int argc, char **argv, struct error *err);
 int cli_check(int argc, char **argv, struct error *err);
+int cli_operations(int argc, char **argv, struct error *err);
 int cli_run(int argc, char **argv, struct error *err);
 int cli_catalogue(int argc, char **argv, struct error *err);
 int cli_status(int argc, char **argv, struct error *err);

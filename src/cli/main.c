@@ -17,6 +17,7 @@ struct command {
 static const struct command commands[] = {
     { "init", cli_init, "print a commented job file to start from" },
     { "check", cli_check, "validate a job and its inputs, and say what it will write" },
+    { "operations", cli_operations, "what a job can ask for, and the datasets that come of it" },
     { "run", cli_run, "run a job (under mpirun or srun for many ranks); again to continue" },
     { "catalogue", cli_catalogue, "what a galaxy catalogue holds, and what a job can ask of it" },
     { "status", cli_status, "what of a results file is done, set aside, left" },

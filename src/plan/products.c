@@ -133,16 +133,10 @@ int plan_products(struct plan *plan, struct error *err)
     return 0;
 }
 
-void plan_product_path(const struct plan *plan, const struct product *product, const char *pattern,
-                       char ret_path[PLAN_PATH_MAX])
+void product_path(const char *pattern, const struct path_names *names, char ret_path[PLAN_PATH_MAX])
 {
-    const struct emitter *emitter = product->step->emitter;
-    char prefix[16] = "";
-    const struct instrument *instrument = &plan->instrument[product->i_instrument];
     size_t n = 0;
 
-    if (emitter)
-        text_format(prefix, sizeof(prefix), "%s/", component_names[emitter->component]);
     ret_path[0] = '\0';
     for (const char *c = pattern; *c && n + 1 < PLAN_PATH_MAX; c++) {
         if (*c != '%') {
@@ -152,11 +146,33 @@ void plan_product_path(const struct plan *plan, const struct product *product, c
         }
         c++;
         text_format(ret_path + n, PLAN_PATH_MAX - n, "%s",
-                    *c == 'c'   ? component_names[emitter ? emitter->component : product->kind->component]
-                    : *c == 'e' ? (emitter && emitter->component != STARS ? prefix : "")
-                    : *c == 'l' ? plan->program.label[product->i_label].name
-                    : *c == 'i' ? instrument->label
-                                : instrument->filter[product->i_filter].code);
+                    *c == 'c'   ? names->component
+                    : *c == 'e' ? names->emitter
+                    : *c == 'l' ? names->label
+                    : *c == 'i' ? names->instrument
+                                : names->filter);
         n = strlen(ret_path);
     }
+}
+
+void plan_product_path(const struct plan *plan, const struct product *product, const char *pattern,
+                       char ret_path[PLAN_PATH_MAX])
+{
+    const struct emitter *emitter = product->step->emitter;
+    const struct instrument *instrument = &plan->instrument[product->i_instrument];
+    struct path_names names = {
+        .component = component_names[emitter ? emitter->component : product->kind->component]
+    };
+    char prefix[16] = "";
+
+    if (emitter && emitter->component != STARS)
+        text_format(prefix, sizeof(prefix), "%s/", names.component);
+    names.emitter = prefix;
+    if (strstr(pattern, "%l"))
+        names.label = plan->program.label[product->i_label].name;
+    if (strstr(pattern, "%i"))
+        names.instrument = instrument->label;
+    if (strstr(pattern, "%f"))
+        names.filter = instrument->filter[product->i_filter].code;
+    product_path(pattern, &names, ret_path);
 }

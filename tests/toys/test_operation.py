@@ -59,6 +59,14 @@ class Operation(runner.ProgramTest):
                       self.call("check", self.job("negative", "{power: -1}"), expected=USAGE))
         self.assertIn("operations  rest-frame spectra, mean ages", self.call("check", self.job("good")))
 
+    def test_the_list_of_operations_has_it_and_the_documentation_all_others(self):
+        rows = self.call("operations").splitlines()
+        own = [row for row in rows if "mean_age" in row]
+        self.assertEqual(len(own), 1)
+        self.assertIn("| `Galaxies/Stars/MeanAge` | (G,) | yr |", own[0])
+        documented = (runner.ROOT / "docs/formats.md").read_text().splitlines()
+        self.assertEqual([row for row in rows if row not in own and row not in documented], [])
+
     def test_three_ranks_a_stop_and_a_continuation_give_what_one_gives(self):
         self.call("run", self.job("one", "{power: 2}"))
         self.call("run", "--max-galaxies", 5, self.job("three", "{power: 2}"), ranks=3)
