@@ -142,6 +142,7 @@ struct named_parts {
 };
 
 struct work;
+struct parts;
 typedef int (*stage_function)(struct work *w, const struct step *step, struct error *err);
 
 #define OPERATION_KINDS_MAX 8
@@ -165,6 +166,8 @@ struct operation {
     /* Sums over stars that it takes, and columns of each. */
     size_t n_sums;
     const struct observe_columns *(*sums_columns)(const struct plan *plan, size_t i_sums);
+    /* Adds what it takes of memory beyond sums, tables and images, at most (plan_memory.h); NULL: nothing to speak of. */
+    void (*take)(const struct plan *plan, const struct step *step, uint64_t row, struct parts *parts);
     stage_function run[N_PHASE]; /* NULL: nothing */
 };
 

@@ -25,6 +25,19 @@ struct memory_bound {
 
 /* ---- a galaxy ------------------------------------------------------------------------------------------ */
 
+/** Parts of what a galaxy takes [bytes]; operations add theirs (take()). */
+struct parts {
+    uint64_t fixed;                 /* what stays: gas, histograms, spectra */
+    uint64_t row;                   /* of values */
+    uint64_t sums;                  /* over stars */
+    uint64_t mix, images;           /* scratch of mixing one galaxy's spectra, and of images */
+    uint64_t tables;                /* of bands */
+    uint64_t star;                  /* for each star of the galaxy */
+    uint64_t tile_star;             /* for each star of a tile */
+    uint64_t read_star;             /* ... of which the reading is */
+    uint64_t sums_least, sums_most; /* kept between tiles */
+};
+
 /**
  * What computing a galaxy takes, its particles and all scratch with this number of OpenMP threads [bytes]:
  * all of its stars at once, and in the smallest tiles of stars. Never less than pipeline_peak_bytes() after

@@ -34,7 +34,7 @@ static void print_row(const struct operation *operation, const struct product_ki
     const struct path_names names = { component_names[kind->component], "", "<label>", "<instrument>",
                                       "<filter>" };
     const char *key = operation->job.key;
-    char path[PLAN_PATH_MAX];
+    char path[PLAN_PATH_MAX], description[PLAN_PATH_MAX];
 
     product_path(view ? view->path : kind->path, &names, path);
     printf("| %s%s%s | `%s` | ", key ? "`" : "", key ? key : "always", key ? "`" : "", path);
@@ -42,7 +42,8 @@ static void print_row(const struct operation *operation, const struct product_ki
         printf("(G,)");
     else
         print_shape(kind);
-    printf(" | %s | %s |\n", kind->units, view ? view->description : kind->description);
+    product_path(view ? view->description : kind->description, &names, description);
+    printf(" | %s | %s |\n", kind->units, description);
 }
 
 int cli_operations(int argc, char **argv, struct error *err)

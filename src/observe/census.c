@@ -278,6 +278,13 @@ void census_look(const struct plan *plan, const struct look *look, struct census
     }
 }
 
+/* Places of some stars, rounded. */
+static void take(const struct plan *plan, const struct step *step, uint64_t row, struct parts *parts)
+{
+    (void)step;
+    parts->fixed += 3 * census_places(plan->catalogue->n_particle[STARS][row]) * sizeof(double);
+}
+
 const struct operation operation_census = {
     .job = {
     .key = "census",
@@ -303,6 +310,7 @@ const struct operation operation_census = {
     .stage = "Census",
     .part = ROW_EARLY_LAST,
     .declare = declare,
+    .take = take,
     .kind = { &masses, &dark, &below, &above, &extents, &centres, &gas_before, &gas_behind },
     .run = { count_tile, count_all, NULL, NULL },
 };

@@ -79,6 +79,21 @@ static int declare(struct plan *plan, struct step *step, struct error *err)
 static const enum component behind[] = { STARS, BLACK_HOLES };
 enum { N_BEHIND = sizeof(behind) / sizeof(*behind) };
 
+static void take(const struct plan *plan, const struct step *step, uint64_t row, struct parts *parts)
+{
+    (void)step;
+    parts->fixed += columns_index_bytes(plan->catalogue->n_particle[GAS][row]);
+    for (size_t i = 0; i < N_BEHIND; i++) {
+        uint64_t n = plan->catalogue->n_particle[behind[i]][row];
+
+        if (behind[i] == plan->tiled) {
+            parts->tile_star += columns_search_bytes(1);
+            parts->star += sizeof(double);
+        } else
+            parts->fixed += n * sizeof(double) + columns_search_bytes(n);
+    }
+}
+
 /* The sorted gas, and sums over particles. */
 struct own {
     struct columns_index *gas;
@@ -153,5 +168,6 @@ const struct operation operation_los_optical_depths = {
     .part = ROW_EARLY,
     .kind = { &star_depths, &black_hole_depths },
     .declare = declare,
+    .take = take,
     .run = { depths_tile, depths_all, NULL, NULL },
 };

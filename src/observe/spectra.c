@@ -55,6 +55,14 @@ static void mark_spectra(const struct plan *plan, const struct emitter *emitter,
             sums_mark_labels(&plan->step[i].selection, is_wanted);
 }
 
+/* Spectra that are not products, and one that is seen through filters. */
+static void take(const struct plan *plan, const struct step *step, uint64_t row, struct parts *parts)
+{
+    (void)row;
+    parts->fixed +=
+        (plan->program.n_label - step->selection.n_label + 1) * (uint64_t)plan->spectra.n * sizeof(double);
+}
+
 /* Spectra go straight to the row where they are products; where only photometry needs them, to scratch. */
 static int place_spectra(struct work *w, const struct step *step, const bool *is_wanted, struct error *err)
 {
@@ -117,6 +125,7 @@ const struct operation operation_spectra = {
     .runs = are_needed,
     .n_sums = 1,
     .sums_columns = columns_of,
+    .take = take,
     .run = { NULL, spectra_all, spectra_again, spectra_end },
 };
 

@@ -9,8 +9,6 @@
  */
 #include "polyphony/plan_memory.h"
 
-#include "polyphony/census.h"
-
 #include <math.h>
 #include <omp.h>
 
@@ -20,19 +18,6 @@
 #define TILE_STARS_STEP ((uint64_t)4096)
 /* Rounding of some dozens of pieces of an arena to cache lines. */
 #define ROUNDING_BYTES ((uint64_t)16384)
-
-/* Parts of what a galaxy takes [bytes]. */
-struct parts {
-    uint64_t fixed;                 /* what stays: gas, histograms, spectra */
-    uint64_t row;                   /* of values */
-    uint64_t sums;                  /* over stars */
-    uint64_t mix, images;           /* scratch of mixing one galaxy's spectra, and of images */
-    uint64_t tables;                /* of bands */
-    uint64_t star;                  /* for each star of the galaxy */
-    uint64_t tile_star;             /* for each star of a tile */
-    uint64_t read_star;             /* ... of which the reading is */
-    uint64_t sums_least, sums_most; /* kept between tiles */
-};
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -118,13 +103,10 @@ static uint64_t frame_bytes(const struct plan *plan)
     return plan->needs_observer ? ((3 + n_filter + 4) * n_lambda + 2 * plan->n_line) * sizeof(double) : 0;
 }
 
-/* Spectra that are not products, and sums over an emitter's particles. */
+/* Sums over an emitter's particles. */
 static void count_sums(const struct plan *plan, const struct emitter *emitter, size_t n_cell, uint64_t n,
                        struct parts *parts)
 {
-    const struct step *spectra = plan_find_step(plan, "spectra");
-    size_t n_product = spectra ? spectra->selection.n_label : 0;
-
     for (size_t i = 0; i < plan->n_step; i++)
         for (size_t k = 0; plan->step[i].emitter == emitter && k < plan->step[i].operation->n_sums; k++) {
             const struct observe_columns *columns = plan->step[i].operation->sums_columns(plan, k);
@@ -140,7 +122,6 @@ static void count_sums(const struct plan *plan, const struct emitter *emitter, s
             parts->sums_least += least;
             parts->sums_most += most;
         }
-    parts->fixed += (plan->program.n_label - n_product + 1) * (uint64_t)plan->spectra.n * sizeof(double);
     parts->mix = larger(parts->mix, mix_scratch_bytes(n_cell, plan->spectra.n));
 }
 
@@ -164,23 +145,6 @@ static void count_light(const struct plan *plan, const struct emitter *emitter, 
     count_sums(plan, emitter, n_cell, n, parts);
 }
 
-/* Sorted gas, and depths of what may lie behind it. */
-static void count_depths(const struct plan *plan, uint64_t row, struct parts *parts)
-{
-    static const enum component behind[] = { STARS, BLACK_HOLES };
-
-    parts->fixed += columns_index_bytes(plan->catalogue->n_particle[GAS][row]);
-    for (size_t i = 0; i < sizeof(behind) / sizeof(*behind); i++) {
-        uint64_t n = plan->catalogue->n_particle[behind[i]][row];
-
-        if (behind[i] == plan->tiled) {
-            parts->tile_star += columns_search_bytes(1);
-            parts->star += sizeof(double);
-        } else
-            parts->fixed += n * sizeof(double) + columns_search_bytes(n);
-    }
-}
-
 /* With so many threads working on it. */
 static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread)
 {
@@ -190,10 +154,9 @@ static struct parts parts_of(const struct plan *plan, uint64_t row, int n_thread
 
     parts.fixed = ROUNDING_BYTES + catalogue_around_bytes(catalogue, plan->tiled, row) + frame_bytes(plan);
     parts.tile_star = parts.read_star;
-    parts.fixed +=
-        3 * census_places(catalogue->n_particle[STARS][row]) * sizeof(double); /* and the census, rounded */
-    if (plan_find_step(plan, "los_optical_depths"))
-        count_depths(plan, row, &parts);
+    for (size_t i = 0; i < plan->n_step; i++)
+        if (plan->step[i].runs && plan->step[i].operation->take)
+            plan->step[i].operation->take(plan, &plan->step[i], row, &parts);
     for (size_t e = 0; plan->needs_light && e < plan->n_emitter; e++)
         count_light(plan, &plan->emitter[e], row, &parts);
     parts.images = images_bytes(plan, plan_count_shining(plan, row), n_thread);
