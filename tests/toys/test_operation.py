@@ -57,7 +57,7 @@ class Operation(runner.ProgramTest):
         self.assertIn("did you mean 'power'", self.call("check", self.job("typo", "{powre: 2}"), expected=USAGE))
         self.assertIn("operations.mean_age.power: -1 is too small",
                       self.call("check", self.job("negative", "{power: -1}"), expected=USAGE))
-        self.assertIn("operations  rest-frame spectra, mean ages", self.call("check", self.job("good")))
+        self.assertIn("rest-frame spectra, mean ages", self.call("check", self.job("good")))
 
     def test_the_list_of_operations_has_it_and_the_documentation_all_others(self):
         rows = self.call("operations").splitlines()
