@@ -24,19 +24,18 @@
 #endif
 
 typedef double lanes __attribute__((vector_size(8 * LANES)));
-typedef int64_t lanes_bits __attribute__((vector_size(8 * LANES)));
+/* Where doubles are: not aligned. (memcpy() becomes two halves that are put together.) */
+typedef double lanes_anywhere __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+typedef uint64_t lanes_bits __attribute__((vector_size(8 * LANES)));
 typedef int32_t lanes_places __attribute__((vector_size(4 * LANES)));
 
 static inline lanes lanes_load(const double *x)
 {
-    lanes ret;
-
-    memcpy(&ret, x, sizeof(ret));
-    return ret;
+    return *(const lanes_anywhere *)x;
 }
 static inline void lanes_store(double *x, lanes a)
 {
-    memcpy(x, &a, sizeof(a));
+    *(lanes_anywhere *)x = a;
 }
 static inline lanes lanes_all(double x)
 {
@@ -164,7 +163,7 @@ static inline lanes lanes_choose(unsigned mask, lanes a, lanes b)
 {
     const lanes_bits bit = { 1, 2, 4, 8 };
 
-    return _mm256_blendv_pd(b, a, (__m256d)(((int64_t)mask & bit) == bit));
+    return _mm256_blendv_pd(b, a, (__m256d)(((uint64_t)mask & bit) == bit));
 }
 static inline void lanes_pack(double *x, unsigned mask, lanes a)
 {
@@ -219,7 +218,7 @@ static inline lanes lanes_sqrt(lanes a)
 }
 static inline unsigned lanes_less(lanes a, lanes b)
 {
-    lanes_bits is_less = a < b;
+    lanes_bits is_less = (lanes_bits)(a < b);
 
     return (unsigned)(is_less[0] & 1) | (unsigned)(is_less[1] & 2);
 }
