@@ -54,6 +54,7 @@ progress: no
 """
 # callgrind_annotate: "1,234 (5.6%)  file:function [object]", the share only from some versions on
 LINE = re.compile(r"^\s*([\d,]+)\s+(?:\([\s\d.]+%\)\s+)?(\S+?):(.+?)(?:\s+\[(.+)\])?$")
+INTRINSICS = "intrin.h"  # how the names of the compiler's headers end whose functions are instructions
 
 
 def run(command, folder, **environment):
@@ -90,6 +91,8 @@ def name_part(path, library):
         return "libm"
     if match and (not library or "/lib" not in library):
         return os.path.normpath(match[1])
+    if path.endswith("intrin.h"):
+        return INTRINSICS
     return None
 
 
@@ -103,8 +106,8 @@ def parse_counts(text):
         if not part.endswith(".h"):
             home[function] = part  # the largest one stays
     for part, function, n in lines:
-        if part:
-            name = home.get(function, part) if part.endswith(".h") else part
+        name = home.get(function, part) if part and part.endswith(".h") else part
+        if name and name != INTRINSICS:
             counts[name] = counts.get(name, 0) + n
     return counts
 
