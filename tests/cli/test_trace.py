@@ -52,9 +52,9 @@ class Traced(runner.ProgramTest):
 
     @classmethod
     def measure(cls, name, is_right, **options):
-        """The trace of a run for which is_right(trace): two more tries, since other programs may stop this one between
+        """The trace of a run for which is_right(trace): nine more tries, since other programs may stop this one between
         two readings of a clock, or its sampler for a while. What is wrong in ours is wrong every time."""
-        for _ in range(3):
+        for _ in range(10):
             _, trace = cls.run_job(name, options=["--overwrite"], **options)
             if is_right(trace):
                 break
