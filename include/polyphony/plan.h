@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The plan of a job: job + catalogue index + grid + instruments -> what is computed, and where it goes. Shared by
- * all threads, read-only once open. Knows no threads and no MPI.
+ * all threads, read-only once open. Starts no threads: its bounds of memory ask OpenMP how many there are. Knows no
+ * MPI.
  *
  * For each galaxy there is a row of values: one array of 8-byte values, in which each product of the job has its
  * place.
